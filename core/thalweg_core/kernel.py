@@ -1,0 +1,91 @@
+"""The contract of everything that walks: optimizers and samplers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from thalweg_core.landscape import Capability, Cost, Evaluation, Landscape
+from thalweg_core.streams import Stream
+
+
+class Goal(Enum):
+    """What a kernel is for."""
+
+    MINIMUM = "minimum"  # the end of the walk counts
+    DRAWS = "draws"  # every step counts
+
+
+class Walking(Protocol):
+    """What every kernel's state starts with; a state is a NamedTuple of tensors that all lead with the replicas' axis."""
+
+    @property
+    def x(self) -> Tensor:  # (B, *E)
+        ...
+
+    @property
+    def seen(self) -> Evaluation:  # what the landscape showed there
+        ...
+
+
+class Info(NamedTuple):
+    """Nice to know about a step, per replica."""
+
+    cost: Cost  # what the step spent
+    acceptance: Tensor  # (B,) probability with which the move was, or would have been, accepted; 1 for optimizers
+    energy_error: Tensor  # (B,) ΔH of the proposal, in units of T; 0 where there is none
+    rejected_nan: Tensor  # (B,) bool: the proposal was not a number, and was refused
+
+    @classmethod
+    def plain(cls, cost: Cost, like: Tensor) -> Info:
+        """The info of a step that proposes nothing; `like` is a (B,) float tensor."""
+        return cls(cost, torch.ones_like(like), torch.zeros_like(like), torch.zeros_like(like, dtype=torch.bool))
+
+
+class Kernel(Protocol):
+    """One step of an optimizer or a sampler: a frozen dataclass of hyperparameters.
+
+    Its fields are the wire schema, the command line's help, and its repr in the report.
+    """
+
+    needs: ClassVar[frozenset[Capability]]
+    goal: ClassVar[Goal]
+    State: ClassVar[type]
+
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> Any:
+        """The state at x (B, *E)."""
+        ...
+
+    def step(self, landscape: Landscape, state: Any, rng: Stream) -> tuple[Any, Info]:
+        """The next state. Pure in its interface; it consumes its state: clone it to keep it."""
+        ...
+
+
+T = TypeVar("T")
+
+
+def map_tensors(f: Callable[[Tensor], Tensor], tree: T) -> T:
+    """f on every tensor of a NamedTuple of tensors and NamedTuples; None stays None."""
+    if isinstance(tree, Tensor):
+        return f(tree)  # type: ignore[return-value]
+    if tree is None:
+        return tree
+    return type(tree)(*(map_tensors(f, leaf) for leaf in tree))  # type: ignore[attr-defined]
+
+
+def take_rows(tree: T, index: Tensor) -> T:
+    """The rows of some replicas."""
+    return map_tensors(lambda t: t[index], tree)
+
+
+def put_rows(tree: T, index: Tensor, rows: T) -> T:
+    """The tree with the rows of some replicas replaced."""
+    if isinstance(tree, Tensor):
+        return tree.index_copy(0, index, rows)  # type: ignore[arg-type, return-value]
+    if tree is None:
+        return tree
+    return type(tree)(*(put_rows(a, index, b) for a, b in zip(tree, rows, strict=True)))  # type: ignore[call-overload]

@@ -1,0 +1,131 @@
+"""Landscapes: what a look at an energy shows, and what a landscape can be asked.
+
+Shapes: B replicas, E the event shape of one point. Units: U is the landscape's own unit of energy, x its coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from thalweg_core.manifold import Manifold
+from thalweg_core.streams import Stream
+
+
+class Cost(NamedTuple):
+    """What was spent, by each replica: (B,) int64 each. Costs add with `plus`."""
+
+    evaluations: Tensor  # energies looked at
+    gradients: Tensor  # gradients looked at
+    circuits: Tensor  # quantum circuits run
+    shots: Tensor  # their repetitions, in all
+
+    @classmethod
+    def none(cls, x: Tensor) -> Cost:
+        """Nothing spent yet, by as many replicas as x has rows."""
+        return cls.of(x)
+
+    @classmethod
+    def of(cls, x: Tensor, evaluations: int = 0, gradients: int = 0, circuits: int = 0, shots: int = 0) -> Cost:
+        """The same for every row of x."""
+        counts = (evaluations, gradients, circuits, shots)
+        return cls(*(torch.full((x.shape[0],), count, dtype=torch.int64, device=x.device) for count in counts))
+
+    def plus(self, other: Cost) -> Cost:
+        return Cost(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Evaluation(NamedTuple):
+    """What one look at a landscape shows."""
+
+    value: Tensor  # (B,)     U(x); NaN where not known
+    grad: Tensor  # (B, *E)  ∇U in the ambient space, U / x
+    value_var: Tensor  # (B,)     variance of the estimate of U, 0 where exact
+    grad_var: Tensor  # (B, *E)  variance of the estimate of ∇U, 0 where exact
+    cost: Cost
+
+    @classmethod
+    def exact(cls, value: Tensor, grad: Tensor) -> Evaluation:
+        """An evaluation without noise, of one energy and one gradient."""
+        cost = Cost.of(grad, evaluations=1, gradients=1)
+        return cls(value, grad, torch.zeros_like(value), torch.zeros_like(grad), cost)
+
+
+class Reading(NamedTuple):
+    """The energy alone."""
+
+    value: Tensor  # (B,)
+    value_var: Tensor  # (B,)
+    cost: Cost
+
+
+class Landscape(Protocol):
+    """An energy U(x) on a manifold.
+
+    `noisy` says whether two looks at one point may differ. `width` is how many rows must be computed together for the
+    result to be the same to the bit whatever the batch: 1 where every row is computed by itself; see `chunks.in_chunks`.
+    """
+
+    manifold: Manifold
+    noisy: bool
+    width: int
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+        """Energy and gradient at x (B, *E). samples: shots or mini-batch size asked for, else the landscape's own."""
+        ...
+
+
+@runtime_checkable
+class Measurable(Protocol):
+    """A landscape that can show the energy without the gradient."""
+
+    def measure(self, x: Tensor, rng: Stream, samples: int | None = None) -> Reading: ...
+
+
+@runtime_checkable
+class GradientOnly(Protocol):
+    """A landscape that can show the exact gradient without the energy, which trajectories need between their ends."""
+
+    def gradient(self, x: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class CurvatureBound(Protocol):
+    """A landscape that knows a bound on the largest eigenvalue of its Hessian, in U / x²: what explicit steps need."""
+
+    def curvature_bound(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Capability:
+    """Something that a method needs and a landscape may know.
+
+    Args:
+        name: what `describe` lists.
+        need: completes "method.NAME …", as in "compares energies exactly".
+    """
+
+    name: str
+    need: str
+
+
+VALUE = Capability("values", "compares energies")
+EXACT_VALUE = Capability("exact values", "compares energies exactly")
+GRADIENT = Capability("gradients", "follows gradients")
+FLAT = Capability("flat space", "moves in flat space")
+
+
+def gradient_of(landscape: Landscape, x: Tensor, rng: Stream) -> Tensor:
+    """The gradient by the cheapest way the landscape offers, (B, *E)."""
+    return landscape.gradient(x) if isinstance(landscape, GradientOnly) else landscape.evaluate(x, rng).grad
+
+
+def value_of(landscape: Landscape, x: Tensor, rng: Stream, samples: int | None = None) -> Reading:
+    """The energy by the cheapest way the landscape offers."""
+    if isinstance(landscape, Measurable):
+        return landscape.measure(x, rng, samples)
+    seen = landscape.evaluate(x, rng, samples)
+    return Reading(seen.value, seen.value_var, seen.cost)

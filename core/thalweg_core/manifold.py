@@ -1,0 +1,106 @@
+"""Where a landscape lives: flat space, or unit vectors on every site. Nobody ever writes x + v.
+
+Shapes: B replicas, E the event shape of one point. Vectors at x have the shape of x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from thalweg_core.rows import per_row, row_max
+
+
+class Manifold(Protocol):
+    """The geometry that a kernel walks on."""
+
+    name: str
+
+    def tangent(self, x: Tensor, v: Tensor) -> Tensor:
+        """v without its part that leaves the manifold at x."""
+        ...
+
+    def retract(self, x: Tensor, v: Tensor) -> Tensor:
+        """The point reached from x by the tangent step v, to first order the geodesic."""
+        ...
+
+    def transport(self, v: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """The tangent vector v at x, carried to y."""
+        ...
+
+    def flow(self, x: Tensor, p: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        """The geodesic from x with velocity p after time t (a number, or one per replica): point and velocity there."""
+        ...
+
+    def site_norm(self, v: Tensor) -> Tensor:
+        """Largest norm of v over the sites (coordinates, spins), (B,)."""
+        ...
+
+    def dimension(self, event: tuple[int, ...]) -> int:
+        """Degrees of freedom of a point of this event shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class Euclidean:
+    """R^d: every coordinate is a site."""
+
+    name: str = "euclidean"
+
+    def tangent(self, x: Tensor, v: Tensor) -> Tensor:
+        return v
+
+    def retract(self, x: Tensor, v: Tensor) -> Tensor:
+        return x + v
+
+    def transport(self, v: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return v
+
+    def flow(self, x: Tensor, p: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        return x + _times(t, p) * p, p
+
+    def site_norm(self, v: Tensor) -> Tensor:
+        return row_max(v.abs())
+
+    def dimension(self, event: tuple[int, ...]) -> int:
+        return int(torch.Size(event).numel())
+
+
+@dataclass(frozen=True)
+class Spheres:
+    """A unit vector on every site: x (B, *sites, 3), |x| = 1 along the last axis."""
+
+    name: str = "spheres"
+
+    def tangent(self, x: Tensor, v: Tensor) -> Tensor:
+        return v - (x * v).sum(-1, keepdim=True) * x
+
+    def retract(self, x: Tensor, v: Tensor) -> Tensor:
+        y = x + v
+        length: Tensor = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
+        return y / length
+
+    def transport(self, v: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return self.tangent(y, v)
+
+    def flow(self, x: Tensor, p: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        speed = torch.linalg.vector_norm(p, dim=-1, keepdim=True)
+        along = p / speed.clamp_min(torch.finfo(p.dtype).tiny)
+        angle = speed * _times(t, p)
+        c, s = torch.cos(angle), torch.sin(angle)
+        y = c * x + s * along
+        y = y / torch.linalg.vector_norm(y, dim=-1, keepdim=True)  # rounding only: keeps |y| = 1 over millions of steps
+        return y, speed * (c * along - s * x)
+
+    def site_norm(self, v: Tensor) -> Tensor:
+        return row_max(torch.linalg.vector_norm(v, dim=-1))
+
+    def dimension(self, event: tuple[int, ...]) -> int:
+        return int(torch.Size(event).numel()) * 2 // 3
+
+
+def _times(t: float | Tensor, like: Tensor) -> float | Tensor:
+    return per_row(t, like) if isinstance(t, Tensor) and t.dim() == 1 else t

@@ -1,0 +1,109 @@
+"""Problems: what a job names. A problem is built from the user's fields, opens its landscape, and knows its observables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from thalweg_core.errors import Mismatch
+from thalweg_core.kernel import Kernel
+from thalweg_core.landscape import Capability, Landscape, Reading
+from thalweg_core.streams import Stream
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What can be told about a landscape before it is opened, at the price of a look at its fields.
+
+    Args:
+        knows: what it can be asked.
+        lacks: for what it cannot be asked, why, and what would change that: completes "but problem.…".
+        dimension: degrees of freedom of one replica.
+        memory: bytes that the open landscape needs by itself.
+        memory_per_replica: bytes that each replica adds while it is evaluated.
+        unit: unit of U, empty for pure numbers.
+    """
+
+    knows: frozenset[Capability]
+    dimension: int
+    memory: int
+    memory_per_replica: int
+    lacks: Mapping[Capability, str] = field(default_factory=dict)
+    unit: str = ""
+
+
+class Observed(NamedTuple):
+    """An observable, per replica."""
+
+    value: Tensor  # (B,)
+    variance: Tensor  # (B,) of the estimate; 0 where exact
+    unit: str = ""
+
+    @classmethod
+    def exact(cls, value: Tensor, unit: str = "") -> Observed:
+        return cls(value, torch.zeros_like(value), unit)
+
+
+class File(NamedTuple):
+    """A file to keep with the result."""
+
+    name: str
+    content: bytes
+    media_type: str
+    description: str
+
+
+class Problem(Protocol):
+    """A landscape to be opened: a frozen dataclass whose fields are the wire schema.
+
+    Every check of its fields raises BadInput with the path of the field below the problem.
+    """
+
+    def traits(self) -> Traits:
+        """Raises BadInput where the fields cannot be, together, what the user wants."""
+        ...
+
+    def open(self, device: torch.device, dtype: torch.dtype) -> Landscape: ...
+
+    def start(self, landscape: Landscape, rng: Stream) -> Tensor:
+        """Where each replica starts, (B, *E)."""
+        ...
+
+    def final(self, landscape: Landscape, x: Tensor, rng: Stream) -> Reading:
+        """The energy at the end, measured anew: never a value that was chosen because it looked good."""
+        ...
+
+    def observe(self, landscape: Landscape, x: Tensor) -> dict[str, Observed]:
+        """Everything else worth knowing at the end, by name."""
+        ...
+
+    def files(self, landscape: Landscape, start: Tensor, end: Tensor) -> Iterable[File]:
+        """Files in the field's own formats, beside the arrays that every job keeps."""
+        ...
+
+
+@runtime_checkable
+class NamesCoordinates(Protocol):
+    """A problem whose coordinates have names: what the summary of a sampled posterior is labelled with."""
+
+    def coordinates(self) -> list[str]: ...
+
+
+def require(method: str, kernel: Kernel, problem: str, traits: Traits, fitting: Iterable[str]) -> None:
+    """Refuse a method that needs what the landscape does not know, in a sentence that names both.
+
+    Raises:
+        Mismatch: with the path "method.NAME".
+    """
+    for need in sorted(kernel.needs - traits.knows, key=lambda capability: capability.name):
+        why = traits.lacks.get(need, f"has no {need.name}")
+        raise Mismatch(f"method.{method}", f"{need.need}, but problem.{problem} {why}; or use {_either(fitting)}")
+
+
+def _either(methods: Iterable[str]) -> str:
+    names = [f"method.{name}" for name in methods]
+    return " or ".join(names) if names else "another problem: no method fits this one"

@@ -1,0 +1,179 @@
+"""When a replica has walked far enough, and the sentence that says so."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from thalweg_core.errors import BadInput
+from thalweg_core.kernel import Walking
+from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.manifold import Manifold
+
+
+class Outcome(IntEnum):
+    """Why a replica stopped. `sentence` is what the user reads."""
+
+    WALKING = 0
+    STEPS = 1
+    TORQUE = 2
+    GRADIENT = 3
+    VALUE = 4
+    PLATEAU = 5
+    SHOTS = 6
+    GRADIENTS = 7
+    SECONDS = 8
+    LOST = 9
+    CANCELLED = 10
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Outcome.WALKING: "still walking",
+    Outcome.STEPS: "all steps of the plan were done",
+    Outcome.TORQUE: "the largest torque fell under plan.stop.max_torque",
+    Outcome.GRADIENT: "the norm of the gradient fell under plan.stop.gradient_norm",
+    Outcome.VALUE: "the energy reached plan.stop.value by more than two standard errors",
+    Outcome.PLATEAU: "no decrease stood out of the noise for plan.stop.plateau steps",
+    Outcome.SHOTS: "the next step would exceed plan.budget.shots",
+    Outcome.GRADIENTS: "the next step would exceed plan.budget.gradients",
+    Outcome.SECONDS: "plan.budget.seconds of wall clock had passed",
+    Outcome.LOST: "the energy stopped being a number; try a smaller step",
+    Outcome.CANCELLED: "cancelled on request",
+}
+
+CONVERGED = frozenset({Outcome.TORQUE, Outcome.GRADIENT, Outcome.VALUE, Outcome.PLATEAU})
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Rules that end a replica's walk early; every rule left out never fires.
+
+    Args:
+        max_torque: magnets: largest |m × h| over cells, h = H_eff / Ms.
+        gradient_norm: largest norm of the gradient over the sites, in units of U / x. Under noise it must fall below
+            by two standard errors.
+        value: energy to reach, in units of U; under noise, by two standard errors.
+        plateau: stop when the mean energy of this many steps is not lower than that of as many steps before by more
+            than two of its standard errors; with exact energies the scatter about each window's trend is the error.
+    """
+
+    max_torque: float | None = None
+    gradient_norm: float | None = None
+    value: float | None = None
+    plateau: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_torque", "gradient_norm"):
+            bound = getattr(self, name)
+            if bound is not None and not (bound > 0 and math.isfinite(bound)):
+                raise BadInput(name, f"wanted a positive number, got {bound}")
+        if self.value is not None and not math.isfinite(self.value):
+            raise BadInput("value", f"wanted a finite energy, got {self.value}")
+        if self.plateau is not None and self.plateau < 4:
+            raise BadInput("plateau", f"wanted at least 4 steps to tell a trend from noise, got {self.plateau}")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a replica may spend; what is left out is not limited.
+
+    Args:
+        shots: shots of a replica, everything charged.
+        gradients: gradient evaluations of a replica.
+        seconds: wall clock of the whole job; a run stopped by it depends on the machine.
+    """
+
+    shots: int | None = None
+    gradients: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("shots", "gradients", "seconds"):
+            limit = getattr(self, name)
+            if limit is not None and not limit > 0:
+                raise BadInput(name, f"wanted a positive number, got {limit}; leave it out for no limit")
+
+
+class Plateau(NamedTuple):
+    """Energies of the last steps of each replica, (B, 2 · window), newest last; NaN where there was none yet."""
+
+    values: Tensor
+    variances: Tensor
+
+
+class Judgement(NamedTuple):
+    """What the rules remember between steps."""
+
+    plateau: Plateau
+    last_cost: Cost  # (B,) what the last step spent: the forecast of the next
+
+
+def begin(stop: Stop, x: Tensor) -> Judgement:
+    """The memory of the rules before the first step."""
+    window = 2 * (stop.plateau or 0)
+    empty = torch.full((x.shape[0], window), math.nan, dtype=torch.float64, device=x.device)
+    return Judgement(Plateau(empty, empty.clone()), Cost.none(x))
+
+
+def judge(
+    stop: Stop, budget: Budget, landscape: Landscape, state: Walking, memory: Judgement, spent: Cost, step_cost: Cost
+) -> tuple[Tensor, Judgement]:
+    """Outcome of each replica after a step, (B,) int64, and the new memory. Later rules in this list win over earlier."""
+    seen = state.seen
+    outcome = torch.zeros(state.x.shape[0], dtype=torch.int64, device=state.x.device)
+    for limit, used, forecast, code in (
+        (budget.gradients, spent.gradients, step_cost.gradients, Outcome.GRADIENTS),
+        (budget.shots, spent.shots, step_cost.shots, Outcome.SHOTS),
+    ):
+        if limit is not None:
+            outcome[used + forecast > limit] = code
+    plateau = memory.plateau
+    if stop.plateau is not None:
+        plateau = Plateau(_push(plateau.values, seen.value), _push(plateau.variances, seen.value_var))
+        outcome[_flat(plateau, stop.plateau)] = Outcome.PLATEAU
+    if stop.value is not None:
+        outcome[seen.value + 2 * seen.value_var.sqrt() <= stop.value] = Outcome.VALUE
+    for bound, code in ((stop.gradient_norm, Outcome.GRADIENT), (stop.max_torque, Outcome.TORQUE)):
+        if bound is not None:
+            outcome[gradient_norm(landscape.manifold, state, errors=2.0) <= bound] = code
+    lost = ~torch.isfinite(seen.value) & ~torch.isfinite(seen.grad.reshape(len(outcome), -1)).all(dim=1)
+    outcome[lost] = Outcome.LOST
+    return outcome, Judgement(plateau, step_cost)
+
+
+def gradient_norm(manifold: Manifold, state: Walking, errors: float = 0.0) -> Tensor:
+    """Largest norm of the tangent gradient over the sites, plus so many of its standard errors, (B,)."""
+    norm = manifold.site_norm(manifold.tangent(state.x, state.seen.grad))
+    return norm + errors * manifold.site_norm(state.seen.grad_var.sqrt()) if errors else norm
+
+
+def _push(history: Tensor, newest: Tensor) -> Tensor:
+    return torch.cat([history[:, 1:], newest.to(history.dtype)[:, None]], dim=1)
+
+
+def _flat(plateau: Plateau, window: int) -> Tensor:
+    """Whether the newer half lies no lower than the older by two standard errors of the difference of their means."""
+    older, newer = plateau.values[:, :window], plateau.values[:, window:]
+    declared = plateau.variances.sum(dim=1) / window**2
+    scatter = (_scatter(older) + _scatter(newer)) / window
+    error = torch.maximum(declared, scatter).sqrt()
+    gain = older.mean(dim=1) - newer.mean(dim=1)
+    return torch.isfinite(gain) & (gain <= 2 * error)
+
+
+def _scatter(window: Tensor) -> Tensor:
+    """Variance about the straight line through a window, (B,)."""
+    n = window.shape[1]
+    t = torch.arange(n, dtype=window.dtype, device=window.device) - (n - 1) / 2
+    centred = window - window.mean(dim=1, keepdim=True)
+    slope = (centred * t).sum(dim=1, keepdim=True) / (t * t).sum()
+    return ((centred - slope * t) ** 2).sum(dim=1) / (n - 2)

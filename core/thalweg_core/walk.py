@@ -1,0 +1,101 @@
+"""The one driver: walk a kernel over a landscape, replica by replica until each has stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from thalweg_core import stopping
+from thalweg_core.kernel import Info, Kernel, put_rows, take_rows
+from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.stopping import Budget, Judgement, Outcome, Stop
+from thalweg_core.streams import Stream
+
+
+class Position(NamedTuple):
+    """Everything that a walk needs to go on: what a checkpoint keeps, together with the step's number."""
+
+    state: Any  # the kernel's
+    spent: Cost  # (B,) each
+    outcome: Tensor  # (B,) int64, an Outcome; 0 while walking
+    stopped_at: Tensor  # (B,) int64, step at which it stopped
+    memory: Judgement
+
+
+class Frame(NamedTuple):
+    """One step of the walk, as the caller's loop sees it. Rows of replicas that had stopped before are as they were."""
+
+    step: int
+    position: Position
+    info: Info  # rows of replicas that did not step: cost 0, acceptance NaN
+    stepped: Tensor  # (B,) bool
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What ends a walk before its last step."""
+
+    stop: Stop = field(default_factory=Stop)
+    budget: Budget = field(default_factory=Budget)
+
+
+def begin(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
+    """The position before the first step, with the rules already asked once: who starts converged takes no step."""
+    rules = rules or Rules()
+    state = kernel.init(landscape, x, rng.named("init"))
+    spent = state.seen.cost
+    memory = stopping.begin(rules.stop, x)
+    outcome, memory = stopping.judge(rules.stop, rules.budget, landscape, state, memory, spent, spent)
+    return Position(state, spent, outcome, torch.zeros_like(outcome), memory)
+
+
+def walk(
+    kernel: Kernel,
+    landscape: Landscape,
+    position: Position,
+    rng: Stream,
+    steps: range,
+    rules: Rules | None = None,
+) -> Iterator[Frame]:
+    """Steps from a position until every replica has stopped or `steps` is through; a resumed walk passes the rest of it.
+
+    The step number is the counter of the random numbers, so a walk that goes on from a checkpoint equals an unbroken one
+    bit for bit. Recording, checkpointing, cancelling are plain lines in the caller's loop.
+    """
+    rules = rules or Rules()
+    for step in steps:
+        walking = torch.nonzero(position.outcome == Outcome.WALKING).flatten()
+        if len(walking) == 0:
+            return
+        everyone = len(walking) == len(position.outcome)
+        here = position if everyone else take_rows(position, walking)
+        row_rng = rng.at(step) if everyone else rng.at(step).take(walking)
+        moved, info = _step(kernel, landscape, here, row_rng, rules, last=step == steps[-1], step=step)
+        if not everyone:
+            moved, info = put_rows(position, walking, moved), _spread(info, position, walking)
+        position = moved
+        stepped = torch.zeros_like(position.outcome, dtype=torch.bool)
+        stepped[walking] = True
+        yield Frame(step, position, info, stepped)
+
+
+def _step(
+    kernel: Kernel, landscape: Landscape, here: Position, rng: Stream, rules: Rules, last: bool, step: int
+) -> tuple[Position, Info]:
+    state, info = kernel.step(landscape, here.state, rng)
+    spent = here.spent.plus(info.cost)
+    outcome, memory = stopping.judge(rules.stop, rules.budget, landscape, state, here.memory, spent, info.cost)
+    if last:
+        outcome = torch.where(outcome == Outcome.WALKING, int(Outcome.STEPS), outcome)
+    return Position(state, spent, outcome, torch.full_like(outcome, step), memory), info
+
+
+def _spread(info: Info, position: Position, walking: Tensor) -> Info:
+    """The info of the rows that stepped, among those that did not."""
+    value = position.state.seen.value
+    nothing = Info.plain(Cost.none(value), value)._replace(acceptance=torch.full_like(value, torch.nan))
+    return put_rows(nothing, walking, info)

@@ -1,0 +1,126 @@
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Method(_message.Message):
+    __slots__ = ("gradient_descent", "adam", "llg", "ula", "mala", "hmc")
+    GRADIENT_DESCENT_FIELD_NUMBER: _ClassVar[int]
+    ADAM_FIELD_NUMBER: _ClassVar[int]
+    LLG_FIELD_NUMBER: _ClassVar[int]
+    ULA_FIELD_NUMBER: _ClassVar[int]
+    MALA_FIELD_NUMBER: _ClassVar[int]
+    HMC_FIELD_NUMBER: _ClassVar[int]
+    gradient_descent: GradientDescent
+    adam: Adam
+    llg: Llg
+    ula: Ula
+    mala: Mala
+    hmc: Hmc
+    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
+
+class GradientDescent(_message.Message):
+    __slots__ = ("learning_rate",)
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    learning_rate: float
+    def __init__(self, learning_rate: _Optional[float] = ...) -> None: ...
+
+class Adam(_message.Message):
+    __slots__ = ("learning_rate", "beta1", "beta2", "epsilon")
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    BETA1_FIELD_NUMBER: _ClassVar[int]
+    BETA2_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_FIELD_NUMBER: _ClassVar[int]
+    learning_rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(self, learning_rate: _Optional[float] = ..., beta1: _Optional[float] = ..., beta2: _Optional[float] = ..., epsilon: _Optional[float] = ...) -> None: ...
+
+class Llg(_message.Message):
+    __slots__ = ("damping", "precession", "time_step")
+    DAMPING_FIELD_NUMBER: _ClassVar[int]
+    PRECESSION_FIELD_NUMBER: _ClassVar[int]
+    TIME_STEP_FIELD_NUMBER: _ClassVar[int]
+    damping: float
+    precession: bool
+    time_step: float
+    def __init__(self, damping: _Optional[float] = ..., precession: _Optional[bool] = ..., time_step: _Optional[float] = ...) -> None: ...
+
+class Ula(_message.Message):
+    __slots__ = ("step_size", "temperature")
+    STEP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    step_size: float
+    temperature: float
+    def __init__(self, step_size: _Optional[float] = ..., temperature: _Optional[float] = ...) -> None: ...
+
+class Mala(_message.Message):
+    __slots__ = ("step_size", "temperature", "target_acceptance")
+    STEP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
+    step_size: float
+    temperature: float
+    target_acceptance: float
+    def __init__(self, step_size: _Optional[float] = ..., temperature: _Optional[float] = ..., target_acceptance: _Optional[float] = ...) -> None: ...
+
+class Hmc(_message.Message):
+    __slots__ = ("step_size", "leapfrog_steps", "temperature", "target_acceptance")
+    STEP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    LEAPFROG_STEPS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
+    step_size: float
+    leapfrog_steps: int
+    temperature: float
+    target_acceptance: float
+    def __init__(self, step_size: _Optional[float] = ..., leapfrog_steps: _Optional[int] = ..., temperature: _Optional[float] = ..., target_acceptance: _Optional[float] = ...) -> None: ...
+
+class Plan(_message.Message):
+    __slots__ = ("steps", "replicas", "seed", "warmup", "stop", "budget", "cpus", "device", "precision", "checkpoint_every")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    CPUS_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_EVERY_FIELD_NUMBER: _ClassVar[int]
+    steps: int
+    replicas: int
+    seed: int
+    warmup: int
+    stop: Stop
+    budget: Budget
+    cpus: int
+    device: str
+    precision: str
+    checkpoint_every: int
+    def __init__(self, steps: _Optional[int] = ..., replicas: _Optional[int] = ..., seed: _Optional[int] = ..., warmup: _Optional[int] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., cpus: _Optional[int] = ..., device: _Optional[str] = ..., precision: _Optional[str] = ..., checkpoint_every: _Optional[int] = ...) -> None: ...
+
+class Stop(_message.Message):
+    __slots__ = ("max_torque", "gradient_norm", "value", "plateau")
+    MAX_TORQUE_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_NORM_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_FIELD_NUMBER: _ClassVar[int]
+    max_torque: float
+    gradient_norm: float
+    value: float
+    plateau: int
+    def __init__(self, max_torque: _Optional[float] = ..., gradient_norm: _Optional[float] = ..., value: _Optional[float] = ..., plateau: _Optional[int] = ...) -> None: ...
+
+class Budget(_message.Message):
+    __slots__ = ("shots", "gradients", "seconds")
+    SHOTS_FIELD_NUMBER: _ClassVar[int]
+    GRADIENTS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    shots: int
+    gradients: int
+    seconds: float
+    def __init__(self, shots: _Optional[int] = ..., gradients: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...

@@ -1,0 +1,203 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Problem(_message.Message):
+    __slots__ = ("vqe", "magnet", "density")
+    VQE_FIELD_NUMBER: _ClassVar[int]
+    MAGNET_FIELD_NUMBER: _ClassVar[int]
+    DENSITY_FIELD_NUMBER: _ClassVar[int]
+    vqe: Vqe
+    magnet: Magnet
+    density: Density
+    def __init__(self, vqe: _Optional[_Union[Vqe, _Mapping]] = ..., magnet: _Optional[_Union[Magnet, _Mapping]] = ..., density: _Optional[_Union[Density, _Mapping]] = ...) -> None: ...
+
+class Vqe(_message.Message):
+    __slots__ = ("hamiltonian", "ansatz", "estimator", "start")
+    HAMILTONIAN_FIELD_NUMBER: _ClassVar[int]
+    ANSATZ_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATOR_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    hamiltonian: Hamiltonian
+    ansatz: Ansatz
+    estimator: Estimator
+    start: VqeStart
+    def __init__(self, hamiltonian: _Optional[_Union[Hamiltonian, _Mapping]] = ..., ansatz: _Optional[_Union[Ansatz, _Mapping]] = ..., estimator: _Optional[_Union[Estimator, _Mapping]] = ..., start: _Optional[_Union[VqeStart, _Mapping]] = ...) -> None: ...
+
+class Hamiltonian(_message.Message):
+    __slots__ = ("molecule", "pauli_sum")
+    MOLECULE_FIELD_NUMBER: _ClassVar[int]
+    PAULI_SUM_FIELD_NUMBER: _ClassVar[int]
+    molecule: Molecule
+    pauli_sum: PauliSum
+    def __init__(self, molecule: _Optional[_Union[Molecule, _Mapping]] = ..., pauli_sum: _Optional[_Union[PauliSum, _Mapping]] = ...) -> None: ...
+
+class Molecule(_message.Message):
+    __slots__ = ("atoms", "basis", "mapping", "charge", "spin")
+    ATOMS_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    MAPPING_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_FIELD_NUMBER: _ClassVar[int]
+    SPIN_FIELD_NUMBER: _ClassVar[int]
+    atoms: str
+    basis: str
+    mapping: str
+    charge: int
+    spin: int
+    def __init__(self, atoms: _Optional[str] = ..., basis: _Optional[str] = ..., mapping: _Optional[str] = ..., charge: _Optional[int] = ..., spin: _Optional[int] = ...) -> None: ...
+
+class PauliSum(_message.Message):
+    __slots__ = ("terms",)
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    terms: _containers.RepeatedCompositeFieldContainer[PauliTerm]
+    def __init__(self, terms: _Optional[_Iterable[_Union[PauliTerm, _Mapping]]] = ...) -> None: ...
+
+class PauliTerm(_message.Message):
+    __slots__ = ("word", "coefficient")
+    WORD_FIELD_NUMBER: _ClassVar[int]
+    COEFFICIENT_FIELD_NUMBER: _ClassVar[int]
+    word: str
+    coefficient: float
+    def __init__(self, word: _Optional[str] = ..., coefficient: _Optional[float] = ...) -> None: ...
+
+class Ansatz(_message.Message):
+    __slots__ = ("efficient_su2",)
+    EFFICIENT_SU2_FIELD_NUMBER: _ClassVar[int]
+    efficient_su2: EfficientSu2
+    def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ...) -> None: ...
+
+class EfficientSu2(_message.Message):
+    __slots__ = ("reps",)
+    REPS_FIELD_NUMBER: _ClassVar[int]
+    reps: int
+    def __init__(self, reps: _Optional[int] = ...) -> None: ...
+
+class Estimator(_message.Message):
+    __slots__ = ("shots", "engine", "device")
+    SHOTS_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    shots: int
+    engine: str
+    device: str
+    def __init__(self, shots: _Optional[int] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ...) -> None: ...
+
+class VqeStart(_message.Message):
+    __slots__ = ("hartree_fock", "uniform", "values")
+    HARTREE_FOCK_FIELD_NUMBER: _ClassVar[int]
+    UNIFORM_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    hartree_fock: float
+    uniform: float
+    values: ParameterValues
+    def __init__(self, hartree_fock: _Optional[float] = ..., uniform: _Optional[float] = ..., values: _Optional[_Union[ParameterValues, _Mapping]] = ...) -> None: ...
+
+class ParameterValues(_message.Message):
+    __slots__ = ("angles",)
+    ANGLES_FIELD_NUMBER: _ClassVar[int]
+    angles: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, angles: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class Magnet(_message.Message):
+    __slots__ = ("grid", "material", "external_field", "start")
+    GRID_FIELD_NUMBER: _ClassVar[int]
+    MATERIAL_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_FIELD_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    grid: Grid
+    material: Material
+    external_field: _containers.RepeatedScalarFieldContainer[float]
+    start: MagnetStart
+    def __init__(self, grid: _Optional[_Union[Grid, _Mapping]] = ..., material: _Optional[_Union[Material, _Mapping]] = ..., external_field: _Optional[_Iterable[float]] = ..., start: _Optional[_Union[MagnetStart, _Mapping]] = ...) -> None: ...
+
+class Grid(_message.Message):
+    __slots__ = ("cells", "cell_size", "periodic")
+    CELLS_FIELD_NUMBER: _ClassVar[int]
+    CELL_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PERIODIC_FIELD_NUMBER: _ClassVar[int]
+    cells: _containers.RepeatedScalarFieldContainer[int]
+    cell_size: _containers.RepeatedScalarFieldContainer[float]
+    periodic: _containers.RepeatedScalarFieldContainer[bool]
+    def __init__(self, cells: _Optional[_Iterable[int]] = ..., cell_size: _Optional[_Iterable[float]] = ..., periodic: _Optional[_Iterable[bool]] = ...) -> None: ...
+
+class Material(_message.Message):
+    __slots__ = ("saturation_magnetization", "exchange_stiffness", "interfacial_dmi", "uniaxial_anisotropy")
+    SATURATION_MAGNETIZATION_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_STIFFNESS_FIELD_NUMBER: _ClassVar[int]
+    INTERFACIAL_DMI_FIELD_NUMBER: _ClassVar[int]
+    UNIAXIAL_ANISOTROPY_FIELD_NUMBER: _ClassVar[int]
+    saturation_magnetization: float
+    exchange_stiffness: float
+    interfacial_dmi: float
+    uniaxial_anisotropy: UniaxialAnisotropy
+    def __init__(self, saturation_magnetization: _Optional[float] = ..., exchange_stiffness: _Optional[float] = ..., interfacial_dmi: _Optional[float] = ..., uniaxial_anisotropy: _Optional[_Union[UniaxialAnisotropy, _Mapping]] = ...) -> None: ...
+
+class UniaxialAnisotropy(_message.Message):
+    __slots__ = ("constant", "axis")
+    CONSTANT_FIELD_NUMBER: _ClassVar[int]
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    constant: float
+    axis: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, constant: _Optional[float] = ..., axis: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class MagnetStart(_message.Message):
+    __slots__ = ("skyrmion", "uniform", "random")
+    SKYRMION_FIELD_NUMBER: _ClassVar[int]
+    UNIFORM_FIELD_NUMBER: _ClassVar[int]
+    RANDOM_FIELD_NUMBER: _ClassVar[int]
+    skyrmion: SkyrmionStart
+    uniform: UniformStart
+    random: RandomStart
+    def __init__(self, skyrmion: _Optional[_Union[SkyrmionStart, _Mapping]] = ..., uniform: _Optional[_Union[UniformStart, _Mapping]] = ..., random: _Optional[_Union[RandomStart, _Mapping]] = ...) -> None: ...
+
+class SkyrmionStart(_message.Message):
+    __slots__ = ("radius", "polarity")
+    RADIUS_FIELD_NUMBER: _ClassVar[int]
+    POLARITY_FIELD_NUMBER: _ClassVar[int]
+    radius: float
+    polarity: int
+    def __init__(self, radius: _Optional[float] = ..., polarity: _Optional[int] = ...) -> None: ...
+
+class UniformStart(_message.Message):
+    __slots__ = ("direction",)
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    direction: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, direction: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class RandomStart(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Density(_message.Message):
+    __slots__ = ("gaussian", "double_well", "logistic_regression")
+    GAUSSIAN_FIELD_NUMBER: _ClassVar[int]
+    DOUBLE_WELL_FIELD_NUMBER: _ClassVar[int]
+    LOGISTIC_REGRESSION_FIELD_NUMBER: _ClassVar[int]
+    gaussian: Gaussian
+    double_well: DoubleWell
+    logistic_regression: LogisticRegression
+    def __init__(self, gaussian: _Optional[_Union[Gaussian, _Mapping]] = ..., double_well: _Optional[_Union[DoubleWell, _Mapping]] = ..., logistic_regression: _Optional[_Union[LogisticRegression, _Mapping]] = ...) -> None: ...
+
+class Gaussian(_message.Message):
+    __slots__ = ("scales", "correlation")
+    SCALES_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_FIELD_NUMBER: _ClassVar[int]
+    scales: _containers.RepeatedScalarFieldContainer[float]
+    correlation: float
+    def __init__(self, scales: _Optional[_Iterable[float]] = ..., correlation: _Optional[float] = ...) -> None: ...
+
+class DoubleWell(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class LogisticRegression(_message.Message):
+    __slots__ = ("dataset", "prior_scale")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_SCALE_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    prior_scale: float
+    def __init__(self, dataset: _Optional[str] = ..., prior_scale: _Optional[float] = ...) -> None: ...
