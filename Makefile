@@ -1,0 +1,59 @@
+# make demo · make test · make bench · make lint · make protos · make setup        every target sets up .venv by itself
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROTOS := $(sort $(wildcard protos/thalweg/v1/*.proto))
+BENCH ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format protos wire-check wire-baseline clean
+
+help:            ## what can be made
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "thalweg wants Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + "; set PYTHON=python3.12, say")'
+	$(PYTHON) -m venv $(VENV)
+
+# one stamp for what running needs, one for what developing needs; either is made again when the pins or the extras change
+$(VENV)/run.stamp: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[server,chemistry]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[server,chemistry,bench,dev]'
+	@touch $@
+
+setup: $(VENV)/run.stamp ## a virtual environment in .venv with everything that running needs
+
+demo: $(VENV)/run.stamp ## run the three jobs of examples/ on an embedded service and write demo/report.html
+	$(BIN)/thalweg run examples/h2.toml examples/skyrmion.toml examples/logistic.toml \
+		--data demo/data --out demo --report demo/report.html
+
+test: $(VENV)/dev.stamp ## the whole test suite
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: $(VENV)/dev.stamp ## side by side with the peers; BENCH="NAME --quick" for one
+	$(BIN)/python -m benchmarks $(if $(BENCH),$(BENCH),all)
+
+lint: $(VENV)/dev.stamp wire-check ## style, types, who imports whom, the wire
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p thalweg -p thalweg_core -p thalweg_vqe -p thalweg_physics -p tools -p benchmarks
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp ## put imports and layout in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+protos: $(VENV)/dev.stamp ## generate service/thalweg/v1 from protos/
+	$(BIN)/python -m tools.wire generate
+
+wire-check: $(VENV)/dev.stamp ## the stubs are those of protos/, the style is buf's, nothing broke since the baseline
+	$(BIN)/python -m tools.wire check
+
+wire-baseline: $(VENV)/dev.stamp ## accept the wire as it is now as what must not break
+	$(BIN)/python -m tools.wire baseline
+
+clean:           ## remove what was made
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

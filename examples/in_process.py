@@ -1,0 +1,56 @@
+"""The engine without a service: the H2 job and the skyrmion of this folder, walked in this very process.
+
+    python examples/in_process.py
+
+The seeds and the numbers are those of examples/h2.toml and examples/skyrmion.toml, so the results are too.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from thalweg_core.descent.adam import Adam
+from thalweg_core.stopping import Outcome, Stop
+from thalweg_core.streams import Stream
+from thalweg_core.walk import Rules, begin, walk
+from thalweg_physics.magnet.llg import Llg
+from thalweg_physics.magnet.problem import Grid, Magnet, Material, SkyrmionStart, UniaxialAnisotropy
+from thalweg_vqe.ansatz import EfficientSu2
+from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.molecule import Molecule
+from thalweg_vqe.problem import HartreeFock, Vqe
+
+CPU, FLOAT64 = torch.device("cpu"), torch.float64
+
+
+def h2(steps: int = 60) -> None:
+    """The ground state of H2 from 1000 shots a circuit, four times over."""
+    problem = Vqe(Molecule("H 0 0 0; H 0 0 0.735"), EfficientSu2(reps=3), Estimator(shots=1000), HartreeFock(0.1))
+    landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(seed=7, replicas=4), Adam(learning_rate=0.1)
+    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng)
+    for frame in walk(kernel, landscape, position, rng, range(1, steps + 1)):
+        position = frame.position
+        if frame.step % 10 == 0:
+            print(f"step {frame.step:3d}  energy {position.state.seen.value.median():.4f} Ha")
+    energy = problem.final(landscape, position.state.x, rng.named("final"))
+    for value, variance in zip(energy.value, energy.value_var, strict=True):
+        print(f"H2: {value:.4f} ± {variance.sqrt():.4f} Ha, measured anew at the end")
+
+
+def skyrmion(max_torque: float = 1e-3) -> None:
+    """A Néel skyrmion that relaxes by Landau–Lifshitz–Gilbert dynamics without precession."""
+    material = Material(580e3, 15e-12, 3e-3, UniaxialAnisotropy(588634, (0, 0, 1)))
+    problem = Magnet(Grid((64, 64, 1), (1e-9, 1e-9, 0.4e-9), (True, True, False)), material, start=SkyrmionStart(10e-9, -1))
+    landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(seed=0, replicas=1), Llg(damping=1.0, precession=False)
+    rules = Rules(Stop(max_torque=max_torque))
+    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng, rules)
+    for frame in walk(kernel, landscape, position, rng, range(1, 1_000_001), rules):
+        position = frame.position
+    print(f"skyrmion: {Outcome(int(position.outcome[0])).sentence} after {int(position.stopped_at[0])} steps")
+    for name, seen in problem.observe(landscape, position.state.x).items():
+        print(f"  {name} = {seen.value[0]:.6g} {seen.unit}")
+
+
+if __name__ == "__main__":
+    h2()
+    skyrmion()

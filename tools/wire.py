@@ -1,0 +1,81 @@
+"""The wire: generate the stubs from protos/, and check that they are up to date, well styled and unbroken.
+
+    python -m tools.wire generate | check | baseline
+
+buf works on a descriptor image built by grpc_tools, so nothing has to be fetched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROTOS = ROOT / "protos"
+STUBS = ROOT / "service"
+BASELINE = PROTOS / "baseline.binpb"
+LINT = {"version": "v2", "lint": {"use": ["STANDARD"]}}
+BREAKING = {"version": "v2", "breaking": {"use": ["FILE"]}}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=["generate", "check", "baseline"])
+    task = parser.parse_args().task
+    if task == "generate":
+        generate(STUBS)
+        return 0
+    if task == "baseline":
+        image(BASELINE)
+        return 0
+    return check()
+
+
+def sources() -> list[str]:
+    return [str(path.relative_to(PROTOS)) for path in sorted(PROTOS.rglob("*.proto"))]
+
+
+def generate(into: Path) -> None:
+    protoc(f"--python_out={into}", f"--pyi_out={into}", f"--grpc_python_out={into}")
+
+
+def image(path: Path) -> None:
+    protoc("--include_imports", "--include_source_info", f"--descriptor_set_out={path}")
+
+
+def protoc(*options: str) -> None:
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", *options, *sources()], check=True, cwd=PROTOS)
+
+
+def check() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder)
+        generate(fresh)
+        stale = [path for path in sorted(fresh.rglob("*_pb2*")) if differs(path, STUBS / path.relative_to(fresh))]
+        for path in stale:
+            print(f"{(STUBS / path.relative_to(fresh)).relative_to(ROOT)} is not what protos/ say; run `make protos`")
+        image(fresh / "image.binpb")
+        complaints = [
+            buf("lint", fresh / "image.binpb", LINT),
+            buf("breaking", fresh / "image.binpb", BREAKING, "--against", str(BASELINE)),
+        ]
+    return int(bool(stale) or any(complaints))
+
+
+def differs(fresh: Path, committed: Path) -> bool:
+    return not committed.exists() or not filecmp.cmp(fresh, committed, shallow=False)
+
+
+def buf(task: str, built: Path, config: Mapping[str, object], *options: str) -> int:
+    command = [str(Path(sys.executable).with_name("buf")), task, str(built), "--path", "thalweg", "--config", json.dumps(config)]
+    return subprocess.run([*command, *options], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
