@@ -17,7 +17,8 @@ from thalweg_core.rows import per_row, row_max
 class Manifold(Protocol):
     """The geometry that a kernel walks on."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def tangent(self, x: Tensor, v: Tensor) -> Tensor:
         """v without its part that leaves the manifold at x."""

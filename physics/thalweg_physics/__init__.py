@@ -1,0 +1,1 @@
+"""Physics: magnets with their dynamics, and probability densities with known truths."""

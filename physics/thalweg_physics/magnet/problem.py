@@ -1,0 +1,103 @@
+"""A magnet as a job names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Reading, value_of
+from thalweg_core.problem import File, Observed, Traits
+from thalweg_core.rows import row_sum
+from thalweg_core.streams import Stream
+from thalweg_physics.magnet import checks, observables, ovf
+from thalweg_physics.magnet.grid import Grid
+from thalweg_physics.magnet.landscape import MagnetLandscape
+from thalweg_physics.magnet.material import Material, UniaxialAnisotropy
+from thalweg_physics.magnet.picture import picture
+from thalweg_physics.magnet.spins import PRECESSION
+from thalweg_physics.magnet.starts import RandomStart, SkyrmionStart, UniformStart
+
+__all__ = ["Grid", "Magnet", "Material", "RandomStart", "SkyrmionStart", "UniaxialAnisotropy", "UniformStart"]
+
+BYTES_PER_CELL = 14 * 3 * 8
+"""While a replica is evaluated: state, gradient, its variance, stages and temporaries, of three doubles each."""
+
+MOST_FILES = 8
+"""Replicas whose magnetization is written as a file of its own (arbitrary); the arrays of the job hold all of them."""
+
+
+@dataclass(frozen=True)
+class Magnet:
+    """A ferromagnet: exchange, interfacial DMI, uniaxial anisotropy and Zeeman energy of unit spins on a regular grid.
+
+    Its landscape computes in μ0 Ms² V of a cell, where the gradient is -h = -H_eff / Ms; results are in J.
+    No stray field: for a thin film take it into the anisotropy, K - μ0 Ms²/2.
+
+    Args:
+        grid: the cells.
+        material: what they are made of.
+        external_field: B (T), three components.
+        start: the magnetization at the start.
+    """
+
+    grid: Grid
+    material: Material
+    external_field: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    start: SkyrmionStart | UniformStart | RandomStart = field(default_factory=RandomStart)
+
+    def __post_init__(self) -> None:
+        checks.three("external_field", self.external_field, "components")
+        for component in self.external_field:
+            checks.finite("external_field", component, "T")
+        self.start.check(self.grid)
+
+    @property
+    def energy_scale(self) -> float:
+        """μ0 Ms² V of a cell: one unit of the landscape's energy, in J."""
+        return self.material.energy_density * self.grid.volume
+
+    def traits(self) -> Traits:
+        return Traits(
+            knows=frozenset({VALUE, EXACT_VALUE, GRADIENT, PRECESSION}),
+            lacks={FLAT: "has a unit vector in every cell: it lives on spheres"},
+            dimension=2 * self.grid.count,
+            memory=3 * 8 * self.grid.count,
+            memory_per_replica=BYTES_PER_CELL * self.grid.count,
+            unit="J",
+        )
+
+    def open(self, device: torch.device, dtype: torch.dtype) -> MagnetLandscape:
+        return MagnetLandscape.of(self.grid, self.material, self.external_field, device, dtype)
+
+    def final(self, landscape: MagnetLandscape, x: Tensor, rng: Stream) -> Reading:
+        """The energy, exact, in J."""
+        seen = value_of(landscape, x, rng)
+        return seen._replace(value=seen.value * self.energy_scale)
+
+    def observe(self, landscape: MagnetLandscape, x: Tensor) -> dict[str, Observed]:
+        """Charge, radius, torque, mean magnetization, and the energy term by term."""
+        mean = x.reshape(x.shape[0], -1, 3).movedim(-1, 0)
+        return {
+            "topological_charge": Observed.exact(observables.topological_charge(x, self.grid)),
+            "skyrmion_radius": Observed.exact(observables.skyrmion_radius(x, self.grid), "m"),
+            "max_torque": Observed.exact(observables.max_torque(x, landscape.gradient(x))),
+            **{f"mean_m{axis}": Observed.exact(row_sum(m) / self.grid.count) for axis, m in zip("xyz", mean, strict=True)},
+            **{f"{name}_energy": Observed.exact(e * self.energy_scale, "J") for name, e in landscape.energies(x).items()},
+        }
+
+    def files(self, landscape: MagnetLandscape, start: Tensor, end: Tensor) -> Iterable[File]:
+        for replica, m in enumerate(end[:MOST_FILES]):
+            name = f"magnetization-{replica}.ovf" if replica else "magnetization.ovf"
+            content = ovf.dumps(ovf.Ovf(m, self.grid.cell_size, "m"))
+            yield File(name, content, "application/octet-stream", f"final magnetization of replica {replica}, OVF 2.0, binary 8")
+        middle = self.grid.cells[2] // 2
+        for name, m, when in (("before.png", start, "at the start"), ("after.png", end, "at the end")):
+            yield File(
+                name,
+                picture(m[0, middle]),
+                "image/png",
+                f"magnetization of replica 0 {when}: hue is its angle in the plane, lightness m_z",
+            )

@@ -1,0 +1,22 @@
+"""What dynamics ask of a landscape of spins: the clock."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from thalweg_core.landscape import Capability, Landscape
+
+PRECESSION = Capability("an effective field", "turns spins in an effective field")
+
+
+@runtime_checkable
+class Precesses(Landscape, Protocol):
+    """A landscape of unit spins whose gradient is minus an effective field h, and which knows how fast h turns them."""
+
+    def larmor_rate(self) -> float:
+        """Angular velocity of an undamped spin in a field h = 1, |γ| μ0 Ms, in rad/s."""
+        ...
+
+    def curvature_bound(self) -> float:
+        """Bound on the largest eigenvalue of the Hessian along the spheres, in units of h."""
+        ...
