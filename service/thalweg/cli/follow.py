@@ -1,0 +1,166 @@
+"""Follow several jobs at once: bars on a terminal, lines in a pipe, nothing when quiet."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from thalweg.cli.screen import Screen
+from thalweg.client import Job, State
+from thalweg.client.wording import fraction_done, progress_line, spent, standing, steps_done
+from thalweg.v1 import jobs_pb2
+
+LINE_EVERY = 2.0  # s between two lines of progress of one job; arbitrary
+COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.CANCELLED: "yellow"}
+
+
+def follow(jobs: Sequence[Job], screen: Screen) -> list[jobs_pb2.Job]:
+    """Show what happens until all jobs have ended; returns them as they ended, in order."""
+    with _display(jobs, screen) as display:
+        for index, event in merged(jobs):
+            display.show(index, event)
+    return [job.fetch() for job in jobs]
+
+
+def merged(jobs: Sequence[Job]) -> Iterator[tuple[int, jobs_pb2.JobEvent]]:
+    """The events of all jobs as they come, each with the place of its job; one thread per job reads."""
+    arrivals: queue.SimpleQueue[tuple[int, jobs_pb2.JobEvent | Exception | None]] = queue.SimpleQueue()
+
+    def read(index: int, job: Job) -> None:
+        try:
+            for event in job.watch():
+                arrivals.put((index, event))
+            arrivals.put((index, None))
+        except Exception as error:
+            arrivals.put((index, error))
+
+    for index, job in enumerate(jobs):
+        threading.Thread(target=read, args=(index, job), daemon=True).start()
+    open_watches = len(jobs)
+    while open_watches:
+        index, arrival = arrivals.get()
+        if arrival is None:
+            open_watches -= 1
+        elif isinstance(arrival, Exception):
+            raise arrival
+        else:
+            yield index, arrival
+
+
+class Display(Protocol):
+    def show(self, index: int, event: jobs_pb2.JobEvent) -> None: ...
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _display(jobs: Sequence[Job], screen: Screen) -> Display:
+    if screen.quiet:
+        return Nothing()
+    return Bars(jobs, screen) if screen.err.is_terminal else Lines(jobs, screen)
+
+
+class Nothing:
+    """No display."""
+
+    def show(self, index: int, event: jobs_pb2.JobEvent) -> None:
+        pass
+
+    def __enter__(self) -> Nothing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Lines(Nothing):
+    """A line per change of state, log line, and now and then per progress."""
+
+    def __init__(self, jobs: Sequence[Job], screen: Screen) -> None:
+        self._jobs = jobs
+        self._screen = screen
+        self._next = [0.0] * len(jobs)
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def show(self, index: int, event: jobs_pb2.JobEvent) -> None:
+        if event.HasField("progress"):
+            if time.monotonic() < self._next[index]:
+                return
+            self._next[index] = time.monotonic() + LINE_EVERY
+        self._screen.hint(f"{self._jobs[index].name}: {told(event)}")
+
+
+class Bars:
+    """A bar per job, redrawn in place."""
+
+    def __init__(self, jobs: Sequence[Job], screen: Screen) -> None:
+        self._screen = screen
+        self._jobs = jobs
+        self._progress = Progress(
+            SpinnerColumn(finished_text=" "),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[steps]}", markup=False),
+            TextColumn("{task.fields[standing]}", style="cyan", markup=False),
+            TextColumn("{task.fields[spent]}", style="dim", markup=False),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            console=screen.err,
+        )
+        self._tasks = [self._task(job) for job in jobs]
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, index: int, event: jobs_pb2.JobEvent) -> None:
+        task = self._tasks[index]
+        if event.HasField("progress"):
+            self._advance(task, event.progress)
+        elif event.HasField("state_change"):
+            self._change(task, State.of(event.state_change.state))
+        else:
+            self._progress.console.print(f"{self._jobs[index].name}: {told(event)}", markup=False)
+
+    def _task(self, job: Job) -> TaskID:
+        name = job.name if len(job.name) <= 32 else f"{job.name[:31]}…"
+        return self._progress.add_task(name, total=None, steps="", standing="", spent="", state="")
+
+    def _advance(self, task: TaskID, progress: jobs_pb2.Progress) -> None:
+        done = fraction_done(progress)
+        self._progress.update(
+            task,
+            total=None if done is None else 1.0,
+            completed=done or 0.0,
+            steps=steps_done(progress),
+            standing=", ".join(standing(progress)),
+            spent=spent({name: number for name, number in progress.cost.items() if name in ("shots", "gradients")}),
+        )
+
+    def _change(self, task: TaskID, state: State) -> None:
+        self._progress.update(task, state=f"[{COLOURS.get(state, 'blue')}]{state.lower()}")
+        if state.ended:
+            if state is State.SUCCEEDED:
+                self._progress.update(task, total=1.0, completed=1.0)
+            self._progress.stop_task(task)
+
+
+def told(event: jobs_pb2.JobEvent) -> str:
+    """An event as a line."""
+    if event.HasField("progress"):
+        return progress_line(event.progress)
+    if event.HasField("state_change"):
+        reason = event.state_change.reason
+        return f"{State.of(event.state_change.state).lower()}{f', {reason}' if reason else ''}"
+    return f"{event.log_line.level}: {event.log_line.text}" if event.log_line.level != "info" else event.log_line.text

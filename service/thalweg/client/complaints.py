@@ -1,0 +1,52 @@
+"""gRPC statuses as our errors, with the service's own sentence."""
+
+from __future__ import annotations
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from thalweg.errors import (
+    AlreadyExists,
+    Exhausted,
+    FailedPrecondition,
+    InvalidSpec,
+    NotFound,
+    ServiceFailed,
+    ThalwegError,
+    TimedOut,
+    Unavailable,
+)
+
+KINDS: dict[grpc.StatusCode, type[ThalwegError]] = {
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Exhausted,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.CANCELLED: Unavailable,  # not by us: we stop reading then; a server that shuts down cancels
+    grpc.StatusCode.DEADLINE_EXCEEDED: TimedOut,
+}
+BROKEN_STREAM = ("RST_STREAM", "Stream removed", "GOAWAY")  # how a killed server shows in INTERNAL and UNKNOWN
+
+
+def translated(error: grpc.RpcError) -> ThalwegError:
+    """The same failure as a ThalwegError."""
+    code, details = error.code(), error.details() or ""
+    if code is grpc.StatusCode.INVALID_ARGUMENT:
+        return _invalid(error, details)
+    if code in KINDS:
+        return KINDS[code](details or f"the service answered {code.name}")
+    if any(sign in details for sign in BROKEN_STREAM):
+        return Unavailable(details)
+    return ServiceFailed(f"the service answered {code.name}: {details}")
+
+
+def _invalid(error: grpc.RpcError, details: str) -> InvalidSpec:
+    status = rpc_status.from_call(error)
+    for detail in status.details if status is not None else ():
+        bad = error_details_pb2.BadRequest()
+        if detail.Unpack(bad) and bad.field_violations:
+            first = bad.field_violations[0]
+            return InvalidSpec(first.field, first.description.removeprefix(f"{first.field}: "))
+    return InvalidSpec("", details)

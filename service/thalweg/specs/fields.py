@@ -1,0 +1,161 @@
+"""Fill a protobuf message from a mapping, by walking its descriptor: names, types, ranges and choices are checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from thalweg.errors import InvalidSpec
+from thalweg.specs.suggestions import no_such_field
+
+INTEGER_RANGES = {
+    FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.TYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.TYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1),
+}
+
+
+def fill(message: Message, given: Mapping[str, object], path: str = "", whole: Mapping[str, object] | None = None) -> None:
+    """Set the fields of `message` from `given`; a value of None counts as left out.
+
+    Args:
+        path: where the message stands in the specification.
+        whole: the mapping of the whole specification, searched for the place where a misplaced name belongs.
+
+    Raises:
+        InvalidSpec: with the path of the first field that cannot be.
+    """
+    whole = given if whole is None else whole
+    descriptor = cast(Descriptor, message.DESCRIPTOR)
+    fields = descriptor.fields_by_name
+    for name in given:
+        if name not in fields:
+            raise InvalidSpec(join(path, str(name)), no_such_field(str(name), descriptor, path, whole))
+    present = {name: value for name, value in given.items() if value is not None}
+    _one_of_each_choice(descriptor, present, path)
+    for name, value in present.items():
+        _assign(message, fields[name], value, join(path, name), whole)
+
+
+def join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def choices(descriptor: Descriptor) -> list[list[str]]:
+    """The names in each `oneof`; the synthetic ones that mark an optional field are no choice."""
+    return [[field.name for field in oneof.fields] for oneof in descriptor.oneofs if not oneof.name.startswith("_")]
+
+
+def _one_of_each_choice(descriptor: Descriptor, present: Mapping[str, object], path: str) -> None:
+    for names in choices(descriptor):
+        chosen = [name for name in names if name in present]
+        if len(chosen) > 1:
+            raise InvalidSpec(path, f"{' and '.join(chosen)} are both given; wanted only one of them")
+        if not chosen and len(names) == len(descriptor.fields):
+            raise InvalidSpec(path, f"wanted one of {', '.join(names)}; none is given")
+
+
+def _assign(message: Message, field: FieldDescriptor, value: object, path: str, whole: Mapping[str, object]) -> None:
+    value = value.tolist() if hasattr(value, "tolist") else value  # arrays and scalars of numpy and torch
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        _assign_map(getattr(message, field.name), field.message_type.fields_by_name["value"], value, path)
+    elif field.is_repeated:
+        _assign_list(getattr(message, field.name), field, value, path, whole)
+    elif field.message_type is not None:
+        part = getattr(message, field.name)
+        part.SetInParent()  # an empty table is a choice too: [problem.density.double_well]
+        fill(part, _table(value, field.message_type, path), path, whole)
+    else:
+        setattr(message, field.name, _scalar(field, value, path))
+
+
+def _assign_map(target: Any, value_field: FieldDescriptor, value: object, path: str) -> None:
+    if not isinstance(value, Mapping):
+        raise InvalidSpec(path, f"wanted a table of names and values, got {shown(value)}")
+    for name, item in value.items():
+        target[str(name)] = _scalar(value_field, item, join(path, str(name)))
+
+
+def _assign_list(target: Any, field: FieldDescriptor, value: object, path: str, whole: Mapping[str, object]) -> None:
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise InvalidSpec(path, f"wanted a list, got {shown(value)}")
+    for index, item in enumerate(value):
+        where = f"{path}[{index}]"
+        if field.message_type is not None:
+            fill(target.add(), _table(item, field.message_type, where), where, whole)
+        else:
+            target.append(_scalar(field, item, where))
+
+
+def _table(value: object, descriptor: Descriptor, path: str) -> Mapping[str, object]:
+    if isinstance(value, Mapping):
+        return value
+    names = [field.name for field in descriptor.fields]
+    if isinstance(value, str) and value in names:
+        raise InvalidSpec(path, f"wanted a table, got {shown(value)}; write [{path}.{value}]")
+    contents = f" with {' | '.join(names)}" if names else ""
+    raise InvalidSpec(path, f"wanted a table{contents}, got {shown(value)}")
+
+
+def _scalar(field: FieldDescriptor, value: object, path: str) -> str | bool | int | float:
+    if field.type in INTEGER_RANGES:
+        return _integer(value, *INTEGER_RANGES[field.type], path)
+    if field.type == FieldDescriptor.TYPE_DOUBLE:
+        return _number(value, path)
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return _yes_or_no(value, path)
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return _text(value, path)
+    raise TypeError(f"{field.full_name}: no way to read a field of protobuf type {field.type}")
+
+
+def _integer(value: object, low: int, high: int, path: str) -> int:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)  # TOML reads 1e6 as a float
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidSpec(path, f"wanted an integer, got {shown(value)}")
+    if not low <= value <= high:
+        raise InvalidSpec(path, f"wanted an integer from {low} to {high}, got {shown(value)}")
+    return value
+
+
+def _number(value: object, path: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidSpec(path, f"wanted a number, got {shown(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise InvalidSpec(path, f"wanted a finite number, got {shown(value)}")
+    return number
+
+
+def _yes_or_no(value: object, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidSpec(path, f"wanted true or false, got {shown(value)}")
+    return value
+
+
+def _text(value: object, path: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidSpec(path, f"wanted text in quotes, got {shown(value)}")
+    return value
+
+
+def shown(value: object) -> str:
+    """A value as the user wrote it, cut where it is long."""
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return f"a list of {len(value)}"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
+        return "an integer of more than 20 digits"
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
