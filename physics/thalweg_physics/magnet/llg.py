@@ -11,7 +11,7 @@ from torch import Tensor
 
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Goal, Info, put_rows, take_rows
-from thalweg_core.landscape import Capability, Cost, Evaluation, Landscape, slope_of
+from thalweg_core.landscape import Capability, Cost, Evaluation, Landscape
 from thalweg_core.rows import per_row
 from thalweg_core.streams import Stream
 from thalweg_physics.magnet.grid import planes
@@ -123,11 +123,10 @@ class Llg:
         manifold, x = spins.manifold, state.x
         turn = per_row((duration * self._rate(spins)).to(x.dtype), x)
         guess = manifold.retract(x, turn * velocity)
-        slope = slope_of(spins, guess, rng)
-        there = self._velocity(spins, guess, slope.grad)
+        there = self._velocity(spins, guess, spins.gradient(guess))
         y = manifold.retract(x, there.add_(velocity).mul_(0.5 * turn))
         seen = spins.evaluate(y, rng)
-        return LlgState(y, seen._replace(cost=seen.cost.plus(slope.cost)), state.time + duration)
+        return LlgState(y, seen._replace(cost=seen.cost.plus(Cost.of(y, gradients=1))), state.time + duration)
 
     def _downhill(
         self, spins: Precesses, state: LlgState, velocity: Tensor, duration: Tensor, moved: LlgState, rng: Stream

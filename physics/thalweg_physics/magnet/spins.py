@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from torch import Tensor
+
 from thalweg_core.landscape import Capability, Landscape
 
 PRECESSION = Capability("an effective field", "turns spins in an effective field")
@@ -12,6 +14,10 @@ PRECESSION = Capability("an effective field", "turns spins in an effective field
 @runtime_checkable
 class Precesses(Landscape, Protocol):
     """A landscape of unit spins whose gradient is minus an effective field h, and which knows how fast h turns them."""
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """-h, exact, (B, *cells, 3)."""
+        ...
 
     def larmor_rate(self) -> float:
         """Angular velocity of an undamped spin in a field h = 1, |γ| μ0 Ms, in rad/s."""

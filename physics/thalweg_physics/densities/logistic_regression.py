@@ -1,0 +1,126 @@
+"""The posterior of a Bayesian logistic regression on a data set shipped with scikit-learn."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from thalweg_core.chunks import in_chunks
+from thalweg_core.errors import BadInput
+from thalweg_core.landscape import Evaluation
+from thalweg_core.problem import Observed, Traits
+from thalweg_core.rows import row_sum
+from thalweg_core.streams import Stream
+from thalweg_physics.densities.density import KNOWN, Density, FlatLandscape
+
+DATASETS = {"breast_cancer": (569, 30)}
+"""Rows and features of the data sets with two classes."""
+
+WIDTH = 32
+"""Rows of β that are multiplied together. About the fastest, and a row's bits must not depend on its neighbours."""
+
+
+class Data(NamedTuple):
+    """A data set: features of mean 0 and standard deviation 1 behind a column of ones, labels 0 and 1."""
+
+    design: Tensor  # (n, d)
+    labels: Tensor  # (n,)
+    names: list[str]  # (d,)
+
+
+@dataclass(frozen=True)
+class LogisticRegression(Density):
+    """U = Σ_i [softplus(z_i) - y_i z_i] + |β|² / (2 s²),   z = X β:  minus the log posterior without the prior's constant.
+
+    The features are standardized (population standard deviation); the first column of X is the intercept's ones. The
+    prior is the same for the intercept as for the others.
+
+    Args:
+        dataset: a data set shipped with scikit-learn: "breast_cancer" (569 rows, 30 features, label 1 is benign).
+        prior_scale: s, the standard deviation of the normal prior of every coefficient.
+    """
+
+    dataset: str
+    prior_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.dataset not in DATASETS:
+            near = difflib.get_close_matches(self.dataset, DATASETS, n=1, cutoff=0.0)[0]
+            raise BadInput("dataset", f"wanted one of {sorted(DATASETS)}, got {self.dataset!r}; did you mean {near!r}?")
+        if not (math.isfinite(self.prior_scale) and self.prior_scale > 0):
+            raise BadInput("prior_scale", f"wanted a positive number, got {self.prior_scale}")
+
+    def traits(self) -> Traits:
+        n, features = DATASETS[self.dataset]
+        d = features + 1
+        return Traits(knows=KNOWN, dimension=d, memory=8 * (n * d + 6 * WIDTH * n), memory_per_replica=128 * d)
+
+    def coordinates(self) -> list[str]:
+        return load(self.dataset).names
+
+    def open(self, device: torch.device, dtype: torch.dtype) -> LogisticLandscape:
+        data = load(self.dataset)
+        return LogisticLandscape(data.design.to(device, dtype), data.labels.to(device, dtype), self.prior_scale)
+
+    def start(self, landscape: LogisticLandscape, rng: Stream) -> Tensor:
+        """Draws from the prior, or of standard deviation 1 where the prior is wider."""
+        design = landscape.design
+        return min(self.prior_scale, 1.0) * rng.named("start").normal((design.shape[1],), design.dtype)
+
+    def observe(self, landscape: FlatLandscape, x: Tensor) -> dict[str, Observed]:
+        """The gradient's norm, and the part of the data that the coefficients classify rightly."""
+        assert isinstance(landscape, LogisticLandscape)
+        right = Observed.exact(landscape.accuracy(x))
+        return {**super().observe(landscape, x), "accuracy": right}
+
+
+class LogisticLandscape(FlatLandscape):
+    """The open posterior. Shapes: design (n, d), labels (n,), β = x (B, d)."""
+
+    width: ClassVar[int] = WIDTH
+
+    def __init__(self, design: Tensor, labels: Tensor, prior_scale: float) -> None:
+        self.design, self.labels, self.prior_scale = design.contiguous(), labels, prior_scale
+        self.across = self.design.T.contiguous()  # (d, n)
+        self.pull = labels @ self.design  # (d,) the part of the gradient that does not depend on β
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+        return Evaluation.exact(*in_chunks(self._both, x, WIDTH))
+
+    def energy(self, x: Tensor) -> Tensor:
+        return in_chunks(lambda beta: (self._energy(beta, beta @ self.across),), x, WIDTH)[0]
+
+    def gradient(self, x: Tensor) -> Tensor:
+        return in_chunks(lambda beta: (self._gradient(beta, beta @ self.across),), x, WIDTH)[0]
+
+    def accuracy(self, x: Tensor) -> Tensor:
+        """Part of the labels that the sign of z foretells, (B,)."""
+        right = in_chunks(lambda beta: (((beta @ self.across > 0) == (self.labels > 0.5)).to(x.dtype),), x, WIDTH)[0]
+        return row_sum(right) / len(self.labels)
+
+    def _both(self, beta: Tensor) -> tuple[Tensor, Tensor]:
+        z = beta @ self.across
+        return self._energy(beta, z), self._gradient(beta, z)
+
+    def _energy(self, beta: Tensor, z: Tensor) -> Tensor:
+        softplus = z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
+        return row_sum(softplus) - row_sum(beta * self.pull) + row_sum(beta * beta) / (2 * self.prior_scale**2)
+
+    def _gradient(self, beta: Tensor, z: Tensor) -> Tensor:
+        return torch.sigmoid(z) @ self.design - self.pull + beta / self.prior_scale**2
+
+
+def load(dataset: str) -> Data:
+    """The data set, standardized."""
+    from sklearn import datasets  # here: it takes a second to import, and only this needs it
+
+    bunch = getattr(datasets, f"load_{dataset}")()
+    raw = torch.from_numpy(bunch.data).to(torch.float64)
+    standard = (raw - raw.mean(dim=0)) / raw.std(dim=0, correction=0)
+    design = torch.cat([torch.ones(len(raw), 1, dtype=torch.float64), standard], dim=1)
+    return Data(design, torch.from_numpy(bunch.target).to(torch.float64), ["intercept", *map(str, bunch.feature_names)])
