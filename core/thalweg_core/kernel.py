@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.landscape import Capability, Cost, Evaluation, Landscape
+from thalweg_core.rows import per_row
 from thalweg_core.streams import Stream
 
 
@@ -89,3 +90,12 @@ def put_rows(tree: T, index: Tensor, rows: T) -> T:
     if tree is None:
         return tree
     return type(tree)(*(put_rows(a, index, b) for a, b in zip(tree, rows, strict=True)))  # type: ignore[call-overload]
+
+
+def choose(mask: Tensor, yes: T, no: T) -> T:
+    """Row by row the one tree or the other: mask (B,) bool."""
+    if isinstance(yes, Tensor):
+        return yes if yes is no else torch.where(per_row(mask, yes), yes, no)  # type: ignore[call-overload]
+    if yes is None:
+        return yes
+    return type(yes)(*(choose(mask, a, b) for a, b in zip(yes, no, strict=True)))  # type: ignore[call-overload]

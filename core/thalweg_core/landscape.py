@@ -37,6 +37,9 @@ class Cost(NamedTuple):
     def plus(self, other: Cost) -> Cost:
         return Cost(*(a + b for a, b in zip(self, other, strict=True)))
 
+    def times(self, count: int) -> Cost:
+        return Cost(*(count * a for a in self))
+
 
 class Evaluation(NamedTuple):
     """What one look at a landscape shows."""
@@ -69,9 +72,14 @@ class Landscape(Protocol):
     result to be the same to the bit whatever the batch: 1 where every row is computed by itself; see `chunks.in_chunks`.
     """
 
-    manifold: Manifold
-    noisy: bool
-    width: int
+    @property
+    def manifold(self) -> Manifold: ...
+
+    @property
+    def noisy(self) -> bool: ...
+
+    @property
+    def width(self) -> int: ...
 
     def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
         """Energy and gradient at x (B, *E). samples: shots or mini-batch size asked for, else the landscape's own."""

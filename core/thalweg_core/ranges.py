@@ -1,0 +1,38 @@
+"""Numbers in their ranges: the checks that fields share, and the sentences they fail with."""
+
+from __future__ import annotations
+
+import math
+
+from thalweg_core.errors import BadInput
+
+
+def positive(field: str, number: float) -> None:
+    """Raises BadInput unless the number is finite and above zero."""
+    if not (number > 0 and math.isfinite(number)):
+        raise BadInput(field, f"wanted a positive number, got {number}")
+
+
+def not_negative(field: str, number: float) -> None:
+    """Raises BadInput unless the number is finite and at least zero."""
+    if not (number >= 0 and math.isfinite(number)):
+        raise BadInput(field, f"wanted zero or a positive number, got {number}")
+
+
+def fraction(field: str, number: float) -> None:
+    """Raises BadInput unless the number lies strictly between 0 and 1."""
+    if not 0 < number < 1:
+        raise BadInput(field, f"wanted a number between 0 and 1, both excluded, got {number}")
+
+
+def at_least(field: str, number: int, least: int) -> None:
+    """Raises BadInput unless the number is a whole one, and not below the least."""
+    if not isinstance(number, int) or number < least:
+        raise BadInput(field, f"wanted a whole number of at least {least}, got {number}")
+
+
+def chosen(step_size: float | None) -> float:
+    """The step size, once it is there: raises BadInput where neither the user nor a warm-up has set it."""
+    if step_size is None:
+        raise BadInput("step_size", "wanted a number before the first step, got none; give one, or let a warm-up find it")
+    return step_size

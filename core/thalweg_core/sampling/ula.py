@@ -1,0 +1,75 @@
+"""The unadjusted Langevin algorithm: gradient descent with the noise that makes it explore."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from thalweg_core.kernel import Goal, Info
+from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape
+from thalweg_core.manifold import Euclidean
+from thalweg_core.metropolis import langevin_log_ratio
+from thalweg_core.ranges import chosen, not_negative, positive
+from thalweg_core.streams import Stream
+
+
+class UlaState(NamedTuple):
+    x: Tensor  # (B, *E) where the chains stand
+    seen: Evaluation  # what the landscape showed there
+
+
+@dataclass(frozen=True)
+class Ula:
+    """Unadjusted Langevin: a step downhill and a kick, never refused.
+
+        x <- R_x(-h grad U + sqrt(2 h T) P_x ξ),     ξ standard normal, P_x onto the tangent space
+
+    Its draws carry a bias that no convergence diagnostic sees: on U = x² / (2 σ²) their variance is
+    T σ² / (1 - h / (2 σ²)), and from h = 2 σ² on the chain runs away. On spheres it is exact to first order in h (weakly).
+    In flat space, where energies are exact, `acceptance` is the one its Metropolised twin would have: near 1, little bias.
+    Elsewhere it is 1. At T = 0 it is gradient descent.
+
+    Args:
+        step_size: h, in units of x² / U; left out, warm-up aims at a twin's acceptance of 0.9.
+        temperature: T of exp(-U / T), in units of U.
+
+    Sources: Parisi, Nucl. Phys. B 180 (1981) 378; Roberts & Tweedie, Bernoulli 2 (1996) 341.
+    """
+
+    step_size: float | None = None
+    temperature: float = 1.0
+
+    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT})
+    goal: ClassVar[Goal] = Goal.DRAWS
+    State: ClassVar[type] = UlaState
+    adjusted: ClassVar[bool] = False
+    target_acceptance: ClassVar[float] = 0.9  # arbitrary: a variance some per cent too large where U is a quadratic form
+
+    def __post_init__(self) -> None:
+        if self.step_size is not None:
+            positive("step_size", self.step_size)
+        not_negative("temperature", self.temperature)
+
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> UlaState:
+        return UlaState(x, landscape.evaluate(x, rng))
+
+    def step(self, landscape: Landscape, state: UlaState, rng: Stream) -> tuple[UlaState, Info]:
+        h = chosen(self.step_size)
+        kick = math.sqrt(2 * h * self.temperature) * rng.named("kick").normal_like(state.x)
+        move = landscape.manifold.tangent(state.x, kick - h * state.seen.grad)
+        x = landscape.manifold.retract(state.x, move)
+        proposal = UlaState(x, landscape.evaluate(x, rng))
+        return proposal, self._info(landscape, state, proposal, move, h)
+
+    def _info(self, landscape: Landscape, state: UlaState, proposal: UlaState, move: Tensor, h: float) -> Info:
+        info = Info.plain(proposal.seen.cost, proposal.seen.value)
+        if landscape.noisy or self.temperature == 0 or not isinstance(landscape.manifold, Euclidean):
+            return info
+        log_ratio = langevin_log_ratio(state.seen, proposal.seen, move, h, self.temperature)
+        twin = torch.exp(log_ratio.clamp(max=0.0)).nan_to_num(nan=0.0)  # a chain that ran away would have been refused
+        known = ~state.seen.value.isnan()
+        return info._replace(acceptance=torch.where(known, twin, 1.0), energy_error=torch.where(known, -log_ratio, 0.0))
