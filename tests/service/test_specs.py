@@ -1,0 +1,192 @@
+"""Specifications: what the three examples say, and every way to say it wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thalweg import specs
+from thalweg.errors import InvalidSpec
+from thalweg.v1 import jobs_pb2
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FINE = {"problem": {"density": {"double_well": {}}}, "method": {"adam": {"learning_rate": 0.1}}}
+
+
+def spec(**parts: object) -> dict[str, object]:
+    return {**FINE, **parts}
+
+
+def test_the_h2_example_says_what_its_file_says():
+    h2 = specs.load(EXAMPLES / "h2.toml")
+    assert h2.name == "H2 ground state, 1000 shots"
+    assert h2.problem.vqe.hamiltonian.molecule.atoms == "H 0 0 0; H 0 0 0.735"
+    assert h2.problem.vqe.ansatz.efficient_su2.reps == 3
+    assert (h2.problem.vqe.estimator.shots, h2.problem.vqe.estimator.engine) == (1000, "aer")
+    assert h2.problem.vqe.start.hartree_fock == 0.1
+    assert (h2.plan.steps, h2.plan.replicas, h2.plan.seed) == (60, 4, 7)
+
+
+def test_the_skyrmion_example_says_what_its_file_says():
+    skyrmion = specs.load(str(EXAMPLES / "skyrmion.toml"))
+    magnet = skyrmion.problem.magnet
+    assert list(magnet.grid.cells) == [64, 64, 1]
+    assert list(magnet.grid.periodic) == [True, True, False]
+    assert magnet.material.uniaxial_anisotropy.constant == 588634.0
+    assert magnet.start.skyrmion.polarity == -1
+    assert skyrmion.method.llg.HasField("precession")
+    assert not skyrmion.method.llg.precession
+    assert skyrmion.plan.stop.max_torque == 1e-3
+    assert not skyrmion.plan.HasField("steps")
+
+
+@pytest.mark.parametrize("name", ["h2", "skyrmion", "logistic"])
+def test_an_example_survives_the_way_through_toml_dict_and_json(name, tmp_path):
+    spec = specs.load(EXAMPLES / f"{name}.toml")
+    again = tmp_path / "again.json"
+    again.write_text(json.dumps(specs.to_dict(spec)))
+    assert specs.parse(specs.to_toml(spec)) == spec
+    assert specs.load(specs.to_dict(spec)) == spec
+    assert specs.load(again) == spec
+    assert specs.load(spec) is spec
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"problem": {"vqe": {"anzatz": {}}}}, "problem.vqe.anzatz: no such field; did you mean problem.vqe.ansatz?"),
+        ({"problem": {"vqe": {"shots": 5}}}, "problem.vqe.shots: no such field; did you mean problem.vqe.estimator.shots?"),
+        (spec(method={"adma": {}}), "method.adma: no such field; did you mean method.adam?"),
+        (spec(steps=3), "steps: no such field; did you mean plan.steps?"),
+        (spec(Problem={}), "Problem: no such field; did you mean problem?"),
+        (
+            spec(method={"adam": {"lr": 1}}),
+            "method.adam.lr: no such field; method.adam has learning_rate, beta1, beta2 and epsilon",
+        ),
+        (
+            spec(problem={"density": {"double_well": {"x": 1}}}),
+            "problem.density.double_well.x: no such field; problem.density.double_well has no fields",
+        ),
+        (spec(plan={"steps": "sixty"}), 'plan.steps: wanted an integer, got "sixty"'),
+        (spec(plan={"steps": True}), "plan.steps: wanted an integer, got true"),
+        (spec(plan={"steps": 1.5}), "plan.steps: wanted an integer, got 1.5"),
+        (spec(plan={"steps": -1}), "plan.steps: wanted an integer from 0 to 18446744073709551615, got -1"),
+        (spec(plan={"replicas": 2**32}), "plan.replicas: wanted an integer from 0 to 4294967295, got 4294967296"),
+        (
+            spec(plan={"seed": 10**400}),
+            "plan.seed: wanted an integer from 0 to 18446744073709551615, got an integer of",
+        ),
+        (spec(plan={"device": 1}), "plan.device: wanted text in quotes, got 1"),
+        (spec(plan=[1, 2]), "plan: wanted a table with steps | replicas | seed"),
+        (spec(method={"adam": {"learning_rate": "0.1"}}), 'method.adam.learning_rate: wanted a number, got "0.1"'),
+        (spec(method={"adam": {"learning_rate": math.nan}}), "method.adam.learning_rate: wanted a finite number, got nan"),
+        (spec(method={"adam": {"learning_rate": 10**400}}), "method.adam.learning_rate: wanted a finite number, got an integer"),
+        (spec(method={"llg": {"precession": 1}}), "method.llg.precession: wanted true or false, got 1"),
+        (spec(method={"adam": {}, "hmc": {}}), "method: adam and hmc are both given; wanted only one of them"),
+        (spec(method={}), "method: wanted one of gradient_descent, adam, llg, ula, mala, hmc; none is given"),
+        (spec(method=None), "method: missing; wanted one of [method.gradient_descent]"),
+        (spec(method="adam"), 'method: wanted a table, got "adam"; write [method.adam]'),
+        ({"method": {"adam": {}}}, "problem: missing; wanted one of [problem.vqe], [problem.magnet], [problem.density]"),
+        ({"problem": {"magnet": {"grid": {"cells": "64"}}}}, 'problem.magnet.grid.cells: wanted a list, got "64"'),
+        ({"problem": {"magnet": {"grid": {"cells": [64, 6.4, 1]}}}}, "problem.magnet.grid.cells[1]: wanted an integer, got 6.4"),
+        (
+            {"problem": {"vqe": {"hamiltonian": {"pauli_sum": {"terms": [{"wrod": "ZZ"}]}}}}},
+            "problem.vqe.hamiltonian.pauli_sum.terms[0].wrod: no such field; did you mean "
+            "problem.vqe.hamiltonian.pauli_sum.terms[0].word?",
+        ),
+        (spec(labels={"who": 3}), "labels.who: wanted text in quotes, got 3"),
+        (spec(labels=["a"]), "labels: wanted a table of names and values, got a list of 1"),
+    ],
+)
+def test_a_wrong_specification_is_refused_with_the_path_and_the_way_out(given, sentence):
+    with pytest.raises(InvalidSpec) as refused:
+        specs.load(given)
+    assert str(refused.value).startswith(sentence)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("empty.toml", "", "the file is empty"),
+        ("blank.toml", "\n\n  \n", "the file is empty"),
+        ("broken.toml", "[plan]\nsteps = \n", "is not TOML: invalid value (at line 2, column 9)"),
+        ("twice.toml", "name = 'a'\nname = 'b'\n", "is not TOML: cannot overwrite a value (at line 2"),
+        ("broken.json", '{"plan": {"steps": 1,}}', "is not JSON:"),
+        ("list.json", "[1]", "wanted a JSON object"),
+        ("binary.toml", b"\xff\xfe\x00", "is not text in UTF-8"),
+    ],
+)
+def test_a_broken_file_is_one_sentence_that_names_it(name, content, sentence, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InvalidSpec) as refused:
+        specs.load(path)
+    assert str(refused.value).startswith(str(path))
+    assert sentence in str(refused.value)
+    assert refused.value.field == ""
+
+
+def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
+    (tmp_path / "h2.toml").write_text("name = 'x'")
+    with pytest.raises(InvalidSpec, match=r"nothing: no such file$"):
+        specs.load(tmp_path / "nothing")
+    with pytest.raises(InvalidSpec, match=r"h2: no such file; did you mean .*h2\.toml\?"):
+        specs.load(tmp_path / "h2")
+    with pytest.raises(InvalidSpec, match="is a folder"):
+        specs.load(tmp_path)
+
+
+def test_a_name_given_twice_in_json_is_refused(tmp_path):
+    path = tmp_path / "twice.json"
+    path.write_text('{"plan": {"steps": 1, "steps": 2}}')
+    with pytest.raises(InvalidSpec, match="steps: is given twice"):
+        specs.load(path)
+
+
+def test_what_was_left_out_stays_apart_from_what_was_set_to_zero():
+    left_out, zero = specs.load(spec(plan={})), specs.load(spec(plan={"seed": 0}))
+    assert not left_out.plan.HasField("seed")
+    assert zero.plan.HasField("seed")
+    assert specs.load(spec(plan={"seed": None})) == left_out
+
+
+def test_an_empty_table_is_a_choice():
+    assert specs.load(FINE).problem.density.WhichOneof("kind") == "double_well"
+
+
+def test_scientists_may_write_1e6_steps_and_hand_in_numpy_arrays():
+    magnet = {"grid": {"cells": np.array([4, 4, 1]), "cell_size": np.full(3, 1e-9)}, "start": {"random": {}}}
+    read = specs.load(
+        {"problem": {"magnet": magnet}, "method": {"adam": {"learning_rate": np.float32(0.5)}}, "plan": {"steps": 1e6}}
+    )
+    assert list(read.problem.magnet.grid.cells) == [4, 4, 1]
+    assert read.method.adam.learning_rate == 0.5
+    assert read.plan.steps == 1_000_000
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(TEXT, st.dictionaries(TEXT, TEXT, max_size=3), st.lists(NUMBER, max_size=4), st.integers(0, 2**64 - 1))
+def test_any_specification_written_as_toml_reads_back_equal(name, labels, scales, seed):
+    spec = jobs_pb2.JobSpec(name=name, labels=labels)
+    spec.problem.density.gaussian.scales.extend(scales)
+    spec.method.adam.SetInParent()
+    spec.plan.seed = seed
+    assert specs.parse(specs.to_toml(spec)) == spec
+
+
+def test_a_list_of_tables_survives_toml():
+    spec = jobs_pb2.JobSpec()
+    spec.problem.vqe.hamiltonian.pauli_sum.terms.add(word="ZZ", coefficient=-0.5)
+    spec.problem.vqe.hamiltonian.pauli_sum.terms.add(word="XI", coefficient=0.25)
+    spec.method.adam.learning_rate = 0.1
+    assert specs.parse(specs.to_toml(spec)) == spec
