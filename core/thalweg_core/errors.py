@@ -1,7 +1,8 @@
 """What can be wrong with what a user asked for.
 
 BadInput            a field cannot be as it was given
-└── Mismatch        a method asks for what the landscape does not know
+├── Mismatch        a method asks for what the landscape does not know
+└── Unavailable     it asks for something that this machine does not have
 """
 
 from __future__ import annotations
@@ -27,3 +28,7 @@ class BadInput(ValueError):
 
 class Mismatch(BadInput):
     """A method asks for something that the landscape does not know."""
+
+
+class Unavailable(BadInput):
+    """It asks for something that this machine does not have; on another one it would be right."""

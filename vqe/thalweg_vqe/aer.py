@@ -1,0 +1,113 @@
+"""Circuits sampled shot by shot on Qiskit Aer. The only file that knows it.
+
+Aer gives experiment number k of a run the seed  s + 2113 k  (0.18.2), so what a circuit shows depends on its place in the
+run. A replica is therefore a run of its own: its counts are the same whoever runs beside it, on any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from qiskit import transpile
+from qiskit.circuit import ParameterVector, QuantumCircuit
+from qiskit_aer import AerSimulator
+from qiskit_aer.version import __version__ as version
+
+from thalweg_vqe.ansatz import Gate
+from thalweg_vqe.circuits import circuit, measured
+from thalweg_vqe.grouping import Group, qubit_wise
+from thalweg_vqe.pauli import Observable
+
+__all__ = ["AerSampler", "devices", "version"]
+
+Floats = NDArray[np.float64]
+
+
+def devices() -> tuple[str, ...]:
+    """Where this Aer can run circuits: "CPU", "GPU"."""
+    return tuple(AerSimulator().available_devices())
+
+
+@dataclass(frozen=True)
+class AerSampler:
+    """Energies from counts: one measured circuit for each group, transpiled once, its angles bound at every run.
+
+    Args:
+        simulator: Aer, ideal, on its device.
+        circuits: one for each group, over the same parameters.
+        parameters: θ, in the ansatz's order.
+        groups: what the circuits measure.
+        constant: the identity's coefficient (Ha).
+    """
+
+    simulator: AerSimulator
+    circuits: tuple[QuantumCircuit, ...]
+    parameters: ParameterVector
+    groups: tuple[Group, ...]
+    constant: float
+
+    @classmethod
+    def of(cls, gates: tuple[Gate, ...], parameters: int, observable: Observable, device: str) -> AerSampler:
+        simulator = AerSimulator(method="statevector", device=device.upper(), max_parallel_shots=1)
+        theta = ParameterVector("θ", parameters)
+        ansatz = circuit(gates, observable.qubits, theta)
+        groups = qubit_wise(observable)
+        plain = [measured(ansatz, group) for group in groups]
+        return cls(
+            simulator,
+            tuple(transpile(plain, simulator, optimization_level=1, seed_transpiler=0)),
+            theta,
+            groups,
+            observable.constant,
+        )
+
+    def energies(self, angles: Floats, shots: int, seed: int) -> tuple[Floats, Floats]:
+        """Sample means of H and their variances (Ha, Ha²) for K sets of angles: (K, P) -> (K,), (K,).
+
+        The variance of a group is that of the energy of its single shots, so that the covariance of words measured
+        together is in it; groups are independent. One shot alone has no known variance: infinity.
+        """
+        counts = self.counts(angles, shots, seed)
+        mean, variance = np.full(len(angles), self.constant), np.zeros(len(angles))
+        for group, histograms in zip(self.groups, counts, strict=True):
+            group_mean, group_variance = _statistics(group, histograms, shots)
+            mean += group_mean
+            variance += group_variance
+        return mean, variance
+
+    def counts(self, angles: Floats, shots: int, seed: int) -> list[list[dict[str, int]]]:
+        """How often each outcome (hexadecimal, bit q read on qubit q) was seen, by group and set of angles."""
+        binds = dict(zip(self.parameters, angles.T.tolist(), strict=True))
+        threads = torch.get_num_threads()
+        result = self.simulator.run(
+            list(self.circuits),
+            parameter_binds=[binds] * len(self.circuits),
+            shots=shots,
+            seed_simulator=seed,
+            max_parallel_threads=threads,
+            max_parallel_experiments=threads,
+        ).result()
+        if not result.success:
+            raise RuntimeError(f"Aer could not run the circuits: {result.status}")
+        seen = [experiment.data.counts for experiment in result.results]
+        return [seen[first : first + len(angles)] for first in range(0, len(seen), len(angles))]
+
+
+def _statistics(group: Group, histograms: Sequence[dict[str, Any]], shots: int) -> tuple[Floats, Floats]:
+    """Mean energy of a group and the variance of that mean, for each histogram."""
+    outcomes = np.array([int(key, 16) for histogram in histograms for key in histogram], dtype=np.int64)
+    weights = np.array([count for histogram in histograms for count in histogram.values()], dtype=np.float64)
+    rows = np.repeat(np.arange(len(histograms)), [len(histogram) for histogram in histograms])
+    order = np.lexsort((outcomes, rows))  # sums must not depend on the order in which Aer lists what it counted
+    rows, outcomes, weights = rows[order], outcomes[order], weights[order]
+    energies = group.energies(outcomes)
+    mean = np.bincount(rows, weights * energies, len(histograms)) / shots
+    if shots == 1:
+        return mean, np.full(len(histograms), np.inf)
+    spread = np.bincount(rows, weights * (energies - mean[rows]) ** 2, len(histograms))
+    return mean, spread / (shots * (shots - 1))

@@ -1,0 +1,72 @@
+"""Parametrized circuits, as lists of gates that any simulator can read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from thalweg_core.errors import BadInput
+
+
+class Rotation(NamedTuple):
+    """exp(-i θ σ/2) on a qubit, σ = Y or Z, θ the parameter of this number."""
+
+    axis: str  # "y" or "z"
+    qubit: int
+    parameter: int
+
+
+class Cx(NamedTuple):
+    """Flips the target where the control is 1."""
+
+    control: int
+    target: int
+
+
+Gate = Rotation | Cx
+
+
+@dataclass(frozen=True)
+class EfficientSu2:
+    """RY and RZ on every qubit, then CX from each qubit's lower neighbour, repeated; a last layer of rotations closes.
+
+        A(θ) = R(θ_reps) Π_{l<reps} [C R(θ_l)],   C = CX(0→1) ⋯ CX(n-2→n-1), the rightmost acts first
+
+    Gate for gate what Qiskit's `efficient_su2(n, reps=reps)` gives with its default entanglement "reverse_linear".
+
+    Args:
+        reps: entangling layers; n qubits have 2 n (reps + 1) parameters (rad).
+
+    Source: Kandala et al., Nature 549 (2017) 242.
+    """
+
+    reps: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reps <= 1000:  # the upper bound is arbitrary: it catches slips
+            raise BadInput("reps", f"wanted 0 to 1000 entangling layers, got {self.reps}")
+
+    def parameters(self, qubits: int) -> int:
+        """How many angles the circuit has."""
+        return 2 * qubits * (self.reps + 1)
+
+    def gates(self, qubits: int) -> Iterator[Gate]:
+        """The circuit, first gate first."""
+        for layer in range(self.reps + 1):
+            if layer > 0:
+                yield from (Cx(q, q + 1) for q in reversed(range(qubits - 1)))
+            first = 2 * qubits * layer
+            yield from (Rotation("y", q, first + q) for q in range(qubits))
+            yield from (Rotation("z", q, first + qubits + q) for q in range(qubits))
+
+    def determinant(self, qubits: int, bits: int) -> list[float]:
+        """Angles (rad) that prepare the basis state `bits`.
+
+        All rotations but the last layer's are off: |0…0⟩ passes the entanglers as it is, and RY(π) sets the bits.
+        """
+        angles = [0.0] * self.parameters(qubits)
+        for q in range(qubits):
+            angles[2 * qubits * self.reps + q] = math.pi * (bits >> q & 1)
+        return angles

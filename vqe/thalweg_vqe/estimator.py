@@ -1,0 +1,52 @@
+"""How the energy of a circuit is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thalweg_core.errors import BadInput, Unavailable
+
+ENGINES = ("aer",)
+DEVICES = ("cpu", "gpu")
+MOST_SHOTS = 10**8
+"""Per circuit; about a minute and a half of one core each (arbitrary)."""
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Shots on a simulated device without noise of its own, or the exact expectation values.
+
+    Args:
+        shots: per measured circuit; 0 means exact expectation values.
+        engine: what runs the circuits: "aer", Qiskit Aer.
+        device: where they run: "cpu" or "gpu".
+    """
+
+    shots: int = 1000
+    engine: str = "aer"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.shots == 1 or not 0 <= self.shots <= MOST_SHOTS:
+            raise BadInput("shots", f"wanted 2 to {MOST_SHOTS} shots, or 0 for exact expectation values, got {self.shots}")
+        for field, known in (("engine", ENGINES), ("device", DEVICES)):
+            if (got := getattr(self, field)) not in known:
+                raise BadInput(field, f'wanted {" or ".join(repr(name) for name in known)}, got "{got}"'.replace("'", '"'))
+
+    def check_device(self) -> None:
+        """Ask Aer whether it has the device.
+
+        Raises:
+            Unavailable: it has not, with the package that would bring it.
+        """
+        if self.device == "cpu":
+            return  # every Aer has one: no need to load it
+        from thalweg_vqe.aer import devices, version
+
+        if self.device.upper() not in devices():
+            package = f"qiskit-aer-gpu=={version}"
+            raise Unavailable(
+                "device",
+                f"Qiskit Aer sees no GPU here; on a machine with an NVIDIA GPU install {package} in place of"
+                f' qiskit-aer {version} (never both), or use device = "cpu"',
+            )

@@ -1,0 +1,80 @@
+"""Where the angles of a circuit start: each kind, called with a landscape and a stream, gives (B, P) angles (rad)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from thalweg_core.errors import BadInput
+from thalweg_core.streams import Stream
+from thalweg_vqe.landscape import VqeLandscape
+
+
+@dataclass(frozen=True)
+class HartreeFock:
+    """Angles that prepare the Hartree-Fock determinant, each plus or minus a spread.
+
+    Args:
+        spread: half width of the uniform distribution around the determinant's angles (rad).
+    """
+
+    spread: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check(self.spread)
+
+    def __call__(self, landscape: VqeLandscape, rng: Stream) -> Tensor:
+        angles = landscape.reference.determinant
+        if angles is None:
+            raise BadInput("start.hartree_fock", "this operator has no Hartree-Fock determinant; use start.uniform")
+        return _around(angles, self.spread, landscape, rng)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Angles uniform around zero.
+
+    Args:
+        spread: half width of the distribution (rad).
+    """
+
+    spread: float = math.pi
+
+    def __post_init__(self) -> None:
+        _check(self.spread)
+
+    def __call__(self, landscape: VqeLandscape, rng: Stream) -> Tensor:
+        return _around([0.0] * landscape.parameters, self.spread, landscape, rng)
+
+
+@dataclass(frozen=True)
+class ParameterValues:
+    """Given angles, the same for every replica.
+
+    Args:
+        angles: one for each parameter (rad), in the order of the circuit.
+    """
+
+    angles: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for number, angle in enumerate(self.angles):
+            if not math.isfinite(angle):
+                raise BadInput(f"angles.{number}", f"wanted a finite angle (rad), got {angle}")
+
+    def __call__(self, landscape: VqeLandscape, rng: Stream) -> Tensor:
+        return _around(list(self.angles), 0.0, landscape, rng)
+
+
+def _around(centre: list[float], spread: float, landscape: VqeLandscape, rng: Stream) -> Tensor:
+    """Independent angles uniform in centre ± spread, (B, P)."""
+    turns = 2.0 * rng.named("angles").uniform((len(centre),)) - 1.0
+    return (torch.tensor(centre, dtype=torch.float64, device=turns.device) + spread * turns).to(landscape.device, landscape.dtype)
+
+
+def _check(spread: float) -> None:
+    if not (spread >= 0 and math.isfinite(spread)):
+        raise BadInput("spread", f"wanted 0 or more (rad), got {spread}")
