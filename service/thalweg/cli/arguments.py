@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         description="Goes down, and explores, energy landscapes.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[shared],
+        parents=[_shared()],
     )
     top.add_argument("--version", action="version", version=f"thalweg {__version__}")
     top.set_defaults(server=None, data=None, json=False, quiet=False)
@@ -43,7 +43,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _shared() -> argparse.ArgumentParser:
-    """What may stand before or behind every command; suppressed defaults, so that the later does not undo the earlier."""
+    """What may stand before or behind every command.
+
+    Defaults are suppressed, so that what stands before is not undone behind; each parser of its own takes a copy, because
+    `set_defaults` writes into the arguments that parsers share.
+    """
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--server", metavar="ADDRESS", help="host:port of a running service")
     shared.add_argument("--data", metavar="DIR", type=Path, help="data folder of the embedded service")

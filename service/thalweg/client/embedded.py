@@ -20,6 +20,7 @@ from thalweg.errors import NoService
 
 START_WITHIN = 90.0  # s; a cold start loads torch and qiskit from a slow disk
 IDLE_SECONDS = 10
+FOLDER_TAKEN = 75  # exit code of a service whose folder has one already; EX_TEMPFAIL of sysexits.h
 HEALTH = "/grpc.health.v1.Health/Check"
 SERVING = b"\x08\x01"  # HealthCheckResponse(status=SERVING); two bytes, not worth a dependency
 
@@ -76,21 +77,20 @@ class Embedded:
 
     def _await(self) -> str:
         """Wait until somebody answers: our process, or one that another client started at the same moment."""
-        until, after_end = time.monotonic() + START_WITHIN, time.monotonic() + START_WITHIN
-        while time.monotonic() < min(until, after_end):
+        until = time.monotonic() + START_WITHIN
+        while time.monotonic() < until:
             address = self.address()
             if address is not None:
                 return address
-            if self._process is not None and self._process.poll() is not None and after_end == until:
-                after_end = time.monotonic() + (START_WITHIN / 3 if self._locked_out() else 1.0)
+            ended = self._process.poll() if self._process is not None else None
+            if ended == FOLDER_TAKEN:  # by one that is still starting, or just ending
+                time.sleep(0.5)
+                self._start()
+            elif ended is not None:
+                break
             time.sleep(0.05)
-        raise NoService(
-            f"the embedded service of {self.data} did not start; the reason is in {self.data / 'server.log'}{self._last_words()}"
-        )
-
-    def _locked_out(self) -> bool:
-        """Whether our process ended because the folder has a service already, which may still be starting."""
-        return "lock" in self._last_words().lower()
+        log = self.data / "server.log"
+        raise NoService(f"the embedded service of {self.data} did not start; the reason is in {log}{self._last_words()}")
 
     def _last_words(self) -> str:
         try:
