@@ -1,0 +1,115 @@
+"""Whether a job can be done here at all: everything that can be told before it starts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from thalweg.server import machine
+from thalweg.server.blueprint import Blueprint, read
+from thalweg.server.describe import fitting_methods
+from thalweg.server.recorder import trace_bytes
+from thalweg.v1 import jobs_pb2
+from thalweg_core.adapt import PANEL, needs, needs_warm_up
+from thalweg_core.errors import BadInput, Mismatch, Unavailable
+from thalweg_core.kernel import Goal
+from thalweg_core.landscape import EXACT_VALUE
+from thalweg_core.problem import Traits, require
+from thalweg_core.stopping import Stop
+from thalweg_physics.magnet.spins import PRECESSION
+
+_LARGEST_SPEC = 256 * 1024  # bytes; arbitrary
+_MOST_LABELS = 64  # arbitrary
+_USABLE = 0.9  # of the memory: the rest is the system's
+
+
+class Admission(NamedTuple):
+    blueprint: Blueprint
+    traits: Traits
+    memory: int  # bytes
+
+
+def admit(spec: jobs_pb2.JobSpec) -> Admission:
+    """What a worker would build, and the memory it would need.
+
+    Raises:
+        BadInput: something cannot be as it was asked for; with the path of the field.
+        Unavailable: it could be, but not on this machine.
+    """
+    _check_size(spec)
+    blueprint = read(spec)
+    try:
+        traits = blueprint.problem.traits()
+    except BadInput as bad:
+        raise bad.under(f"problem.{blueprint.problem_name}") from None
+    require(blueprint.method_name, blueprint.kernel, blueprint.problem_name, traits, fitting_methods(traits))
+    _check_warm_up(blueprint, traits)
+    try:
+        _check_plan(blueprint, traits)
+        memory = _check_memory(blueprint, traits)
+    except BadInput as bad:
+        raise bad.under("plan") from None
+    return Admission(blueprint, traits, memory)
+
+
+def _check_size(spec: jobs_pb2.JobSpec) -> None:
+    if spec.ByteSize() > _LARGEST_SPEC:
+        raise BadInput("", f"wanted a specification of at most {_LARGEST_SPEC} bytes, got {spec.ByteSize()}")
+    if len(spec.labels) > _MOST_LABELS:
+        raise BadInput("labels", f"wanted at most {_MOST_LABELS}, got {len(spec.labels)}")
+
+
+def _check_warm_up(blueprint: Blueprint, traits: Traits) -> None:
+    """A step size that is left out is found by the acceptance of the method, or of its Metropolised twin."""
+    method = f"method.{blueprint.method_name}"
+    for need in sorted(needs(blueprint.kernel) - traits.knows, key=lambda capability: capability.name):
+        why = traits.lacks.get(need, f"has no {need.name}")
+        sentence = (
+            f"left out, warm-up would find it, and {need.need}, but problem.{blueprint.problem_name} {why}; or give a number"
+        )
+        raise Mismatch(f"{method}.step_size", sentence)
+
+
+def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
+    plan, kernel, method = blueprint.plan, blueprint.kernel, blueprint.method_name
+    if kernel.goal is Goal.DRAWS:
+        if plan.stop != Stop():
+            raise BadInput("stop", f"method.{method} samples, and every draw counts: leave the rules out, and set plan.steps")
+        if needs_warm_up(kernel) and plan.warmup == 0:
+            raise BadInput(
+                "warmup", f"wanted steps to find method.{method}.step_size in, got 0; set some 200, or give the step size"
+            )
+    elif plan.warmup:
+        raise BadInput("warmup", f"method.{method} is an optimizer, which has nothing to adapt: leave it out")
+    if plan.stop.max_torque is not None and PRECESSION not in traits.knows:
+        raise BadInput("stop.max_torque", f"problem.{blueprint.problem_name} has no magnetic torque; use plan.stop.gradient_norm")
+    if plan.budget.shots is not None and EXACT_VALUE in traits.knows:
+        raise BadInput(
+            "budget.shots", f"problem.{blueprint.problem_name} as given here takes no shots; use plan.budget.gradients"
+        )
+    if plan.device == "cuda" and not torch.cuda.is_available():
+        raise Unavailable("device", 'torch finds no CUDA device on this machine; use plan.device = "cpu"')
+    if plan.cpus > machine.processors():
+        raise BadInput("cpus", f"wanted at most the {machine.processors()} processors of this machine, got {plan.cpus}")
+
+
+def _check_memory(blueprint: Blueprint, traits: Traits) -> int:
+    """Bytes that the job will need at most at once."""
+    needed, available = estimate(blueprint, traits), machine.memory()
+    if needed > _USABLE * available:
+        raise BadInput(
+            "replicas",
+            f"the job would need about {needed / 2**30:.1f} GiB of memory, and this machine has {available / 2**30:.1f} GiB;"
+            " ask for fewer replicas, fewer steps, or a smaller problem",
+        )
+    return needed
+
+
+def estimate(blueprint: Blueprint, traits: Traits) -> int:
+    """Bytes: the landscape, its replicas, the trace, and the draws twice, since they are written at the end as one array."""
+    plan, kernel = blueprint.plan, blueprint.kernel
+    rows = max(plan.replicas, PANEL) if needs_warm_up(kernel) else plan.replicas
+    steps = plan.last_step(kernel.goal)
+    draws = 2 * 8 * steps * plan.replicas * (traits.dimension + 1) if blueprint.draws else 0
+    return traits.memory + rows * traits.memory_per_replica + trace_bytes(steps, plan.replicas) + draws

@@ -1,0 +1,61 @@
+"""A job read from its spec: problem × method × plan as dataclasses."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple, cast
+
+from google.protobuf.message import Message
+
+from thalweg.server import catalog
+from thalweg.server.decode import choose, decode
+from thalweg.server.plan import Plan
+from thalweg.v1 import jobs_pb2
+from thalweg_core.errors import BadInput
+from thalweg_core.kernel import Goal, Kernel
+from thalweg_core.problem import Problem
+
+
+class Blueprint(NamedTuple):
+    """What a worker builds from."""
+
+    problem_name: str  # "density.gaussian"
+    problem: Problem
+    method_name: str  # "hmc"
+    kernel: Kernel
+    plan: Plan
+
+    @property
+    def draws(self) -> bool:
+        """Whether every step counts, as for a sampler."""
+        return self.kernel.goal is Goal.DRAWS
+
+    def sha256(self) -> str:
+        """Hash of the specification with all defaults filled in."""
+        return hashlib.sha256(repr((self.problem, self.kernel, self.plan)).encode()).hexdigest()
+
+
+def read(spec: jobs_pb2.JobSpec) -> Blueprint:
+    """The blueprint of a spec.
+
+    Raises:
+        BadInput: with the path of the field in the spec, such as "problem.magnet.grid.cells".
+    """
+    problem_name, problem = _built("problem", spec.problem, catalog.PROBLEMS)
+    method_name, kernel = _built("method", spec.method, catalog.METHODS)
+    try:
+        plan = decode(spec.plan, Plan)
+    except BadInput as bad:
+        raise bad.under("plan") from None
+    return Blueprint(problem_name, cast(Problem, problem), method_name, cast(Kernel, kernel), plan)
+
+
+def _built(side: str, message: Message, names: Any) -> tuple[str, Any]:
+    try:
+        name, chosen = choose(message)
+    except BadInput as bad:
+        raise bad.under(side) from None
+    try:
+        return name, decode(chosen, catalog.load(names[name].where))
+    except BadInput as bad:
+        raise bad.under(f"{side}.{name}") from None

@@ -1,0 +1,45 @@
+"""What the service refuses beside bad input; `interceptor.py` says which status code each becomes.
+
+Refused
+├── NotFound         there is no such job or artifact
+├── AlreadyExists    the request_id was used for another spec
+├── NotReady         the job is not in the state that this asks for
+├── OutOfRange       an offset lies behind the end
+├── Draining         the service is about to stop
+├── FolderTaken      another service works in this data folder
+└── FencedOff        another attempt has taken the job over
+"""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """One sentence for the user."""
+
+
+class NotFound(Refused):
+    pass
+
+
+class AlreadyExists(Refused):
+    pass
+
+
+class NotReady(Refused):
+    pass
+
+
+class OutOfRange(Refused):
+    pass
+
+
+class Draining(Refused):
+    pass
+
+
+class FolderTaken(Refused):
+    pass
+
+
+class FencedOff(Refused):
+    pass

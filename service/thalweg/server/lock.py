@@ -1,0 +1,31 @@
+"""One service per data folder: an exclusive lock that ends with the process, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from thalweg.server.errors import FolderTaken
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder.
+
+    Raises:
+        FolderTaken: another service holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        raise FolderTaken(f"another thalweg service holds the lock on {folder}; use that one, or another folder") from None
+    try:
+        yield
+    finally:
+        os.close(file)

@@ -1,0 +1,58 @@
+"""What this machine has: processors, memory, and whether a process still lives."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Bytes of memory: the machine's, or less where a control group sets a limit."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = _first_line(Path("/sys/fs/cgroup/memory.max"))
+    return min(physical, int(limit)) if limit.isdigit() else physical
+
+
+def processor_name() -> str:
+    """The processor's own name where the system tells it."""
+    for line in _lines(Path("/proc/cpuinfo")):
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def mark(pid: int) -> str | None:
+    """What tells a living process from a later one of the same number; None where it is gone.
+
+    Linux: the time it started, in ticks since boot. Elsewhere there is only the number to go by.
+    """
+    stat = _first_line(Path(f"/proc/{pid}/stat"))
+    if stat:
+        state, *rest = stat.rpartition(")")[2].split()
+        return None if state in "ZX" else rest[18]  # field 22 of stat(5)
+    if Path("/proc/self/stat").exists():
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # somebody else's, but alive
+    return "alive"
+
+
+def _first_line(path: Path) -> str:
+    return next(iter(_lines(path)), "")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,54 @@
+"""Where the numbers of a job come from: versions, machine, seed, and the method with every number that was used."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+import thalweg
+from thalweg.server import machine
+from thalweg.server.blueprint import Blueprint
+from thalweg.v1 import results_pb2
+from thalweg.version import __version__
+
+_PACKAGES = ("numpy", "torch", "qiskit", "qiskit-aer", "scipy", "scikit-learn", "pyscf", "numba")
+
+
+def provenance(blueprint: Blueprint, attempt: int, method: str, batch_width: int) -> results_pb2.Provenance:
+    """Of a job as this process does it; `method` is the repr of the kernel as it was tuned."""
+    return results_pb2.Provenance(
+        version=__version__,
+        revision=_revision(Path(thalweg.__file__).resolve().parents[2]),
+        spec_sha256=blueprint.sha256(),
+        seed=blueprint.plan.seed,
+        packages={name: version for name in _PACKAGES if (version := _version(name))} | {"thalweg": __version__},
+        python=platform.python_version(),
+        platform=platform.platform(),
+        processor=machine.processor_name(),
+        device=torch.cuda.get_device_name() if blueprint.plan.device == "cuda" else "cpu",
+        threads=torch.get_num_threads(),
+        batch_width=batch_width,
+        method=method,
+        attempts=attempt,
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _revision(root: Path) -> str:
+    """The commit that a source tree stands at; empty for an installed package. Read from files: no process is started."""
+    try:
+        head = (root / ".git" / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        return (root / ".git" / head.removeprefix("ref: ")).read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,146 @@
+"""What a job brings home: the result, its arrays, and one honest sentence about how it ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thalweg.server.artifacts import Shelf
+from thalweg.server.blueprint import Blueprint
+from thalweg.server.medians import median
+from thalweg.server.posterior import posterior
+from thalweg.server.progress import WARM_UP, energy_scale, total
+from thalweg.server.recorder import COLUMNS
+from thalweg.server.records import State
+from thalweg.server.walking import Walked, under
+from thalweg.v1 import results_pb2
+from thalweg_core.landscape import Cost
+from thalweg_core.problem import Observed, Traits
+from thalweg_core.stopping import CONVERGED, Outcome, Stop
+from thalweg_core.streams import Stream
+
+
+class Ending(NamedTuple):
+    """How a job ends."""
+
+    state: State
+    outcome: str
+    result: results_pb2.Result | None
+
+
+def bring_home(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf) -> Ending:
+    """Write the arrays of a walk and measure its end."""
+    outcomes = [Outcome(code) for code in walked.here.position.outcome[: blueprint.plan.replicas].tolist()]
+    cancelled = Outcome.CANCELLED in outcomes
+    if walked.phase == WARM_UP:
+        where = f"cancelled during warm-up, after step {walked.here.step} of {blueprint.plan.warmup}"
+        return Ending(State.CANCELLED, where, None)
+    _put_trace(blueprint, walked, shelf)
+    if Outcome.LOST in outcomes:
+        return Ending(State.FAILED, _lost(outcomes), None)
+    result = results_pb2.Result(unit=traits.unit, stops={o.sentence: n for o, n in Counter(outcomes).items()})
+    final_cost = None if blueprint.draws else _measure(blueprint, walked, shelf, result)
+    words = posterior(blueprint, traits, walked, shelf, result) if blueprint.draws else _reasons(blueprint, outcomes)
+    if words is None:
+        too_few = f"{outcomes[0].sentence}, before there were enough draws to tell anything"
+        return Ending(State.CANCELLED if cancelled else State.FAILED, too_few, None)
+    _put_files(blueprint, walked, shelf)
+    result.cost.update(_cost(walked, final_cost))
+    result.artifacts.extend(
+        results_pb2.Artifact(
+            name=row.name, size=row.size, sha256=row.sha256, media_type=row.media_type, description=row.description
+        )
+        for row in shelf.rows
+    )
+    if cancelled:
+        return Ending(State.CANCELLED, f"cancelled on request after step {walked.here.step}; this is what it had", result)
+    return Ending(State.SUCCEEDED, words, result)
+
+
+def _measure(blueprint: Blueprint, walked: Walked, shelf: Shelf, result: results_pb2.Result) -> Cost:
+    """The energy at the end, measured anew, with everything else worth knowing there; and what that cost."""
+    problem, landscape, plan, position = blueprint.problem, walked.landscape, blueprint.plan, walked.here.position
+    rng = Stream.of(plan.seed, plan.replicas, walked.start.device).named("final")
+    with under(f"problem.{blueprint.problem_name}"):
+        reading = problem.final(landscape, position.state.x, rng)
+        observed = problem.observe(landscape, position.state.x)
+    value, variance = array(reading.value), array(reading.value_var)
+    result.value, result.standard_error = median(value, variance, plan.seed)
+    for name, seen in observed.items():
+        if np.isfinite(array(seen.value)).any():  # what no replica has is left out
+            result.observables[name].CopyFrom(_observable(seen, plan.seed))
+    shelf.put_arrays(
+        "final.npz",
+        {
+            "start": walked.start.cpu().numpy(),
+            "x": position.state.x.contiguous().cpu().numpy(),
+            "value": value,
+            "value_var": variance,
+            "outcome": position.outcome.cpu().numpy(),
+            "stopped_at": position.stopped_at.cpu().numpy(),
+            **{f"observable.{name}": array(seen.value) for name, seen in observed.items()},
+            **{f"observable_variance.{name}": array(seen.variance) for name, seen in observed.items()},
+        },
+        f"every replica's end, energy measured anew ({result.unit or 'pure numbers'}): x, value, value_var, outcome, observables",
+    )
+    return reading.cost
+
+
+def _observable(seen: Observed, seed: int) -> results_pb2.Observable:
+    """The median over the replicas where it is a number."""
+    value, variance = array(seen.value), array(seen.variance)
+    known = np.isfinite(value)
+    middle = median(value[known], np.nan_to_num(variance[known]), seed)
+    return results_pb2.Observable(value=middle.value, standard_error=middle.standard_error, unit=seen.unit)
+
+
+def _put_trace(blueprint: Blueprint, walked: Walked, shelf: Shelf) -> None:
+    table, scale = walked.trace.table(walked.here), energy_scale(blueprint)
+    scaled = {"value": table["value"] * scale, "value_var": table["value_var"] * scale**2}  # type: ignore[operator]
+    unit = "U" if scale == 1.0 else "J"
+    described = f"step (S,), and for every replica (S, B): {', '.join(COLUMNS)}; value in {unit}, costs add up over the steps"
+    shelf.put_arrays("trace.npz", table | scaled, described)
+
+
+def _put_files(blueprint: Blueprint, walked: Walked, shelf: Shelf) -> None:
+    for file in blueprint.problem.files(walked.landscape, walked.start, walked.here.position.state.x):
+        shelf.put(*file)
+
+
+def _cost(walked: Walked, final: Cost | None) -> dict[str, float]:
+    """Everything charged, summed over replicas: start, warm-up, walk, final measurement."""
+    spent = walked.here.position.spent
+    counts = total(spent if final is None else spent.plus(final), walked.extra)
+    return {name: float(count) for name, count in counts.items()} | {"seconds": round(walked.seconds, 3)}
+
+
+def _reasons(blueprint: Blueprint, outcomes: list[Outcome]) -> str:
+    """Why the replicas stopped. Converged is said only where a rule said so."""
+    counts = Counter(outcomes).most_common()
+    if len(counts) == 1:
+        return _reason(blueprint, counts[0][0])
+    return "; ".join(f"{n} of {len(outcomes)} replicas: {_reason(blueprint, outcome)}" for outcome, n in counts)
+
+
+def _reason(blueprint: Blueprint, outcome: Outcome) -> str:
+    if outcome is not Outcome.STEPS:
+        return f"converged: {outcome.sentence}" if outcome in CONVERGED else outcome.sentence
+    steps = blueprint.plan.last_step(blueprint.kernel.goal)
+    tested = blueprint.plan.stop != Stop()
+    return (
+        f"all {steps} steps of the plan were done; {'no stop rule had fired by then' if tested else 'no convergence was tested'}"
+    )
+
+
+def _lost(outcomes: list[Outcome]) -> str:
+    lost = outcomes.count(Outcome.LOST)
+    who = "" if len(outcomes) == 1 else f"{lost} of {len(outcomes)} replicas: "
+    return f"{who}{Outcome.LOST.sentence}"
+
+
+def array(tensor: Tensor) -> NDArray[np.float64]:
+    return tensor.detach().double().cpu().numpy()
