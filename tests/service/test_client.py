@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
+import runpy
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -244,6 +247,16 @@ def test_a_closed_client_ends_the_watch_of_another_thread(client, service):
     client.close()
     thread.join(5)
     assert "closed" in str(ended[0])
+
+
+def test_the_example_script_runs(service, monkeypatch, capsys, tmp_path):
+    script = Path(__file__).parents[2] / "examples" / "submit.py"
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps(SPEC))
+    with serving(service) as address:
+        monkeypatch.setenv("THALWEG_SERVER", address)
+        runpy.run_path(str(script))["main"](spec)
+    assert "<Result -1.1362 ± 0.0015 Ha" in capsys.readouterr().out
 
 
 class Scripted:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import shlex
 from argparse import Namespace
 
+from thalweg.cli.screen import Screen
 from thalweg.client import Client
+from thalweg.client.embedded import Embedded
 
 
 def connect(args: Namespace) -> Client:
     return Client(args.server, args.data)
+
+
+def announce(client: Client, screen: Screen) -> None:
+    """Tell whoever sits at a terminal that a service has to be started first: it takes seconds."""
+    if screen.err.is_terminal and client.data is not None and Embedded(client.data).address() is None:
+        screen.hint(f"starting the embedded service of {client.data}")
 
 
 def again(args: Namespace, *words: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from thalweg.cli.screen import Screen
 from thalweg.client import Job, State
@@ -104,15 +105,17 @@ class Bars:
     def __init__(self, jobs: Sequence[Job], screen: Screen) -> None:
         self._screen = screen
         self._jobs = jobs
+        wide = screen.err.width > 110
         self._progress = Progress(
             SpinnerColumn(finished_text=" "),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[steps]}", markup=False),
-            TextColumn("{task.fields[standing]}", style="cyan", markup=False),
-            TextColumn("{task.fields[spent]}", style="dim", markup=False),
+            _text("{task.description}"),
+            BarColumn(bar_width=None if wide else 10),
+            _text("{task.fields[steps]}"),
+            _text("{task.fields[standing]}", "cyan"),
+            *([_text("{task.fields[spent]}", "dim")] if wide else []),
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
+            expand=True,
             console=screen.err,
         )
         self._tasks = [self._task(job) for job in jobs]
@@ -154,6 +157,11 @@ class Bars:
             if state is State.SUCCEEDED:
                 self._progress.update(task, total=1.0, completed=1.0)
             self._progress.stop_task(task)
+
+
+def _text(template: str, style: str = "none") -> TextColumn:
+    """A column that is cut, not wrapped, where the terminal is narrow."""
+    return TextColumn(template, style=style, markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
 
 
 def told(event: jobs_pb2.JobEvent) -> str:

@@ -8,9 +8,10 @@ import traceback
 from argparse import Namespace
 from datetime import UTC, datetime
 
+from thalweg.cli.connect import connect
 from thalweg.cli.screen import Screen
 from thalweg.client.embedded import data_folder
-from thalweg.errors import InvalidSpec, ThalwegError
+from thalweg.errors import InvalidSpec, ServiceFailed, ThalwegError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -23,6 +24,9 @@ def guarded(args: Namespace) -> int:
     except InvalidSpec as error:
         screen.complain(error)
         return BAD_INPUT
+    except ServiceFailed as error:
+        screen.complain(ServiceFailed(f"{error}{_server_log(args)}"))
+        return FAILED
     except ThalwegError as error:
         screen.complain(error)
         return FAILED
@@ -37,6 +41,12 @@ def guarded(args: Namespace) -> int:
             raise
         screen.complain(_unexpected(error, args))
         return FAILED
+
+
+def _server_log(args: Namespace) -> str:
+    """Where the embedded service explains itself; of one that runs elsewhere we know no log."""
+    client = connect(args)
+    return f"; see {client.data / 'server.log'}" if client.data else ""
 
 
 def _unexpected(error: Exception, args: Namespace) -> str:

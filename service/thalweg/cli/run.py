@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from thalweg import specs
-from thalweg.cli.connect import again, connect
+from thalweg.cli.connect import again, announce, connect
 from thalweg.cli.follow import follow
 from thalweg.cli.outcome import DONE, FAILED, INTERRUPTED
 from thalweg.cli.records import job_record
@@ -27,6 +27,7 @@ def run(args: Namespace, screen: Screen) -> int:
     """Submit, follow, fetch, print."""
     read = read_all(args.specs)
     with connect(args) as client:
+        announce(client, screen)
         jobs = submit_all(client, args.specs, read)
         try:
             ended = follow(jobs, screen)
@@ -44,6 +45,7 @@ def submit(args: Namespace, screen: Screen) -> int:
     """Submit and print the ids; follow only if asked."""
     read = read_all(args.specs)
     with connect(args) as client:
+        announce(client, screen)
         jobs = submit_all(client, args.specs, read)
         if not args.follow:
             return _accepted(jobs, args, screen)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -69,7 +70,7 @@ class Screen:
             for row in rows:
                 self.line("\t".join(row))
             return
-        table = Table(*columns, title=title or None, title_justify="left", title_style="bold")
+        table = Table(*columns, title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
         for row in rows:
             table.add_row(*map(escape, row))
         self.out.print(table)

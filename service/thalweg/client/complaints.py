@@ -39,7 +39,8 @@ def translated(error: grpc.RpcError) -> ThalwegError:
         return KINDS[code](details or f"the service answered {code.name}")
     if any(sign in details for sign in BROKEN_STREAM):
         return Unavailable(details)
-    return ServiceFailed(f"the service answered {code.name}: {details}")
+    internal = code is grpc.StatusCode.INTERNAL and details
+    return ServiceFailed(details if internal else f"the service answered {code.name}: {details}")
 
 
 def _invalid(error: grpc.RpcError, details: str) -> InvalidSpec:

@@ -20,7 +20,7 @@ from thalweg.errors import NoService
 
 START_WITHIN = 90.0  # s; a cold start loads torch and qiskit from a slow disk
 IDLE_SECONDS = 10
-FOLDER_TAKEN = 75  # exit code of a service whose folder has one already; EX_TEMPFAIL of sysexits.h
+FOLDER_TAKEN = 3  # exit status of a service whose folder has one already
 HEALTH = "/grpc.health.v1.Health/Check"
 SERVING = b"\x08\x01"  # HealthCheckResponse(status=SERVING); two bytes, not worth a dependency
 

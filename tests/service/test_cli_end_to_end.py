@@ -1,0 +1,146 @@
+"""The command line and the SDK against the real embedded service: few tests, short jobs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from thalweg import Client, errors
+from thalweg.client.embedded import Embedded
+
+SHORT = {"problem": {"density": {"gaussian": {"scales": [1.0, 2.0]}}}, "method": {"hmc": {}}}
+PLAN = {"steps": 400, "warmup": 100, "replicas": 8, "seed": 5}
+LONG = {**SHORT, "method": {"ula": {"step_size": 0.01}}, "plan": {"steps": 10_000_000, "replicas": 2}}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Iterator[Path]:
+    """A data folder whose service ends with the tests."""
+    folder = tmp_path_factory.mktemp("service") / "data"
+    yield folder
+    stop(folder, signal.SIGTERM)
+
+
+def stop(folder: Path, number: signal.Signals) -> None:
+    """Send a signal to the folder's service, and wait until it no longer answers."""
+    embedded = Embedded(folder)
+    if embedded.address() is None:
+        return
+    for job in Client(data=folder).jobs(states=["queued", "starting", "running"]) if number == signal.SIGTERM else ():
+        job.cancel()
+    os.kill(json.loads((folder / "server.json").read_text())["pid"], number)
+    until = time.monotonic() + 30
+    while embedded.address() is not None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def thalweg(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=120)
+
+
+COMMAND = [sys.executable, "-m", "thalweg.cli"]
+
+
+def written(path: Path, spec: dict[str, object]) -> Path:
+    path.write_text(json.dumps(spec))
+    return path
+
+
+def test_a_run_draws_the_gaussian_that_was_asked_for_and_brings_its_files_home(data, tmp_path):
+    out = tmp_path / "out"
+    ran = thalweg("run", written(tmp_path / "short.json", {**SHORT, "plan": PLAN}), "--json", "--out", out, "--data", data)
+    assert ran.returncode == 0, ran.stderr
+    job = json.loads(ran.stdout)
+    result = job["result"]
+    assert job["state"] == "SUCCEEDED"
+    # each coordinate of a normal density holds T/2 of energy on average
+    assert abs(result["value"] - 1.0) < 4 * result["standard_error"]
+    assert json.loads((out / "job.json").read_text()) == job
+    assert result["artifacts"]
+    for artifact in result["artifacts"]:
+        assert hashlib.sha256(Path(artifact["path"]).read_bytes()).hexdigest() == artifact["sha256"]
+    assert "short" in ran.stderr or "walk" in ran.stderr or job["id"] in ran.stderr
+
+
+def test_what_the_service_finds_wrong_is_one_sentence_and_exit_2(data, tmp_path):
+    bad = {**SHORT, "problem": {"density": {"gaussian": {"scales": [-1.0]}}}}
+    ran = thalweg("run", written(tmp_path / "bad.json", bad), "--data", data)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("thalweg: problem.density.gaussian.scales")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(data, tmp_path):
+    spec = written(tmp_path / "long.json", LONG)
+    running = subprocess.Popen([*COMMAND, "run", spec, "--data", data], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "walk" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    again = next(line for line in err.splitlines() if "thalweg jobs watch" in line)
+    id = again.split("jobs watch ")[1].split()[0]
+    assert f"--data {data}" in again
+    job = Client(data=data).job(id)
+    assert job.status() == "RUNNING"
+    assert thalweg("jobs", "cancel", id, "--data", data).returncode == 0
+    watched = thalweg("jobs", "watch", id, "--json", "--data", data)
+    assert watched.returncode == 1
+    assert json.loads(watched.stdout)["state"] == "CANCELLED"
+    with pytest.raises(errors.JobCancelled):
+        job.result()
+
+
+def test_a_watch_outlives_a_killed_service_and_sees_every_event_once(data):
+    with Client(data=data) as client:
+        job = client.submit({**LONG, "plan": {"steps": 40_000, "replicas": 2, "seed": 2}})
+        numbers, killed = [], False
+        for event in job.watch():
+            numbers.append(event.number)
+            if event.HasField("progress") and not killed:
+                stop(data, signal.SIGKILL)
+                killed = True
+        assert killed
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert job.wait() == "SUCCEEDED"
+
+
+def test_two_clients_that_start_the_service_at_once_find_the_same_one(tmp_path):
+    folder, addresses = tmp_path / "data", []
+
+    def connect() -> None:
+        addresses.append(Embedded(folder)())
+
+    threads = [threading.Thread(target=connect) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    stop(folder, signal.SIGTERM)
+    assert len(addresses) == 2
+    assert len(set(addresses)) == 1
+
+
+def test_a_service_that_cannot_start_is_a_sentence_that_names_its_log(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.NoService, match="cannot use"):
+        Client(data=tmp_path / "file" / "data").describe()
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "server.lock").mkdir()  # what the service wants to lock is a folder: it ends at once
+    with pytest.raises(errors.NoService, match=r"did not start; the reason is in .*server\.log"):
+        Client(data=folder).describe()
