@@ -1,0 +1,149 @@
+"""The H2 job's energy and whole parameter-shift gradient under shot noise, against the plain way with Qiskit Aer.
+
+The peer is what a notebook does: qubit-wise commuting groups from SparsePauliOp, one measured circuit a group, transpiled
+once, and for each of the 2P + 1 points its angles assigned and the circuit run for its counts. "in one list" hands Aer all
+bound circuits at once, which is the better notebook. Shots per circuit and circuits per gradient are the same on both sides,
+and so must be the noise: in units of the standard error σ that ours declares for each component, the root-mean-square error
+of the gradient against the exact one is 1 on both sides within 1/√(2N), N = samples × parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from qiskit import transpile
+from qiskit.circuit import QuantumCircuit
+from qiskit.circuit.library import efficient_su2
+from qiskit.quantum_info import SparsePauliOp
+from qiskit_aer import AerSimulator
+
+from benchmarks.harness import Effort, Row, race, row
+from thalweg_core.streams import Stream
+from thalweg_vqe.landscape import VqeLandscape
+from thalweg_vqe.problem import EfficientSu2, Estimator, Molecule, Vqe
+
+NAME = "shot_gradient"
+SHOTS = 1000
+H2 = "H 0 0 0; H 0 0 0.735"  # Å
+
+Floats = NDArray[np.float64]
+Gradient = Callable[[int], tuple[float, Floats]]
+
+
+def rows(effort: Effort, reps: int = 3, shots: int = SHOTS) -> Iterator[Row]:
+    """Time of a gradient for one point and for four replicas, then how far the gradient is from the exact one."""
+    torch.set_num_threads(1)
+    problem = Vqe(Molecule(H2), EfficientSu2(reps=reps), Estimator(shots=shots))
+    landscape = problem.open(torch.device("cpu"), torch.float64)
+    angles = problem.start(landscape, Stream.of(7, 4).named("start"))
+    peer = Notebook.of(landscape, reps, shots)
+    case = f"H2, {shots} shots"
+    for replicas in (1, 4) if not effort.small else (1,):
+        x, rng = angles[:replicas], Stream.of(7, replicas)
+        for name, theirs in (
+            ("Aer counts, circuit by circuit", peer.one_by_one),
+            ("Aer counts, circuits in one list", peer.in_one_list),
+        ):
+            look = partial(landscape.evaluate, x, rng)
+            yield from race(NAME, f"{case}, {_replicas(replicas)}", name, look, partial(_each, theirs, x.numpy()), effort.repeats)
+    yield _noise(landscape, angles[0], peer, effort.samples, case)
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """Energies from counts, the plain way.
+
+    Args:
+        simulator: Aer on one thread.
+        circuits: one for each group, measured in its basis, transpiled.
+        groups: their operators.
+        shots: per circuit.
+    """
+
+    simulator: AerSimulator
+    circuits: list[QuantumCircuit]
+    groups: list[SparsePauliOp]
+    shots: int
+
+    @classmethod
+    def of(cls, landscape: VqeLandscape, reps: int, shots: int) -> Notebook:
+        """For the operator of a landscape of ours."""
+        observable = landscape.exact.observable
+        words = [word.letters(observable.qubits) for word in observable.words]
+        groups = SparsePauliOp(words, observable.coefficients).group_commuting(qubit_wise=True)
+        simulator = AerSimulator(method="statevector", max_parallel_threads=1)
+        ansatz = efficient_su2(observable.qubits, reps=reps)
+        return cls(simulator, transpile([_measured(ansatz, group) for group in groups], simulator), list(groups), shots)
+
+    def one_by_one(self, angles: Floats, seed: int) -> tuple[float, Floats]:
+        """Energy and gradient at (P,): every circuit bound and run by itself."""
+        return self._gradient(angles, lambda bound: [self._run([one], seed + 1 + k)[0] for k, one in enumerate(bound)])
+
+    def in_one_list(self, angles: Floats, seed: int) -> tuple[float, Floats]:
+        """The same with one run for all circuits."""
+        return self._gradient(angles, lambda bound: self._run(bound, seed + 1))
+
+    def _gradient(self, angles: Floats, run: Callable[[list[QuantumCircuit]], list[dict[str, int]]]) -> tuple[float, Floats]:
+        turns = np.eye(len(angles)) * math.pi / 2
+        points = [angles, *(angles + turns), *(angles - turns)]
+        counts = run([circuit.assign_parameters(point) for point in points for circuit in self.circuits])
+        size = len(self.circuits)
+        energies = np.array([self._energy(counts[first : first + size]) for first in range(0, len(counts), size)])
+        up, down = energies[1 : 1 + len(angles)], energies[1 + len(angles) :]
+        return float(energies[0]), (up - down) / 2
+
+    def _run(self, circuits: list[QuantumCircuit], seed: int) -> list[dict[str, int]]:
+        counts: Any = self.simulator.run(circuits, shots=self.shots, seed_simulator=seed).result().get_counts()
+        return [counts] if len(circuits) == 1 else counts
+
+    def _energy(self, counts: list[dict[str, int]]) -> float:
+        return sum(_mean(group, seen, self.shots) for group, seen in zip(self.groups, counts, strict=True))
+
+
+def _measured(ansatz: QuantumCircuit, group: SparsePauliOp) -> QuantumCircuit:
+    """The ansatz with every qubit turned into the group's basis and read."""
+    circuit = ansatz.copy()
+    x, z = group.paulis.x.any(axis=0), group.paulis.z.any(axis=0)
+    for qubit in range(circuit.num_qubits):
+        if x[qubit] and z[qubit]:
+            circuit.sdg(qubit)
+        if x[qubit]:
+            circuit.h(qubit)
+    circuit.measure_all()
+    return circuit
+
+
+def _mean(group: SparsePauliOp, counts: dict[str, int], shots: int) -> float:
+    """The group's sample mean."""
+    states = [int(bits, 2) for bits in counts]
+    weights = np.fromiter(counts.values(), dtype=float) / shots
+    supports = (group.paulis.x | group.paulis.z) @ (1 << np.arange(group.num_qubits))
+    signs = np.array([[(-1) ** (state & int(support)).bit_count() for state in states] for support in supports])
+    return float(group.coeffs.real @ (signs @ weights))
+
+
+def _each(gradient: Callable[[Floats, int], tuple[float, Floats]], x: Floats) -> None:
+    for number, angles in enumerate(x):
+        gradient(angles, 7_000_000 + number)
+
+
+def _noise(landscape: VqeLandscape, angles: torch.Tensor, peer: Notebook, samples: int, case: str) -> Row:
+    """Root-mean-square error of the gradient over samples and components, in units of the standard error that ours declares."""
+    exact = landscape.evaluate(angles[None], Stream.of(0, 1), samples=0).grad[0].numpy()
+    seen = landscape.evaluate(angles.expand(samples, -1), Stream.of(8, samples))
+    theirs = np.array([peer.in_one_list(angles.numpy(), 10_000_000 * (k + 1))[1] for k in range(samples)])
+    declared = seen.grad_var.mean(dim=0).sqrt().numpy()
+    ours, other = (math.sqrt(np.mean(((gradient - exact) / declared) ** 2)) for gradient in (seen.grad.numpy(), theirs))
+    figure = f"rms error of the gradient, {samples} samples"
+    return row(NAME, case, figure, "σ", ours, "Aer counts, circuits in one list", other, larger_is_better=False)
+
+
+def _replicas(number: int) -> str:
+    return "1 point" if number == 1 else f"{number} points"
