@@ -194,8 +194,9 @@ def _groups(chains: int) -> int:
 def _ranks(ax: Axes, draws: Array, effective: float) -> None:
     """Rank histograms of groups of chains, relative to uniform, with the band of ±2σ for so many effective draws."""
     ax.set_xticks([0, 1], ["lowest", "highest"])
-    for label, side in zip(ax.get_xticklabels(), ("left", "right"), strict=True):
-        label.set_horizontalalignment(side)
+    lowest, highest = ax.get_xticklabels()
+    lowest.set_horizontalalignment("left")
+    highest.set_horizontalalignment("right")
     if not np.isfinite(draws).all():
         draws = draws[np.isfinite(draws).all(axis=1)]
     if len(draws) < 4:
