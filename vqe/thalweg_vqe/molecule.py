@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import combinations
@@ -124,10 +126,8 @@ class Molecule:
         orbitals = int(self._mole().nao)
         alpha, beta = (electrons + self.spin) // 2, (electrons - self.spin) // 2
         if alpha > orbitals:
-            room = f'basis "{self.basis}" has {orbitals} orbitals for {alpha} spin-up electrons'
-            raise BadInput(
-                "spin" if beta <= orbitals else "charge", f"{room}; wanted fewer electrons of one spin, or a larger basis"
-            )
+            room = f'basis "{self.basis}" has {orbitals} orbital(s) for {alpha} spin-up electrons'
+            raise BadInput("spin" if electrons <= 2 * orbitals else "charge", f"{room}; wanted fewer, or a larger basis")
         return Size(orbitals, alpha, beta)
 
     def solve(self) -> Solved:
@@ -155,16 +155,16 @@ class Molecule:
     def _mole(self) -> gto.Mole:
         gto = _pyscf_gto()
         atoms = [[atom.symbol, atom.position] for atom in self.geometry()]
-        try:
-            return gto.M(atom=atoms, basis=self.basis, charge=self.charge, spin=self.spin, unit="Angstrom", verbose=0)
-        except (gto.basis.BasisNotFoundError, KeyError) as error:
-            raise BadInput("basis", self._unknown_basis(gto)) from error
+        with warnings.catch_warnings(action="ignore"):  # advice to install a package that fetches basis sets
+            try:
+                return gto.M(atom=atoms, basis=self.basis, charge=self.charge, spin=self.spin, unit="Angstrom", verbose=0)
+            except (gto.basis.BasisNotFoundError, KeyError) as error:
+                raise BadInput("basis", self._unknown_basis(gto)) from error
 
     def _unknown_basis(self, gto: Any) -> str:
-        known = _squeezed(self.basis) in gto.basis.ALIAS
-        if known:
+        if _squeezed(self.basis) in gto.basis.ALIAS:
             return f'PySCF\'s "{self.basis}" does not cover all of {", ".join(sorted({a.symbol for a in self.geometry()}))}'
-        near = get_close_matches(_squeezed(self.basis), gto.basis.ALIAS, n=3)
+        near = get_close_matches(self.basis.lower(), [_spelled(*alias) for alias in gto.basis.ALIAS.items()], n=3)
         hint = f"did you mean {_quoted(near)}?" if near else 'for example "sto-3g" or "6-31g"'
         return f'wanted a basis set that PySCF knows, got "{self.basis}"; {hint}'
 
@@ -217,6 +217,13 @@ def _converged(field: Any) -> float:
 
 def _squeezed(basis: str) -> str:
     return "".join(letter for letter in basis.lower() if letter not in "-_ ")
+
+
+def _spelled(alias: str, source: Any) -> str:
+    """How people write a basis set that PySCF lists without its hyphens: "sto-3g", "6-31g"."""
+    if isinstance(source, str) and _squeezed(source.removesuffix(".dat")) == alias:
+        return source.removesuffix(".dat").lower()
+    return re.sub(r"^(\d)(\d+\+*g)", r"\1-\2", alias)
 
 
 def _quoted(names: Any) -> str:
