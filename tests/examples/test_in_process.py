@@ -1,0 +1,40 @@
+"""The engine is a library too."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def in_process() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("in_process", EXAMPLES / "in_process.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_h2_job_runs_without_a_service(in_process: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    in_process.h2(steps=30)
+    energies = [
+        (float(value), float(error)) for value, error in re.findall(r"H2: (-?\d\.\d+) ± (\d\.\d+) Ha", capsys.readouterr().out)
+    ]
+    assert len(energies) == 4
+    for value, error in energies:  # between the exact ground state (FCI: -1.137306 Ha) and the Hartree–Fock start
+        assert 0 < error < 0.005
+        assert -1.137306 - 4 * error < value < -1.0
+
+
+def test_the_skyrmion_relaxes_without_a_service(in_process: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    in_process.skyrmion(max_torque=0.05)
+    out = capsys.readouterr().out
+    assert "the largest torque fell under" in out
+    charge = float(re.search(r"topological_charge = (\S+)", out).group(1))  # type: ignore[union-attr]
+    assert abs(abs(charge) - 1) < 1e-6
