@@ -40,6 +40,10 @@ class Manifold(Protocol):
         """Largest norm of v over the sites (coordinates, spins), (B,)."""
         ...
 
+    def squares(self, v: Tensor) -> Tensor:
+        """Squared size of v in each part that may be scaled by a factor of its own; multiplies v row by row."""
+        ...
+
     def dimension(self, event: tuple[int, ...]) -> int:
         """Degrees of freedom of a point of this event shape."""
         ...
@@ -65,6 +69,9 @@ class Euclidean:
 
     def site_norm(self, v: Tensor) -> Tensor:
         return row_max(v.abs())
+
+    def squares(self, v: Tensor) -> Tensor:
+        return v * v
 
     def dimension(self, event: tuple[int, ...]) -> int:
         return int(torch.Size(event).numel())
@@ -97,6 +104,10 @@ class Spheres:
 
     def site_norm(self, v: Tensor) -> Tensor:
         return row_max(_length(v))
+
+    def squares(self, v: Tensor) -> Tensor:
+        """Of the longest site, for all: components turn with the frame, and a spin at rest must not count like the others."""
+        return per_row(row_max(_dot(v, v)), v)
 
     def dimension(self, event: tuple[int, ...]) -> int:
         return int(torch.Size(event).numel()) * 2 // 3

@@ -36,3 +36,9 @@ def chosen(step_size: float | None) -> float:
     if step_size is None:
         raise BadInput("step_size", "wanted a number before the first step, got none; give one, or let a warm-up find it")
     return step_size
+
+
+def share(field: str, number: float) -> None:
+    """Raises BadInput unless the number lies between 0 and 1, 0 allowed."""
+    if not 0 <= number < 1:
+        raise BadInput(field, f"wanted a number from 0 to below 1, got {number}")

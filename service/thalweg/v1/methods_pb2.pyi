@@ -28,16 +28,18 @@ class GradientDescent(_message.Message):
     def __init__(self, learning_rate: _Optional[float] = ...) -> None: ...
 
 class Adam(_message.Message):
-    __slots__ = ("learning_rate", "beta1", "beta2", "epsilon")
+    __slots__ = ("learning_rate", "beta1", "beta2", "epsilon", "amsgrad")
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
     BETA1_FIELD_NUMBER: _ClassVar[int]
     BETA2_FIELD_NUMBER: _ClassVar[int]
     EPSILON_FIELD_NUMBER: _ClassVar[int]
+    AMSGRAD_FIELD_NUMBER: _ClassVar[int]
     learning_rate: float
     beta1: float
     beta2: float
     epsilon: float
-    def __init__(self, learning_rate: _Optional[float] = ..., beta1: _Optional[float] = ..., beta2: _Optional[float] = ..., epsilon: _Optional[float] = ...) -> None: ...
+    amsgrad: bool
+    def __init__(self, learning_rate: _Optional[float] = ..., beta1: _Optional[float] = ..., beta2: _Optional[float] = ..., epsilon: _Optional[float] = ..., amsgrad: _Optional[bool] = ...) -> None: ...
 
 class Llg(_message.Message):
     __slots__ = ("damping", "precession", "time_step")
