@@ -107,7 +107,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(data, tmp_path)
 
 def test_a_watch_outlives_a_killed_service_and_sees_every_event_once(data):
     with Client(data=data) as client:
-        job = client.submit({**LONG, "plan": {"steps": 40_000, "replicas": 2, "seed": 2}})
+        job = client.submit({**LONG, "plan": {"steps": 4_000, "replicas": 2, "seed": 2}})
         numbers, killed = [], False
         for event in job.watch():
             numbers.append(event.number)

@@ -9,7 +9,7 @@ from thalweg.v1 import jobs_pb2
 
 
 def measured(value: float, error: float = 0.0, unit: str = "") -> str:
-    """A value ± its standard error, "-1.1362 ± 0.0015 Ha"; an exact one (error 0) to ten digits.
+    """A value ± its standard error, "-1.1362 ± 0.0015 Ha"; without error, ten digits, of a pure number six.
 
     Powers of ten are drawn out where the number is below 1e-3 or above 1e6: "(-4.312 ± 0.021)e-18 J".
     """
@@ -17,7 +17,7 @@ def measured(value: float, error: float = 0.0, unit: str = "") -> str:
     if math.isnan(value):
         return "unknown"
     if not math.isfinite(value) or error == 0:
-        return f"{value:.10g}{behind}"
+        return f"{value:.10g}{behind}" if unit else f"{value:.6g}"
     if not math.isfinite(error):
         return f"{value:.6g} ± ?{behind}"
     return f"{_both(value, error)}{behind}"
