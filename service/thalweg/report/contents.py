@@ -15,6 +15,7 @@ from thalweg.report.verdict import Fact
 from thalweg.specs import to_toml
 from thalweg.v1 import jobs_pb2
 
+_DEAREST = ("shots", "gradients", "evaluations", "circuits", "seconds")
 _MOST_ROWS = 12
 """Coordinates in the table of diagnostics: the worst ones; all of them stand in summary.json."""
 
@@ -86,7 +87,7 @@ def section(record: Record, number: int) -> Section:
         observables=verdict.table(job),
         diagnostics=[_diagnostic(rows[place]) for place in worst_first(rows)[:_MOST_ROWS]],
         coordinates=len(rows),
-        cost=[(name, _spent(name, spent)) for name, spent in sorted(job.result.cost.items())],
+        cost=_costs(job),
         stops=sorted(job.result.stops.items(), key=lambda item: -item[1]),
         spec=to_toml(job.spec),
         provenance=_provenance(job),
@@ -118,10 +119,18 @@ def _spent(name: str, spent: float) -> str:
     return f"{plain(spent, 3)} s" if name == "seconds" or name.endswith("_seconds") else count(spent)
 
 
+def _costs(job: jobs_pb2.Job) -> list[tuple[str, str]]:
+    """What was spent, the dearest kind first; what was not is left out."""
+    cost = {name: spent for name, spent in job.result.cost.items() if spent != 0}
+    return [
+        (name, _spent(name, cost[name])) for name in (*(n for n in _DEAREST if n in cost), *sorted(set(cost) - set(_DEAREST)))
+    ]
+
+
 def _briefly(job: jobs_pb2.Job) -> str:
     """The dearest kind of cost and the time: "1 320 000 shots, 12.3 s"."""
     cost = job.result.cost
-    dearest = next((f"{count(cost[name])} {name}" for name in ("shots", "gradients", "evaluations") if cost.get(name, 0) > 0), "")
+    dearest = next((f"{count(cost[name])} {name}" for name in _DEAREST[:3] if cost.get(name, 0) > 0), "")
     return ", ".join(filter(None, (dearest, _spent("seconds", cost["seconds"]) if "seconds" in cost else "")))
 
 
@@ -138,7 +147,7 @@ def _provenance(job: jobs_pb2.Job) -> list[tuple[str, str]]:
     origin = job.provenance
     rows = [
         ("job", job.id),
-        ("thalweg", " ".join(filter(None, (origin.version, origin.revision and f"({origin.revision})")))),
+        ("thalweg", " ".join(filter(None, (origin.version, origin.revision and f"({origin.revision[:12]})")))),
         ("method", origin.method),
         ("seed", str(origin.seed)),
         ("spec SHA-256", origin.spec_sha256),

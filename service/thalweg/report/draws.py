@@ -77,7 +77,7 @@ def forest(draws: Array, summaries: list[Summary]) -> Picture | None:
     ax.grid(axis="x", color=style.HAIR, linewidth=0.5)
     style.linear_ticks(ax, "x", 7)
     title = "Every coordinate" if len(places) == dimension else f"The {len(places)} worst of {dimension} coordinates"
-    ax.set_title(title, loc="left", color=INK, fontsize=9.5, fontweight="bold", pad=6)
+    fig.text(0.001, 1 - 0.22 / height, title, color=INK, fontsize=9.5, fontweight="bold", va="center")
     caption = "Dot: mean over all draws. Thick and thin bar: central 50 % and 90 %."
     return Picture("coordinates", fig, caption, "Mean and central intervals of each coordinate.")
 

@@ -109,13 +109,13 @@ def _key(ax: Axes) -> None:
     smooth = np.clip((1 - radius) * _KEY_PIXELS / 2, 0, 1)[..., None]
     ax.imshow(np.concatenate([direction_colours(m), smooth], axis=-1), extent=(-1, 1, -1, 1), interpolation="bilinear")
     ax.set_axis_off()
-    ax.set_xlim(-1.3, 4.3)
+    ax.set_xlim(-1.3, 4.6)
     ax.set_ylim(-1.3, 1.3)
     ax.text(1.12, 0, "+x", color=MUTED, fontsize=8, ha="left", va="center")
     ax.text(0, 1.12, "+y", color=MUTED, fontsize=8, ha="center", va="bottom")
     for height, where, direction in ((0.55, "centre", "up"), (0.0, "half-way", "in the plane"), (-0.55, "rim", "down")):
-        ax.text(2.1, height, where, color=MUTED, fontsize=8, va="center")
-        ax.text(3.35, height, direction, color=INK, fontsize=8, va="center")
+        ax.text(2.0, height, where, color=MUTED, fontsize=8, va="center")
+        ax.text(3.5, height, direction, color=INK, fontsize=8, va="center")
 
 
 def _cut(final: Final | None) -> Array | None:

@@ -34,7 +34,9 @@ class Quantity(NamedTuple):
         return f"{self.number} {self.unit}".strip()
 
 
-def quantity(value: float, error: float = 0.0, unit: str = "", exponent: int | None = None) -> Quantity:
+def quantity(
+    value: float, error: float = 0.0, unit: str = "", exponent: int | None = None, digits: int = _EXACT_DIGITS
+) -> Quantity:
     """A value with its standard error and unit, rounded together.
 
     Args:
@@ -42,6 +44,7 @@ def quantity(value: float, error: float = 0.0, unit: str = "", exponent: int | N
         error: its standard error in the same unit; 0 or NaN where there is none.
         unit: SI base units get a prefix that keeps the number readable.
         exponent: power of ten of the prefix to use whatever the number, such as -3 for errors in mHa.
+        digits: significant digits of a number without an error.
     """
     unit = symbol(unit)
     if not math.isfinite(value):
@@ -50,7 +53,7 @@ def quantity(value: float, error: float = 0.0, unit: str = "", exponent: int | N
         exponent = _exponent(max(abs(value), abs(error) if math.isfinite(error) else 0.0)) if unit in _PREFIXED else 0
     value, error, unit = value / 10.0**exponent, error / 10.0**exponent, _PREFIXES[exponent] + unit
     if not (error > 0 and math.isfinite(error)):
-        return Quantity(plain(value), unit=unit)
+        return Quantity(plain(value, digits), unit=unit)
     return _together(value, error, unit)
 
 

@@ -25,6 +25,10 @@ _WORDS = {
     "ess_bulk_min": "smallest bulk ESS",
     "ess_tail_min": "smallest tail ESS",
     "true_energy": "true energy at the end",
+    "hartree_fock_energy": "Hartree–Fock energy",
+    "dmi_energy": "DMI energy",
+    "zeeman_energy": "Zeeman energy",
+    **{f"mean_m{axis}": f"mean m_{axis}" for axis in "xyz"},
     "energy_error": "true error at the end",
 }
 _WHOLE = frozenset({"ess_bulk_min", "ess_tail_min"})
@@ -85,9 +89,6 @@ def sentence(record: Record) -> str:
 def _beside(record: Record) -> str:
     """What else deserves to stand in the sentence."""
     observables = record.job.result.observables
-    if "rhat_max" in observables and "ess_bulk_min" in observables:
-        size = name_quantity("ess_bulk_min", observables["ess_bulk_min"])
-        return f"; every coordinate has R̂ ≤ {plain(observables['rhat_max'].value, 4)} and at least {size} effective draws"
     beside = [name for name in ("topological_charge", "skyrmion_radius") if name in observables and _known(observables[name])]
     return "".join(f", {in_words(name)} {name_quantity(name, observables[name])}" for name in beside)
 
@@ -117,7 +118,8 @@ def name_quantity(name: str, observable: results_pb2.Observable, absolute: bool 
     if name in _WHOLE and math.isfinite(number):
         number = round(number)
     exponent = -3 if in_hartree(observable.unit) and name.endswith("_error") else None
-    return quantity(number, observable.standard_error, observable.unit, exponent)
+    digits = 4 if name.endswith("_error") else 7 if name.endswith("energy") else 5  # arbitrary; the artifacts hold them all
+    return quantity(number, observable.standard_error, observable.unit, exponent, digits)
 
 
 def in_words(name: str) -> str:
