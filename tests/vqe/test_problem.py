@@ -1,0 +1,204 @@
+"""The problem that a job names: what it tells before it is opened, refuses, starts from, and measures at the end."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from qiskit import qasm3
+from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import Statevector as QiskitState
+
+from thalweg_core.errors import BadInput, Mismatch, Unavailable
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE
+from thalweg_core.problem import require
+from thalweg_core.sampling.mala import Mala
+from thalweg_core.streams import Stream
+from thalweg_vqe import aer
+from thalweg_vqe.ansatz import EfficientSu2
+from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.molecule import Molecule
+from thalweg_vqe.pauli import PauliSum, PauliTerm
+from thalweg_vqe.problem import FINAL_SHOTS, Vqe
+from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform
+
+CPU, FLOAT64 = torch.device("cpu"), torch.float64
+H2 = Molecule("H 0 0 0; H 0 0 0.735")
+ISING = PauliSum((PauliTerm("ZZ", -1.0), PauliTerm("XI", -0.5), PauliTerm("IX", -0.5)))
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return Vqe(H2, EfficientSu2(), Estimator(shots=100))
+
+
+@pytest.fixture(scope="module")
+def landscape(problem):
+    return problem.open(CPU, FLOAT64)
+
+
+def test_noise_decides_what_the_landscape_knows():
+    noisy, exact = (Vqe(H2, EfficientSu2(), Estimator(shots=shots)).traits() for shots in (1000, 0))
+    assert noisy.knows == {VALUE, GRADIENT, FLAT}
+    assert exact.knows == {VALUE, GRADIENT, FLAT, EXACT_VALUE}
+    assert noisy.dimension == exact.dimension == 32
+    assert noisy.unit == "Ha"
+
+
+def test_a_method_that_compares_energies_exactly_is_refused_on_shots_in_a_sentence_that_helps():
+    traits = Vqe(H2, EfficientSu2(), Estimator(shots=1000)).traits()
+    with pytest.raises(
+        Mismatch, match=r"estimator.shots = 1000 is noisy; set problem.vqe.estimator.shots = 0; or use method.adam"
+    ):
+        require("mala", Mala(), "vqe", traits, ["adam"])
+    require("mala", Mala(), "vqe", Vqe(H2, EfficientSu2(), Estimator(shots=0)).traits(), ["adam"])
+
+
+def chain(sites):
+    return PauliSum(tuple(PauliTerm("I" * q + "ZZ" + "I" * (sites - 2 - q), -1.0) for q in range(sites - 1)))
+
+
+@pytest.mark.parametrize(
+    ("build", "field", "part"),
+    [
+        (lambda: Vqe(Molecule("Qq 0 0 0"), EfficientSu2()).traits(), "hamiltonian.molecule.atoms", '"Qq"'),
+        (
+            lambda: Vqe(Molecule("H 0 0 0", basis="sto-3q", spin=1), EfficientSu2()).traits(),
+            "hamiltonian.molecule.basis",
+            "did you mean",
+        ),
+        (lambda: Vqe(Molecule("H 0 0 0"), EfficientSu2()).traits(), "hamiltonian.molecule.spin", "odd number"),
+        (lambda: Vqe(ISING, EfficientSu2()).traits(), "start.hartree_fock", "no Hartree-Fock determinant; use start.uniform"),
+        (
+            lambda: Vqe(H2, EfficientSu2(), start=ParameterValues((0.1, 0.2))).traits(),
+            "start.values.angles",
+            "wanted 32 angles.* got 2",
+        ),
+        (
+            lambda: Vqe(chain(40), EfficientSu2(), start=Uniform()).traits(),
+            "hamiltonian.pauli_sum.terms",
+            "40 qubits need about .* GiB",
+        ),
+        (
+            lambda: Vqe(Molecule(";".join(f"C 0 0 {z}" for z in range(6)), basis="cc-pvdz"), EfficientSu2()).traits(),
+            "hamiltonian.molecule",
+            "168 qubits need about .* GiB, and this machine has .*; use a smaller basis",
+        ),
+        (lambda: Estimator(shots=1), "shots", "2 to"),
+        (lambda: Estimator(shots=-5), "shots", "got -5"),
+        (lambda: Estimator(engine="qulacs"), "engine", 'wanted "aer", got "qulacs"'),
+        (lambda: Estimator(device="tpu"), "device", 'wanted "cpu" or "gpu", got "tpu"'),
+        (lambda: HartreeFock(-0.1), "spread", "0 or more"),
+        (lambda: Uniform(float("nan")), "spread", "0 or more"),
+        (lambda: ParameterValues((0.0, math.inf)), "angles.1", "finite angle"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_path_of_the_field(build, field, part):
+    with pytest.raises(BadInput, match=part) as refused:
+        build()
+    assert refused.value.field == field
+    assert not isinstance(refused.value, Unavailable)
+
+
+def test_a_gpu_that_aer_does_not_see_is_refused_with_the_package_that_would_bring_it(monkeypatch):
+    problem = Vqe(H2, EfficientSu2(), Estimator(device="gpu"))
+    monkeypatch.setattr(aer, "devices", lambda: ("CPU",))
+    with pytest.raises(Unavailable, match=f"qiskit-aer-gpu=={aer.version} in place of qiskit-aer {aer.version}") as refused:
+        problem.traits()
+    assert refused.value.field == "estimator.device"
+    monkeypatch.setattr(aer, "devices", lambda: ("CPU", "GPU"))
+    problem.traits()
+
+
+def test_aer_says_which_devices_it_has():
+    assert "CPU" in aer.devices()
+
+
+def test_the_hartree_fock_start_lies_around_the_determinant(problem, landscape):
+    x = problem.start(landscape, Stream.of(7, 6).named("start"))
+    centre = torch.tensor(landscape.reference.determinant, dtype=FLOAT64)
+    assert x.shape == (6, 32)
+    assert (x - centre).abs().max() <= 0.1
+    assert len(x.unique()) == x.numel()
+    exactly = HartreeFock(0.0)(landscape, Stream.of(7, 1))
+    energy = problem.observe(landscape, exactly)
+    assert energy["true_energy"].value.item() == pytest.approx(energy["hartree_fock_energy"].value.item(), abs=1e-9)
+    assert energy["electrons"].value.item() == pytest.approx(2, abs=1e-9)
+
+
+def test_a_replica_starts_at_the_same_place_whoever_starts_beside_it(problem, landscape):
+    one, many = (problem.start(landscape, Stream.of(7, replicas).named("start")) for replicas in (1, 32))
+    assert torch.equal(one, many[:1])
+
+
+def test_uniform_and_given_angles_are_what_they_say(landscape):
+    x = Uniform(0.5)(landscape, Stream.of(0, 100))
+    assert x.abs().max() <= 0.5
+    assert abs(x.mean()) < 4 * 0.5 / math.sqrt(3 * x.numel())
+    given = tuple(float(k) for k in range(32))
+    assert torch.equal(ParameterValues(given)(landscape, Stream.of(0, 3)), torch.tensor([given] * 3, dtype=FLOAT64))
+
+
+def test_a_pauli_sum_has_no_determinant_to_start_from():
+    landscape = Vqe(ISING, EfficientSu2(1), start=Uniform()).open(CPU, FLOAT64)
+    with pytest.raises(BadInput, match="no Hartree-Fock determinant"):
+        HartreeFock()(landscape, Stream.of(0, 1))
+
+
+def test_the_final_energy_has_shots_of_its_own(problem, landscape):
+    x, rng = problem.start(landscape, Stream.of(7, 2)), Stream.of(7, 2)
+    final = problem.final(landscape, x, rng)
+    assert final.cost.shots.tolist() == [FINAL_SHOTS * 100 * 5] * 2
+    seen = landscape.measure(x, rng, FINAL_SHOTS * 100)
+    assert not torch.equal(final.value, seen.value)
+    assert (final.value_var > 0).all()
+
+
+def test_the_final_energy_is_exact_where_the_landscape_is():
+    problem = Vqe(ISING, EfficientSu2(1), Estimator(shots=0), Uniform())
+    landscape = problem.open(CPU, FLOAT64)
+    x = problem.start(landscape, Stream.of(0, 2))
+    final = problem.final(landscape, x, Stream.of(0, 2))
+    assert torch.equal(final.value, problem.observe(landscape, x)["true_energy"].value)
+    assert final.value_var.count_nonzero() == final.cost.shots.count_nonzero() == 0
+
+
+def test_observables_are_the_reference_energies_and_the_noiseless_one(problem, landscape):
+    x = problem.start(landscape, Stream.of(7, 3))
+    seen = problem.observe(landscape, x)
+    assert list(seen) == ["exact_energy", "true_energy", "energy_error", "hartree_fock_energy", "electrons"]
+    assert all(o.value.shape == (3,) and o.variance.count_nonzero() == 0 for o in seen.values())
+    assert {name: o.unit for name, o in seen.items()} == {name: "" if name == "electrons" else "Ha" for name in seen}
+    assert seen["exact_energy"].value[0].item() == pytest.approx(-1.137306036, abs=1e-8)
+    torch.testing.assert_close(seen["energy_error"].value, seen["true_energy"].value - seen["exact_energy"].value)
+    ising = Vqe(ISING, EfficientSu2(1), start=Uniform())
+    opened = ising.open(CPU, FLOAT64)
+    assert list(ising.observe(opened, ising.start(opened, Stream.of(0, 1)))) == ["exact_energy", "true_energy", "energy_error"]
+    exact = np.linalg.eigvalsh(SparsePauliOp.from_list([(t.word, t.coefficient) for t in ISING.terms]).to_matrix())[0]
+    assert opened.reference.exact_energy == pytest.approx(exact, abs=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::qiskit.exceptions.ExperimentalWarning")
+def test_the_files_rebuild_the_energy_in_qiskit(problem, landscape):
+    start = problem.start(landscape, Stream.of(7, 2))
+    files = {file.name: file for file in problem.files(landscape, start, start)}
+    terms = json.loads(files["hamiltonian.json"].content)["terms"]
+    operator = SparsePauliOp.from_list([(term["word"], term["coefficient"]) for term in terms])
+    circuit = qasm3.loads_experimental(files["circuit.qasm"].content.decode())
+    energy = QiskitState(circuit).expectation_value(operator).real
+    assert energy == pytest.approx(problem.observe(landscape, start)["true_energy"].value[0].item(), abs=1e-9)
+    ground = np.linalg.eigvalsh(operator.to_matrix())
+    assert np.isclose(ground, landscape.reference.exact_energy, atol=1e-9).any()
+
+
+def test_checking_a_spec_does_not_load_qiskit():
+    code = (
+        "import sys; from thalweg_vqe.problem import *; Vqe(Molecule('H 0 0 0; H 0 0 0.7'), EfficientSu2()).traits();"
+        "sys.exit(any(name.startswith('qiskit') for name in sys.modules))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
