@@ -111,6 +111,7 @@ def plane(draws: Array, summaries: list[Summary]) -> Picture | None:
 
 def energies(trace: Trace, unit: str) -> Picture | None:
     """Energy and acceptance of the chains over the draws, or None where neither moves."""
+    trace = Trace(*(column[trace.step > 0] for column in trace)) if trace.step[-1] > 0 else trace  # the start moved nowhere
     known = [
         (name, rows, where)
         for name, rows, where in (("Energy", trace.value, unit), ("Acceptance", trace.acceptance, ""))
