@@ -12,8 +12,9 @@ from torch import Tensor
 
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Walking
-from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.landscape import Cost, Evaluation, Landscape
 from thalweg_core.manifold import Manifold
+from thalweg_core.rows import row_sum
 
 
 class Outcome(IntEnum):
@@ -114,7 +115,7 @@ class Judgement(NamedTuple):
     """What the rules remember between steps."""
 
     plateau: Plateau
-    last_cost: Cost  # (B,) what the last step spent: the forecast of the next
+    dearest: Cost  # (B,) the most that a step has spent: the forecast of the next
 
 
 def begin(stop: Stop, x: Tensor) -> Judgement:
@@ -130,9 +131,10 @@ def judge(
     """Outcome of each replica after a step, (B,) int64, and the new memory. Later rules in this list win over earlier."""
     seen = state.seen
     outcome = torch.zeros(state.x.shape[0], dtype=torch.int64, device=state.x.device)
+    dearest = Cost(*(torch.maximum(most, now) for most, now in zip(memory.dearest, step_cost, strict=True)))
     for limit, used, forecast, code in (
-        (budget.gradients, spent.gradients, step_cost.gradients, Outcome.GRADIENTS),
-        (budget.shots, spent.shots, step_cost.shots, Outcome.SHOTS),
+        (budget.gradients, spent.gradients, dearest.gradients, Outcome.GRADIENTS),
+        (budget.shots, spent.shots, dearest.shots, Outcome.SHOTS),
     ):
         if limit is not None:
             outcome[used + forecast > limit] = code
@@ -145,15 +147,19 @@ def judge(
     for bound, code in ((stop.gradient_norm, Outcome.GRADIENT), (stop.max_torque, Outcome.TORQUE)):
         if bound is not None:
             outcome[gradient_norm(landscape.manifold, state, errors=2.0) <= bound] = code
-    lost = ~torch.isfinite(seen.value) & ~torch.isfinite(seen.grad.reshape(len(outcome), -1)).all(dim=1)
-    outcome[lost] = Outcome.LOST
-    return outcome, Judgement(plateau, step_cost)
+    outcome[_lost(seen)] = Outcome.LOST
+    return outcome, Judgement(plateau, dearest)
 
 
 def gradient_norm(manifold: Manifold, state: Walking, errors: float = 0.0) -> Tensor:
     """Largest norm of the tangent gradient over the sites, plus so many of its standard errors, (B,)."""
     norm = manifold.site_norm(manifold.tangent(state.x, state.seen.grad))
     return norm + errors * manifold.site_norm(state.seen.grad_var.sqrt()) if errors else norm
+
+
+def _lost(seen: Evaluation) -> Tensor:
+    """Whether the energy overflowed or the gradient is not a number; an energy of NaN alone is one that is not known."""
+    return torch.isinf(seen.value) | ~torch.isfinite(seen.grad.reshape(len(seen.value), -1)).all(dim=1)
 
 
 def _push(history: Tensor, newest: Tensor) -> Tensor:
@@ -163,10 +169,10 @@ def _push(history: Tensor, newest: Tensor) -> Tensor:
 def _flat(plateau: Plateau, window: int) -> Tensor:
     """Whether the newer half lies no lower than the older by two standard errors of the difference of their means."""
     older, newer = plateau.values[:, :window], plateau.values[:, window:]
-    declared = plateau.variances.sum(dim=1) / window**2
+    declared = row_sum(plateau.variances) / window**2
     scatter = (_scatter(older) + _scatter(newer)) / window
     error = torch.maximum(declared, scatter).sqrt()
-    gain = older.mean(dim=1) - newer.mean(dim=1)
+    gain = (row_sum(older) - row_sum(newer)) / window
     return torch.isfinite(gain) & (gain <= 2 * error)
 
 
@@ -174,6 +180,6 @@ def _scatter(window: Tensor) -> Tensor:
     """Variance about the straight line through a window, (B,)."""
     n = window.shape[1]
     t = torch.arange(n, dtype=window.dtype, device=window.device) - (n - 1) / 2
-    centred = window - window.mean(dim=1, keepdim=True)
-    slope = (centred * t).sum(dim=1, keepdim=True) / (t * t).sum()
-    return ((centred - slope * t) ** 2).sum(dim=1) / (n - 2)
+    centred = window - row_sum(window)[:, None] / n
+    slope = row_sum(centred * t)[:, None] / (n * (n * n - 1) / 12)
+    return row_sum((centred - slope * t) ** 2) / (n - 2)

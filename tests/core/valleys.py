@@ -1,0 +1,115 @@
+"""Small landscapes whose answers are known in closed form, for the tests of the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from thalweg_core.landscape import Cost, Evaluation
+from thalweg_core.manifold import Euclidean, Manifold, Spheres
+from thalweg_core.rows import row_sum
+from thalweg_core.streams import Stream
+
+
+@dataclass(frozen=True)
+class Normal:
+    """U = Σ x_i² / (2 σ_i²): independent normal coordinates of standard deviation σ_i at T = 1."""
+
+    scales: tuple[float, ...] = (1.0,)
+    noisy: ClassVar[bool] = False
+    width: ClassVar[int] = 1
+    manifold: ClassVar[Manifold] = Euclidean()
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+        grad = self._slope(x)
+        return Evaluation.exact(0.5 * row_sum(x * grad), grad)
+
+    def _slope(self, x: Tensor) -> Tensor:
+        return x / torch.tensor(self.scales, dtype=x.dtype).square()
+
+
+class NormalSlope(Normal):
+    """The same, which can also show the gradient alone."""
+
+    def gradient(self, x: Tensor) -> Tensor:
+        return self._slope(x)
+
+
+class NoisyNormal(Normal):
+    """The same, seen with noise of variance 1 on energy and gradient, as if by ten shots."""
+
+    noisy: ClassVar[bool] = True
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+        seen = super().evaluate(x, rng)
+        value = seen.value + rng.named("value").normal((), x.dtype)
+        grad = seen.grad + rng.named("grad").normal_like(x)
+        cost = Cost.of(x, evaluations=1, gradients=1, circuits=2, shots=20)
+        return Evaluation(value, grad, torch.ones_like(value), torch.ones_like(grad), cost)
+
+
+class Cliff(Normal):
+    """The same, but the energy is not a number beyond |x_0| = 1."""
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+        seen = super().evaluate(x, rng)
+        return seen._replace(value=seen.value.masked_fill(x[:, 0].abs() > 1, torch.nan))
+
+
+@dataclass(frozen=True)
+class Box:
+    """U = 0 inside |x_i| < 1 and ∞ outside: uniform, with a support that ends."""
+
+    noisy: ClassVar[bool] = False
+    width: ClassVar[int] = 1
+    manifold: ClassVar[Manifold] = Euclidean()
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+        outside = (x.abs() >= 1).any(dim=1)
+        return Evaluation.exact(torch.zeros_like(x[:, 0]).masked_fill(outside, torch.inf), torch.zeros_like(x))
+
+
+@dataclass(frozen=True)
+class Quartic:
+    """U = Σ x_i⁴ / 4 + x_i² / 2: not harmonic, so a leapfrog's energy error is not special."""
+
+    noisy: ClassVar[bool] = False
+    width: ClassVar[int] = 1
+    manifold: ClassVar[Manifold] = Euclidean()
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+        square = x * x
+        return Evaluation.exact(row_sum(0.25 * square * square + 0.5 * square), square * x + x)
+
+
+@dataclass(frozen=True)
+class Spins:
+    """U = -f Σ m_z - j Σ m_i · m_(i+1) on a chain of unit spins, x (B, n, 3); pure spins in a field where j = 0."""
+
+    field: float = 1.0
+    coupling: float = 0.0
+    noisy: ClassVar[bool] = False
+    width: ClassVar[int] = 1
+    manifold: ClassVar[Manifold] = Spheres()
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+        grad = self.gradient(x)
+        own = torch.zeros_like(x)
+        own[..., 2] = -self.field
+        return Evaluation.exact(0.5 * row_sum(x * (grad + own)), grad)
+
+    def gradient(self, x: Tensor) -> Tensor:
+        grad = torch.zeros_like(x)
+        grad[..., 2] = -self.field
+        grad[:, 1:] -= self.coupling * x[:, :-1]
+        grad[:, :-1] -= self.coupling * x[:, 1:]
+        return grad
+
+
+def spins(chains: int, sites: int, seed: int = 0) -> Tensor:
+    """Random unit spins, (B, n, 3)."""
+    v = Stream.of(seed, chains).named("spins").normal((sites, 3))
+    return v / v.norm(dim=-1, keepdim=True)
