@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -37,13 +37,13 @@ def test_import_thalweg_alone_does_not_even_load_grpc():
 
 def test_import_thalweg_takes_less_than_half_a_second():
     def seconds(code: str) -> float:
-        begin = time.perf_counter()
+        """Of processor time: the wall clock of a busy machine says nothing about the import."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-c", code], check=True)
-        return time.perf_counter() - begin
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    best = min(seconds("from thalweg import Client") for _ in range(3))
-    bare = min(seconds("pass") for _ in range(3))
-    assert best - bare < 0.5
+    assert min(seconds("from thalweg import Client") for _ in range(3)) < 0.5
 
 
 def test_thalweg_names_what_it_does_not_have():

@@ -67,7 +67,7 @@ def test_an_example_survives_the_way_through_toml_dict_and_json(name, tmp_path):
         (spec(Problem={}), "Problem: no such field; did you mean problem?"),
         (
             spec(method={"adam": {"lr": 1}}),
-            "method.adam.lr: no such field; method.adam has learning_rate, beta1, beta2 and epsilon",
+            "method.adam.lr: no such field; method.adam has learning_rate, beta1, beta2",
         ),
         (
             spec(problem={"density": {"double_well": {"x": 1}}}),
@@ -89,7 +89,7 @@ def test_an_example_survives_the_way_through_toml_dict_and_json(name, tmp_path):
         (spec(method={"adam": {"learning_rate": 10**400}}), "method.adam.learning_rate: wanted a finite number, got an integer"),
         (spec(method={"llg": {"precession": 1}}), "method.llg.precession: wanted true or false, got 1"),
         (spec(method={"adam": {}, "hmc": {}}), "method: adam and hmc are both given; wanted only one of them"),
-        (spec(method={}), "method: wanted one of gradient_descent, adam, llg, ula, mala, hmc; none is given"),
+        (spec(method={}), "method: wanted one of gradient_descent, adam, llg, ula, mala, hmc"),
         (spec(method=None), "method: missing; wanted one of [method.gradient_descent]"),
         (spec(method="adam"), 'method: wanted a table, got "adam"; write [method.adam]'),
         ({"method": {"adam": {}}}, "problem: missing; wanted one of [problem.vqe], [problem.magnet], [problem.density]"),

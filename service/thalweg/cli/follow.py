@@ -16,7 +16,7 @@ from thalweg.client import Job, State
 from thalweg.client.wording import fraction_done, progress_line, spent, standing, steps_done
 from thalweg.v1 import jobs_pb2
 
-LINE_EVERY = 2.0  # s between two lines of progress of one job; arbitrary
+LINE_EVERY = 5.0  # s between two lines of progress of one job; arbitrary
 COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.CANCELLED: "yellow"}
 
 

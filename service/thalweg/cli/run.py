@@ -35,9 +35,9 @@ def run(args: Namespace, screen: Screen) -> int:
             return detached(jobs, args, screen)
         folders = _folders(args.specs, args.out)
         saved = [_save(client, job, folder) if folder else {} for job, folder in zip(ended, folders, strict=True)]
+        show_all(ended, saved, folders, args, screen)
         if args.report:
             write_report(client, ended, args.report, screen)
-    show_all(ended, saved, folders, args, screen)
     return exit_code(ended)
 
 
