@@ -277,6 +277,29 @@ def test_diagnostics_stand_worst_first(tmp_path: Path):
     assert re.search(r"smallest bulk ESS</dt><dd>1234<", page)
 
 
+def test_chains_that_disagree_are_called_so(tmp_path: Path):
+    assert "not to be trusted" not in html(tmp_path, draws())
+    assert "not to be trusted yet: the chains disagree, R̂ is up to 1.8." in html(tmp_path, draws().observe("rhat_max", 1.8))
+    assert "not to be trusted yet" in html(tmp_path, draws().observe("rhat_max", float("nan")))
+
+
+def test_tiny_errors_get_a_smaller_unit(tmp_path: Path):
+    assert "lies 3.916 nHa above it" in html(tmp_path, vqe().observe("energy_error", 3.9157e-9, 0.0, "Ha"))
+    assert "lies 0.02 mHa above it" in html(tmp_path, vqe().observe("energy_error", 2e-5, 0.0, "Ha"))
+
+
+def test_labels_at_one_height_are_pushed_apart():
+    from thalweg.report.style import _apart
+
+    heights = [0.1, 0.2, 0.1]
+    for centres in ([0.5, 0.5, 0.5], [0.0, 0.0, 0.01], [0.99, 1.0, 1.0], [0.1, 0.5, 0.9]):
+        placed = _apart(centres, heights)
+        for i in range(2):
+            assert placed[i + 1] - placed[i] >= (heights[i] + heights[i + 1]) / 2 - 1e-12
+        assert placed[-1] <= 1.02
+    assert _apart([0.1, 0.5, 0.9], heights) == [0.1, 0.5, 0.9]
+
+
 def test_the_specification_reads_back_as_it_was(tmp_path: Path):
     write([vqe()], tmp_path / "report.md")
     (block,) = re.findall(r"```toml\n(.*?)```", (tmp_path / "report.md").read_text(encoding="utf-8"), re.DOTALL)

@@ -88,7 +88,7 @@ def _error(ax: Axes, course: Course, job: jobs_pb2.Job, exact: float, final: Fin
         settled = medians((course.settled - exact) / scale)
         _curves(ax, cost, np.where(error > 0, error, np.nan), np.where(settled > 0, settled, np.nan))
         labels += _whose(error, _last(np.clip(settled, 1e-300, None)))
-    if final is not None and (true := final.observables.get("energy_error")) is not None:
+    if course.noisy and final is not None and (true := final.observables.get("energy_error")) is not None:
         labels += _ends(ax, cost, np.abs(true) / scale)
     style.log_ticks(ax, "y")
     if chemical:

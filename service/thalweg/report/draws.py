@@ -92,10 +92,10 @@ def plane(draws: Array, summaries: list[Summary]) -> Picture | None:
         return None
     names = [row.name for row in summaries] if len(summaries) == 2 else ["x[0]", "x[1]"]
     fig, (ax,) = style.panels(3.4, [1.0])
-    ax.set_position((0.07, 0.15, 0.5, 0.72))
+    ax.set_position((style.MARGIN, 0.15, 0.5, 0.72))
     bins = int(min(80, max(12, math.sqrt(len(rows)) / 2)))
     counts, x, y = np.histogram2d(rows[:, 0], rows[:, 1], bins=bins)
-    share = np.sqrt(counts.T / counts.max())
+    share = np.sqrt(np.clip(counts.T / np.quantile(counts[counts > 0], 0.995), 0, 1))  # a stuck chain must not bleach the rest
     colour = np.array([int(DATA[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     rgba = np.concatenate([np.broadcast_to(colour, (*share.shape, 3)), share[..., None]], axis=-1)
     ax.imshow(rgba, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), aspect="auto", interpolation="nearest")

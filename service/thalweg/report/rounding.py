@@ -13,6 +13,7 @@ _PREFIXED = frozenset({"J", "m", "s", "T", "eV", "Hz", "V", "N"})  # units writt
 _NAMES = {"hartree": "Ha", "Eh": "Ha", "1": ""}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _GROUP = "\u2009"
+_TINY = 1e-300  # nothing that is measured has an error below
 _EXACT_DIGITS = 7  # arbitrary: enough to tell two energies apart by far less than chemical accuracy
 
 
@@ -52,7 +53,7 @@ def quantity(
     if exponent is None:
         exponent = _exponent(max(abs(value), abs(error) if math.isfinite(error) else 0.0)) if unit in _PREFIXED else 0
     value, error, unit = value / 10.0**exponent, error / 10.0**exponent, _PREFIXES[exponent] + unit
-    if not (error > 0 and math.isfinite(error)):
+    if not _TINY < error < math.inf:
         return Quantity(plain(value, digits), unit=unit)
     return _together(value, error, unit)
 
@@ -77,10 +78,10 @@ def plain(value: float, digits: int = _EXACT_DIGITS) -> str:
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
-    power = math.floor(math.log10(abs(value)))
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    power = int(exponent)
     if power < -5 or power > 11:
-        mantissa = f"{value / 10.0**power:.{digits - 1}f}".rstrip("0").rstrip(".")
-        return f"{signed(mantissa)} × 10{superscript(power)}"
+        return f"{signed(mantissa.rstrip('0').rstrip('.'))} × 10{superscript(power)}"
     text = f"{value:.{max(0, digits - 1 - power)}f}"
     return grouped(text.rstrip("0").rstrip(".") if "." in text else text)
 

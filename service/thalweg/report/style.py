@@ -43,7 +43,7 @@ _FONT: Any = {
 }
 MARGIN = 0.058  # of the width, for the numbers on a vertical axis
 _PNG_DPI = 170
-_LABEL_GAP = 0.075  # smallest distance of two labels, as a fraction of a panel 2.6 inches high
+_LINE = 0.135  # inches between lines of a label at 8 points, a hair of air included
 
 
 class Picture(NamedTuple):
@@ -116,8 +116,9 @@ def label_right(ax: Axes, labels: Sequence[Label]) -> None:
     x = ax.get_xlim()[1]
     placed = sorted(((float(to_axes.transform((x, item.height))[1]), item) for item in labels), key=lambda pair: pair[0])
     placed = [(min(max(y, 0.0), 1.0), item) for y, item in placed if math.isfinite(y)]
-    gap = _LABEL_GAP * 2.6 / (ax.get_figure().get_figheight() * ax.get_position().height + 1e-9)  # type: ignore[union-attr]
-    for (_, item), y in zip(placed, _apart([y for y, _ in placed], gap), strict=True):
+    inches = ax.get_figure().get_figheight() * ax.get_position().height  # type: ignore[union-attr]
+    heights = [_LINE * (1 + item.text.count("\n")) / inches for _, item in placed]
+    for (_, item), y in zip(placed, _apart([y for y, _ in placed], heights), strict=True):
         ax.text(
             1.03, y, item.text, transform=ax.transAxes, color=item.colour, fontsize=8, va="center", ha="left", linespacing=1.05
         )
@@ -199,13 +200,13 @@ class _Plain(FuncFormatter):
         return signed(text if float(text) != 0 else text.lstrip("-"))
 
 
-def _apart(heights: list[float], gap: float) -> list[float]:
-    """Sorted heights pushed up, then down again from the top, until they are `gap` apart."""
+def _apart(centres: list[float], heights: list[float]) -> list[float]:
+    """Sorted centres pushed up, then down again from the top, until boxes of these heights do not overlap."""
     up: list[float] = []
-    for y in heights:
-        up.append(max(y, up[-1] + gap) if up else y)
-    down: list[float] = []
-    for i, y in enumerate(reversed(up)):
-        ceiling = 1.02 if i == 0 else down[-1] - gap
-        down.append(min(y, ceiling))
-    return down[::-1]
+    for i, y in enumerate(centres):
+        up.append(max(y, up[-1] + (heights[i - 1] + heights[i]) / 2) if up else y)
+    out = up[:]
+    for i in reversed(range(len(out))):
+        ceiling = out[i + 1] - (heights[i] + heights[i + 1]) / 2 if i + 1 < len(out) else 1.02
+        out[i] = min(out[i], ceiling)
+    return out

@@ -32,6 +32,8 @@ _WORDS = {
     "energy_error": "true error at the end",
 }
 _WHOLE = frozenset({"ess_bulk_min", "ess_tail_min"})
+MIXED = 1.01
+"""R̂ up to which chains count as mixed. Source: Vehtari et al., Bayesian Analysis 16 (2021) 667."""
 _FACTS = 4  # that fit one line of a page
 
 
@@ -89,6 +91,8 @@ def sentence(record: Record) -> str:
 def _beside(record: Record) -> str:
     """What else deserves to stand in the sentence."""
     observables = record.job.result.observables
+    if "rhat_max" in observables and not observables["rhat_max"].value <= MIXED:
+        return f", not to be trusted yet: the chains disagree, R̂ is up to {plain(observables['rhat_max'].value, 4)}"
     beside = [name for name in ("topological_charge", "skyrmion_radius") if name in observables and _known(observables[name])]
     return "".join(f", {in_words(name)} {name_quantity(name, observables[name])}" for name in beside)
 
@@ -117,9 +121,14 @@ def name_quantity(name: str, observable: results_pb2.Observable, absolute: bool 
     number = abs(observable.value) if absolute else observable.value
     if name in _WHOLE and math.isfinite(number):
         number = round(number)
-    exponent = -3 if in_hartree(observable.unit) and name.endswith("_error") else None
+    exponent = _milli_or_less(number) if in_hartree(observable.unit) and name.endswith("_error") else None
     digits = 4 if name.endswith("_error") else 7 if name.endswith("energy") else 5  # arbitrary; the artifacts hold them all
     return quantity(number, observable.standard_error, observable.unit, exponent, digits)
+
+
+def _milli_or_less(error: float) -> int:
+    """The prefix of an error in hartree: mHa, which chemists compare, unless it is far too large a unit."""
+    return next((exponent for exponent in (-3, -6, -9) if abs(error) >= 10.0 ** (exponent - 2)), -9) if error else -3
 
 
 def in_words(name: str) -> str:
