@@ -88,7 +88,7 @@ class Spheres:
 
     def retract(self, x: Tensor, v: Tensor) -> Tensor:
         y = x + v
-        return y / _length(y)
+        return y * _dot(y, y).rsqrt()
 
     def transport(self, v: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return self.tangent(y, v)
@@ -103,7 +103,7 @@ class Spheres:
         return y, speed * (c * along - s * x)
 
     def site_norm(self, v: Tensor) -> Tensor:
-        return row_max(_length(v))
+        return row_max(_dot(v, v)).sqrt()
 
     def squares(self, v: Tensor) -> Tensor:
         """Of the longest site, for all: components turn with the frame, and a spin at rest must not count like the others."""
