@@ -22,7 +22,7 @@ class Entry:
 
 
 _TWO_QUBITS = "hamiltonian { pauli_sum { terms { word: 'ZZ' coefficient: 1 } } } ansatz { efficient_su2 { reps: 1 } } "
-_FILM = "grid { cells: [8, 8, 1] cell_size: [1e-9, 1e-9, 1e-9] } material { saturation_magnetization: 5e5 } "
+_FILM = "grid { cells: [8, 8, 1] cell_size: [1e-9, 1e-9, 1e-9] } material { saturation_magnetization: 5e5 exchange_stiffness: 1e-11 } "
 _ALONG_Z = "start { uniform { direction: [0, 0, 1] } }"
 
 PROBLEMS: Mapping[str, Entry] = {
@@ -33,7 +33,7 @@ PROBLEMS: Mapping[str, Entry] = {
             _TWO_QUBITS + "estimator { shots: 0 } start { uniform: 1 }",
         ),
     ),
-    "magnet": Entry("thalweg_physics.magnet.problem:Magnet", (_FILM + "material { exchange_stiffness: 1e-11 } " + _ALONG_Z,)),
+    "magnet": Entry("thalweg_physics.magnet.problem:Magnet", (_FILM + _ALONG_Z,)),
     "density.gaussian": Entry("thalweg_physics.densities.gaussian:Gaussian", ("scales: [1, 2]",)),
     "density.double_well": Entry("thalweg_physics.densities.double_well:DoubleWell"),
     "density.logistic_regression": Entry(

@@ -37,7 +37,7 @@ def describe() -> jobs_pb2.DescribeResponse:
     return jobs_pb2.DescribeResponse(
         problems=[
             _description(
-                name, problems_pb2.Problem.DESCRIPTOR, catalog.PROBLEMS[name], _known(traits), [m for p, m in fits if p == name]
+                name, problems_pb2.Problem.DESCRIPTOR, catalog.PROBLEMS[name], _known(name, traits), [m for p, m in fits if p == name]
             )
             for name, traits in examples.items()
         ],
@@ -75,12 +75,12 @@ def descriptor_of(root: Descriptor, name: str) -> Descriptor:
     return root
 
 
-def _known(examples: Sequence[Traits]) -> list[str]:
+def _known(name: str, examples: Sequence[Traits]) -> list[str]:
     """What every example knows; and what only some know, with the reason of one that does not."""
     everywhere = frozenset.intersection(*(traits.knows for traits in examples))
     somewhere = frozenset.union(*(traits.knows for traits in examples))
     reasons = {capability: why for traits in examples for capability, why in traits.lacks.items()}
-    partly = [f"{c.name}, unless it {reasons[c]}" if c in reasons else f"{c.name}, at times" for c in somewhere - everywhere]
+    partly = [f"{c.name}, but not always: problem.{name} {reasons.get(c, 'may lack them')}" for c in somewhere - everywhere]
     return sorted(c.name for c in everywhere) + sorted(partly)
 
 

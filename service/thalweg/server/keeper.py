@@ -49,6 +49,7 @@ class Keeper:
         self._job_folder = attempt.store.job_folder(attempt.job)
         self._every = every
         self._began = self._last = time.monotonic()
+        self._kept = ("", -1)
         self._phase = ""
         self._positions: list[Path] = []
         (self._job_folder / FOLDER).mkdir(parents=True, exist_ok=True)
@@ -69,6 +70,9 @@ class Keeper:
         fresh: Mapping[str, Tensor],
     ) -> None:
         """Write a checkpoint; `fresh` is what was recorded since the one before."""
+        if (phase, step) == self._kept:
+            return
+        self._kept = (phase, step)
         name = f"{FOLDER}/{self._attempt.number:03}-{phase}-{step:010}"
         path, segment = f"{name}.safetensors", f"{name}.rows.safetensors" if fresh else None
         tensors = checkpoint.flatten(position, "position") | dict(more)

@@ -1,0 +1,415 @@
+"""One attempt: a walk cut anywhere and resumed brings home the same bytes; what it says of its end is honest."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from thalweg import specs
+from thalweg.server import attempts, worker
+from thalweg.server.artifacts import Shelf
+from thalweg.server.attempts import Attempt
+from thalweg.server.blueprint import Blueprint, read
+from thalweg.server.keeper import Keeper
+from thalweg.server.medians import median
+from thalweg.server.pulse import Pulse
+from thalweg.server.recorder import Here, Trace, most_rows
+from thalweg.server.records import JobRow, NewJob, State
+from thalweg.server.results import Ending, bring_home
+from thalweg.server.store import Store
+from thalweg.server.walking import Walker
+from thalweg.v1 import jobs_pb2, results_pb2
+from thalweg_core.kernel import Walking
+from thalweg_core.landscape import Cost, Evaluation
+from thalweg_core.manifold import Euclidean
+from thalweg_core.stopping import Plateau
+from thalweg_core.walk import Judgement, Position
+
+
+class Crash(Exception):
+    """The worker is gone: nothing after this is written."""
+
+
+class Fuse(Pulse):
+    """A pulse that ends the worker, or asks it to stop, at a step of its own."""
+
+    def __init__(self, attempt: Attempt, steps: float = math.inf, stop: float = math.inf) -> None:
+        super().__init__(attempt, 30.0)
+        self.left, self.stop_at = steps, stop
+
+    def cancelled(self) -> bool:
+        self.left -= 1
+        self.stop_at -= 1
+        if self.left < 0:
+            raise Crash
+        return self.stop_at < 0
+
+
+def claimed(store: Store, spec: Mapping[str, Any]) -> Attempt:
+    job = store.submit(NewJob("", specs.load(spec).SerializeToString(), "")).result()
+    return again(store, job)
+
+
+def again(store: Store, job: JobRow) -> Attempt:
+    """The next attempt at a job, begun."""
+    row = attempts.claim(store, store.job(job.id)).result()
+    assert row is not None
+    attempt = Attempt(store, job.id, row.attempt)
+    attempt.begin(1, "")
+    return attempt
+
+
+def blueprint_of(attempt: Attempt) -> Blueprint:
+    return read(jobs_pb2.JobSpec.FromString(attempt.store.job(attempt.job).spec))
+
+
+def walk(attempt: Attempt, fuse: Fuse) -> tuple[Ending, Shelf]:
+    blueprint = blueprint_of(attempt)
+    traits = blueprint.problem.traits()
+    walked = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every), fuse).walked()
+    shelf = Shelf(attempt.store.job_folder(attempt.job), attempt.number)
+    return bring_home(blueprint, traits, walked, shelf), shelf
+
+
+def files(attempt: Attempt, shelf: Shelf) -> dict[str, bytes]:
+    folder = attempt.store.job_folder(attempt.job)
+    return {row.name: (folder / row.path).read_bytes() for row in shelf.rows}
+
+
+def unbroken(store: Store, spec: Mapping[str, Any]) -> tuple[Ending, dict[str, bytes]]:
+    attempt = claimed(store, spec)
+    ending, shelf = walk(attempt, Fuse(attempt))
+    return ending, files(attempt, shelf)
+
+
+def broken(store: Store, spec: Mapping[str, Any], lives: list[int]) -> tuple[Ending, dict[str, bytes]]:
+    """The same job, whose workers live for so many steps each, and one more to the end."""
+    attempt = claimed(store, spec)
+    for steps in lives:
+        with pytest.raises(Crash):
+            walk(attempt, Fuse(attempt, steps))
+        attempts.lose(store, store.job(attempt.job), "crashed").result()
+        attempt = again(store, store.job(attempt.job))
+    ending, shelf = walk(attempt, Fuse(attempt))
+    return ending, files(attempt, shelf)
+
+
+def timeless(result: results_pb2.Result | None) -> results_pb2.Result:
+    assert result is not None
+    copy = results_pb2.Result()
+    copy.CopyFrom(result)
+    copy.cost.pop("seconds")
+    return copy
+
+
+GAUSSIAN = {"density": {"gaussian": {"scales": [1.0, 2.0], "correlation": 0.5}}}
+WELL = {"density": {"double_well": {}}}
+FILM = {
+    "magnet": {
+        "grid": {"cells": [8, 8, 1], "cell_size": [1e-9, 1e-9, 1e-9], "periodic": [True, True, False]},
+        "material": {
+            "saturation_magnetization": 580e3,
+            "exchange_stiffness": 15e-12,
+            "interfacial_dmi": 3e-3,
+            "uniaxial_anisotropy": {"constant": 588634, "axis": [0, 0, 1]},
+        },
+        "start": {"random": {}},
+    }
+}
+VQE = {
+    "vqe": {
+        "hamiltonian": {"pauli_sum": {"terms": [{"word": "ZZ", "coefficient": 1.0}, {"word": "XI", "coefficient": 0.5}]}},
+        "ansatz": {"efficient_su2": {"reps": 1}},
+        "start": {"uniform": 1.0},
+        "estimator": {"shots": 100},
+    }
+}
+JOBS: dict[str, dict[str, Any]] = {
+    "hmc with warm-up": {"problem": GAUSSIAN, "method": {"hmc": {"leapfrog_steps": 3}}, "plan": {"warmup": 30, "steps": 40}},
+    "mala with warm-up": {"problem": WELL, "method": {"mala": {}}, "plan": {"warmup": 30, "steps": 40, "replicas": 40}},
+    "ula with warm-up": {"problem": WELL, "method": {"ula": {}}, "plan": {"warmup": 30, "steps": 40}},
+    "ula, burning in": {"problem": GAUSSIAN, "method": {"ula": {"step_size": 0.1}}, "plan": {"warmup": 30, "steps": 40}},
+    "descent to a rule": {
+        "problem": WELL,
+        "method": {"gradient_descent": {"learning_rate": 0.002}},
+        "plan": {"steps": 100, "stop": {"gradient_norm": 3.0, "plateau": 12}},
+    },
+    "adam on spheres": {
+        "problem": FILM,
+        "method": {"adam": {"learning_rate": 0.05}},
+        "plan": {"steps": 70, "stop": {"max_torque": 1e-9}},
+    },
+    "llg downhill": {"problem": FILM, "method": {"llg": {"precession": False}}, "plan": {"steps": 70}},
+    "llg": {"problem": FILM, "method": {"llg": {"damping": 0.5}}, "plan": {"steps": 70}},
+    "vqe by shots": {"problem": VQE, "method": {"adam": {"learning_rate": 0.1}}, "plan": {"steps": 12, "replicas": 2}},
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_walk_cut_anywhere_and_resumed_brings_home_the_same_bytes(store: Store, name: str) -> None:
+    given = JOBS[name]
+    spec = given | {"plan": {"replicas": 3, "seed": 11, "checkpoint_every": 7 if name != "vqe by shots" else 2} | given["plan"]}
+    ending, arrays = unbroken(store, spec)
+    assert ending.state is State.SUCCEEDED
+    assert "trace.npz" in arrays
+    steps = given["plan"].get("warmup", 0) + int(np.load(io.BytesIO(arrays["trace.npz"]))["step"][-1])
+    for shares in ((0.0,), (0.17, 0.07), (0.37, 0.36), (0.87,)):
+        resumed, resumed_arrays = broken(store, spec, [int(share * steps) for share in shares])
+        assert resumed.outcome == ending.outcome
+        assert timeless(resumed.result) == timeless(ending.result)
+        assert resumed_arrays == arrays
+
+
+def test_when_checkpoints_fall_changes_no_result(store: Store) -> None:
+    spec = JOBS["hmc with warm-up"]
+    results = []
+    for every in (1, 9, 1000):
+        ending, arrays = unbroken(store, spec | {"plan": spec["plan"] | {"checkpoint_every": every}})
+        results.append((timeless(ending.result), arrays))
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("name", ["hmc with warm-up", "ula with warm-up", "adam on spheres", "vqe by shots"])
+def test_replica_0_brings_home_the_same_bits_whatever_runs_beside_it(store: Store, name: str) -> None:
+    given, alone = JOBS[name], None
+    for replicas in (1, 4, 32):
+        few = {"replicas": replicas, "seed": 3, "steps": 30 if name != "vqe by shots" else 3}
+        _, arrays = unbroken(store, given | {"plan": given["plan"] | few})
+        trace, final = (np.load(io.BytesIO(arrays[name])) for name in ("trace.npz", "final.npz"))
+        first = [trace[column][:, 0].tobytes() for column in ("value", "gradient_norm", "acceptance")] + [final["x"][0].tobytes()]
+        alone = alone or first
+        assert first == alone
+
+
+def test_a_torn_checkpoint_is_passed_over_for_the_one_before(store: Store) -> None:
+    spec = JOBS["hmc with warm-up"] | {"plan": {"warmup": 30, "steps": 40, "checkpoint_every": 7}}
+    _, arrays = unbroken(store, spec)
+    attempt = claimed(store, spec)
+    with pytest.raises(Crash):
+        walk(attempt, Fuse(attempt, 60))
+    newest = store.checkpoints(attempt.job)[-1]
+    path = store.job_folder(attempt.job) / newest.path
+    path.write_bytes(path.read_bytes()[:100])
+    attempts.lose(store, store.job(attempt.job), "crashed").result()
+    attempt = again(store, store.job(attempt.job))
+    _, shelf = walk(attempt, Fuse(attempt))
+    assert files(attempt, shelf) == arrays
+    lines = [jobs_pb2.JobEvent.FromString(event.body).log_line.text for event in store.events(attempt.job, 0)]
+    assert any(newest.path in line for line in lines)
+
+
+def test_only_two_positions_of_a_phase_are_kept(store: Store) -> None:
+    spec = JOBS["hmc with warm-up"] | {"plan": {"warmup": 30, "steps": 40, "checkpoint_every": 2}}
+    attempt = claimed(store, spec)
+    walk(attempt, Fuse(attempt))
+    positions = [p.name for p in (store.job_folder(attempt.job) / "checkpoints").iterdir() if ".rows." not in p.name]
+    assert len(positions) == 4
+    assert sum("warm-up" in name for name in positions) == 2
+
+
+# --- what is said of the end
+
+
+def ending_of(store: Store, fuse: Callable[[Attempt], Fuse] = Fuse, **parts: Any) -> tuple[Ending, dict[str, bytes]]:
+    spec = {"problem": WELL, "method": {"gradient_descent": {"learning_rate": 0.02}}, "plan": {"seed": 2}} | parts
+    attempt = claimed(store, spec)
+    ending, shelf = walk(attempt, fuse(attempt))
+    return ending, files(attempt, shelf)
+
+
+def test_a_walk_without_a_rule_says_that_no_convergence_was_tested(store: Store) -> None:
+    ending, _ = ending_of(store, plan={"steps": 60})
+    assert (ending.state, ending.outcome) == (State.SUCCEEDED, "all 60 steps of the plan were done; no convergence was tested")
+
+
+def test_a_walk_whose_rule_has_not_fired_says_so(store: Store) -> None:
+    ending, _ = ending_of(store, plan={"steps": 3, "stop": {"gradient_norm": 1e-12}})
+    assert ending.outcome == "all 3 steps of the plan were done; no stop rule had fired by then"
+
+
+def test_converged_is_said_where_a_rule_said_so(store: Store) -> None:
+    ending, _ = ending_of(store, plan={"stop": {"gradient_norm": 1e-3}, "replicas": 2})
+    assert ending.outcome == "converged: the norm of the gradient fell under plan.stop.gradient_norm"
+    assert ending.result is not None
+    assert dict(ending.result.stops) == {"the norm of the gradient fell under plan.stop.gradient_norm": 2}
+
+
+def test_replicas_that_stop_for_different_reasons_are_counted(store: Store) -> None:
+    ending, arrays = ending_of(store, plan={"steps": 40, "stop": {"gradient_norm": 0.02}, "replicas": 8})
+    assert ending.result is not None
+    assert len(ending.result.stops) == 2, "choose another number of steps: this test wants some in time, some not"
+    assert sum(ending.result.stops.values()) == 8
+    outcome = np.load(io.BytesIO(arrays["final.npz"]))["outcome"]
+    assert f"{(outcome == 3).sum()} of 8 replicas: converged" in ending.outcome
+
+
+def test_replicas_that_are_lost_make_the_job_fail(store: Store) -> None:
+    ending, arrays = ending_of(store, method={"gradient_descent": {"learning_rate": 50.0}}, plan={"steps": 50, "replicas": 2})
+    assert ending.state is State.FAILED
+    assert "2 of 2 replicas: the energy stopped being a number" in ending.outcome
+    assert "trace.npz" in arrays
+
+
+def test_a_budget_stops_each_replica_at_its_share(store: Store) -> None:
+    ending, arrays = ending_of(store, plan={"budget": {"gradients": 20}, "replicas": 3})
+    assert ending.outcome == "the next step would exceed plan.budget.gradients"
+    assert np.load(io.BytesIO(arrays["trace.npz"]))["gradients"][-1].tolist() == [20, 20, 20]
+    assert ending.result is not None
+    assert 60 <= ending.result.cost["gradients"] <= 63  # the final measurement may look at the gradient as well
+
+
+def test_a_budget_of_seconds_counts_those_of_earlier_attempts(store: Store) -> None:
+    ending, _ = ending_of(store, plan={"budget": {"seconds": 0.05}})
+    assert ending.outcome == "plan.budget.seconds of wall clock had passed"
+
+
+def test_a_cancelled_walk_keeps_what_it_has(store: Store) -> None:
+    ending, arrays = ending_of(store, lambda attempt: Fuse(attempt, stop=22), plan={"steps": 1000})
+    assert ending.state is State.CANCELLED
+    assert "after step 23" in ending.outcome
+    assert ending.result is not None
+    assert ending.result.value == pytest.approx(float(np.load(io.BytesIO(arrays["trace.npz"]))["value"][-1, 0]))
+
+
+def test_a_sampler_cancelled_in_its_warm_up_has_nothing_to_keep(store: Store) -> None:
+    ending, _ = ending_of(store, lambda attempt: Fuse(attempt, stop=9), **JOBS["hmc with warm-up"])
+    assert (ending.state, ending.outcome) == (State.CANCELLED, "cancelled during warm-up, after step 10 of 30")
+
+
+def test_everything_charged_is_in_the_cost(store: Store) -> None:
+    ending, arrays = ending_of(store, problem=VQE, method={"adam": {"learning_rate": 0.1}}, plan={"steps": 5, "replicas": 2})
+    assert ending.result is not None
+    groups, parameters, shots, replicas = 2, 8, 100, 2
+    look = (2 * parameters + 1) * groups * shots
+    walked = np.load(io.BytesIO(arrays["trace.npz"]))["shots"][-1]
+    assert walked.tolist() == [6 * look] * replicas  # the start and five steps
+    assert ending.result.cost["shots"] == replicas * (6 * look + 16 * groups * shots)  # and the final measurement
+
+
+def test_chains_that_agree_are_told_from_chains_that_do_not(store: Store) -> None:
+    good, arrays = ending_of(store, problem=GAUSSIAN, method={"hmc": {"step_size": 0.8}}, plan={"steps": 500, "replicas": 8})
+    assert "the chains agree: split R-hat at most" in good.outcome
+    assert good.result is not None
+    summary = json.loads(arrays["summary.json"])
+    draws = np.load(io.BytesIO(arrays["draws.npy"]))
+    assert draws.shape == (500, 8, 2)
+    for i, row in enumerate(summary):
+        assert abs(row["mean"]) < 4 * row["mcse"]
+        assert row["mean"] == pytest.approx(draws[..., i].mean())
+    assert abs(good.result.value - 1.0) < 4 * good.result.standard_error  # d/2 temperatures
+    bad, _ = ending_of(store, problem=GAUSSIAN, method={"ula": {"step_size": 1e-4}}, plan={"steps": 50, "replicas": 4})
+    assert "do not agree yet" in bad.outcome
+
+
+# --- small parts
+
+
+def test_the_median_moves_as_its_error_says() -> None:
+    values, variances = np.array([1.0, 2.0, 2.5, 4.0]), np.array([0.04, 0.01, 0.09, 0.01])
+    said = median(values, variances, seed=1)
+    assert said.value == 2.25
+    moved = np.median(values + np.sqrt(variances) * np.random.default_rng(0).normal(size=(40_000, 4)), axis=1)
+    assert said.standard_error == pytest.approx(moved.std(), rel=4 / math.sqrt(2 * 4096))
+
+
+def test_one_replica_has_its_own_error_and_exact_ones_have_none() -> None:
+    assert median(np.array([3.0]), np.array([0.25]), seed=1) == (3.0, 0.5)
+    assert median(np.array([3.0, 4.0]), np.zeros(2), seed=1) == (3.5, 0.0)
+
+
+class Flat:
+    """A landscape that only has a manifold."""
+
+    manifold = Euclidean()
+
+
+class Still:
+    def __init__(self, value: float) -> None:
+        self.x = torch.tensor([[value]])
+        self.seen = Evaluation.exact(torch.tensor([value]), self.x)
+
+
+def here(step: int) -> Here:
+    state: Walking = Still(float(step))
+    zero = torch.zeros(1, dtype=torch.int64)
+    memory = Judgement(Plateau(torch.zeros(1, 0), torch.zeros(1, 0)), Cost.none(state.x))
+    return Here(step, Position(state, Cost.of(state.x, gradients=step), zero, zero, memory), torch.ones(1))
+
+
+@pytest.mark.parametrize("last", [0, 1, 198, 199, 200, 501])
+def test_a_trace_is_thinned_evenly_and_keeps_its_ends(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
+    monkeypatch.setattr("thalweg.server.recorder._MOST_ROWS", 200)
+    trace = Trace(1, Flat())  # type: ignore[arg-type]
+    for step in range(last + 1):
+        trace.add(here(step))
+        if step % 71 == 0:
+            trace.take()
+    table = trace.table(here(last))
+    steps = table["step"]
+    assert steps[0] == 0
+    assert steps[-1] == last
+    assert len(steps) <= most_rows(1)
+    assert last < 199 or len(steps) > most_rows(1) / 3
+    assert len(set(np.diff(steps)[:-1])) <= 1
+    assert (table["value"][:, 0] == steps).all()
+    assert (table["gradients"][:, 0] == steps).all()
+
+
+def test_traces_of_up_to_a_hundred_replicas_are_thinned_alike() -> None:
+    assert most_rows(1) == most_rows(100) == 20_000
+    assert most_rows(1000) == 2000
+
+
+@pytest.fixture
+def folder(store: Store) -> Iterator[Path]:
+    yield store.folder
+
+
+def test_the_programme_of_a_worker_ends_its_job_and_keeps_its_log(folder: Path, store: Store) -> None:
+    spec = specs.load(JOBS["hmc with warm-up"])
+    job = store.submit(NewJob("", spec.SerializeToString(), "")).result()
+    assert attempts.claim(store, job).result() is not None
+    assert worker.main(folder, job.id, 1) == 0
+    row = store.job(job.id)
+    assert row.state is State.SUCCEEDED
+    provenance = results_pb2.Provenance.FromString(row.provenance or b"")
+    assert provenance.method.startswith("Hmc(step_size=")
+    assert "None" not in provenance.method  # the step size that was found
+    assert {"numpy", "torch", "qiskit", "scipy", "thalweg"} <= set(provenance.packages)
+    result = results_pb2.Result.FromString(row.result or b"")
+    for artifact in result.artifacts:
+        stored = store.artifact(job.id, artifact.name)
+        assert (stored.size, stored.sha256) == (artifact.size, artifact.sha256)
+
+
+def test_a_worker_that_meets_an_error_says_it_in_one_sentence(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken_open(*_: object) -> None:
+        raise RuntimeError("a bolt\nis loose")
+
+    monkeypatch.setattr("thalweg_physics.densities.double_well.DoubleWell.open", broken_open)
+    job = store.submit(NewJob("", specs.load(JOBS["ula with warm-up"]).SerializeToString(), "")).result()
+    assert attempts.claim(store, job).result() is not None
+    assert worker.main(folder, job.id, 1) == 0
+    row = store.job(job.id)
+    assert (row.state, row.outcome) == (State.FAILED, "the worker met an error of its own: RuntimeError: a bolt is loose")
+    assert "Traceback" in capsys.readouterr().err
+    lines = [jobs_pb2.JobEvent.FromString(event.body).log_line.text for event in store.events(job.id, 0)]
+    assert any("attempt-1.log" in line for line in lines)
+
+
+def test_what_only_the_open_landscape_can_refuse_has_its_path_too(store: Store) -> None:
+    flat = {"magnet": {"grid": {"cells": [2, 2, 1], "cell_size": [1e-9] * 3}, "material": {"saturation_magnetization": 1e5}}}
+    job = store.submit(NewJob("", specs.load({"problem": flat, "method": {"llg": {}}}).SerializeToString(), "")).result()
+    assert attempts.claim(store, job).result() is not None
+    worker.main(store.folder, job.id, 1)
+    assert store.job(job.id).outcome.startswith("method.llg: wanted a magnet with an energy")
