@@ -1,0 +1,231 @@
+"""What every kernel owes its callers. A new kernel is tested by being registered here."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.core.valleys import NoisyNormal, Normal, NormalSlope, Spins, spins
+from torch import Tensor
+
+from thalweg_core import checkpoint
+from thalweg_core.adapt import WarmUp, state_types
+from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.gradient_descent import GradientDescent
+from thalweg_core.errors import BadInput
+from thalweg_core.kernel import Info, Kernel, map_tensors, take_rows
+from thalweg_core.landscape import FLAT, Landscape
+from thalweg_core.sampling.hmc import Hmc
+from thalweg_core.sampling.mala import Mala
+from thalweg_core.sampling.ula import Ula
+from thalweg_core.streams import Stream
+from thalweg_core.walk import Position, begin, walk
+from thalweg_physics.magnet.landscape import MagnetLandscape
+from thalweg_physics.magnet.llg import Llg
+from thalweg_physics.magnet.problem import Grid, Magnet, Material
+from thalweg_physics.magnet.spins import PRECESSION
+
+FLAT_LANDSCAPE = NormalSlope((0.5, 1.0, 2.0, 1.0, 1.5))
+SPIN_CHAIN = Spins(field=0.7, coupling=1.3)
+MAGNET = Magnet(
+    grid=Grid(cells=(5, 4, 1), cell_size=(1e-9, 1e-9, 0.4e-9), periodic=(True, False, False)),
+    material=Material(saturation_magnetization=580e3, exchange_stiffness=15e-12, interfacial_dmi=3e-3),
+).open(torch.device("cpu"), torch.float64)
+
+KERNELS: dict[str, Kernel] = {
+    "gradient descent": GradientDescent(learning_rate=0.05),
+    "adam": Adam(learning_rate=0.05),
+    "adam that never forgets": Adam(learning_rate=0.05, amsgrad=True),
+    "ula": Ula(step_size=0.05),
+    "mala": Mala(step_size=0.2),
+    "hmc": Hmc(step_size=0.4, leapfrog_steps=5),
+    "llg": Llg(damping=0.5, precession=True),
+    "llg downhill": Llg(damping=1.0, precession=False),
+    "warm-up of ula": WarmUp(Ula()),
+    "warm-up of mala": WarmUp(Mala()),
+    "warm-up of hmc": WarmUp(Hmc(leapfrog_steps=4)),
+    "warm-up of a step size given": WarmUp(Mala(step_size=0.2)),
+}
+
+
+def places(kernel: Kernel) -> list[tuple[str, Landscape]]:
+    """The landscapes that a kernel fits."""
+    if PRECESSION in kernel.needs:
+        return [("magnet", MAGNET)]
+    if FLAT in kernel.needs or isinstance(kernel, WarmUp):
+        return [("flat", FLAT_LANDSCAPE)]
+    if "exact values" in {need.name for need in kernel.needs}:
+        return [("flat", FLAT_LANDSCAPE), ("spheres", SPIN_CHAIN)]
+    return [("flat", FLAT_LANDSCAPE), ("spheres", SPIN_CHAIN), ("noisy", NoisyNormal((0.5, 1.0, 2.0)))]
+
+
+PAIRS = [
+    pytest.param(kernel, place, id=f"{name} on {where}") for name, kernel in KERNELS.items() for where, place in places(kernel)
+]
+PANEL = 32  # rows that a warm-up pools, and so must always have
+
+
+def start(place: Landscape, rows: int) -> Tensor:
+    if isinstance(place, Spins):
+        return spins(rows, 6)
+    if isinstance(place, MagnetLandscape):
+        return spins(rows, 20).reshape(rows, 1, 4, 5, 3)
+    assert isinstance(place, Normal)
+    return Stream.of(7, rows).named("start").normal((len(place.scales),))
+
+
+def steps(kernel: Kernel, place: Landscape, rows: int, count: int) -> tuple[Any, list[Info]]:
+    rng = Stream.of(1, rows)
+    state, infos = kernel.init(place, start(place, rows), rng.named("init")), []
+    for step in range(1, count + 1):
+        state, info = kernel.step(place, state, rng.at(step))
+        infos.append(info)
+    return state, infos
+
+
+def tensors(tree: Any) -> dict[str, Tensor]:
+    return checkpoint.flatten(tree)
+
+
+def same(a: Any, b: Any) -> bool:
+    left, right = tensors(a), tensors(b)
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_every_tensor_of_a_state_and_an_info_leads_with_the_replicas(kernel: Kernel, place: Landscape) -> None:
+    state, infos = steps(kernel, place, 3, 2)
+    assert isinstance(state, kernel.State)
+    assert all(t.shape[0] == 3 for tree in (state, *infos) for t in tensors(tree).values())
+    x = start(place, 3)
+    assert (state.x.shape, state.x.dtype) == (x.shape, x.dtype)
+    assert (state.seen.value.shape, state.seen.grad.shape) == ((3,), x.shape)
+    for info in infos:
+        assert info.acceptance.shape == info.energy_error.shape == info.rejected_nan.shape == (3,)
+        assert info.rejected_nan.dtype == torch.bool
+        assert bool(((info.acceptance >= 0) & (info.acceptance <= 1)).all())
+
+
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_what_a_state_has_seen_is_what_its_landscape_shows_there(kernel: Kernel, place: Landscape) -> None:
+    if place.noisy:
+        return
+    state, _ = steps(kernel, place, 4, 5)
+    again = place.evaluate(state.x, Stream.of(0, 4))
+    assert torch.equal(state.seen.value, again.value) and torch.equal(state.seen.grad, again.grad)
+
+
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_a_step_depends_on_nothing_but_its_arguments(kernel: Kernel, place: Landscape) -> None:
+    state, _ = steps(kernel, place, 4, 3)
+    kept = map_tensors(torch.clone, state)  # a step may consume its state
+    rng = Stream.of(1, 4).at(9)
+    assert all(same(a, b) for a, b in zip(kernel.step(place, state, rng), kernel.step(place, kept, rng), strict=True))
+
+
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_replica_0_is_the_same_to_the_bit_in_a_batch_of_any_size(kernel: Kernel, place: Landscape) -> None:
+    least = PANEL if isinstance(kernel, WarmUp) else 1
+    alone, infos = steps(kernel, place, least, 6)
+    some = torch.arange(least)
+    for rows in {max(rows, least) for rows in (4, 33, 64)}:
+        among, infos_among = steps(kernel, place, rows, 6)
+        assert same(take_rows(among, some), alone)
+        assert all(same(take_rows(a, some), b) for a, b in zip(infos_among, infos, strict=True))
+
+
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_no_tape_is_kept(kernel: Kernel, place: Landscape) -> None:
+    state, infos = steps(kernel, place, 2, 2)
+    assert not any(t.requires_grad or t.grad_fn for tree in (state, *infos) for t in tensors(tree).values())
+
+
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_a_walk_resumed_from_a_checkpoint_equals_an_unbroken_one(kernel: Kernel, place: Landscape, tmp_path: Path) -> None:
+    rng, rows = Stream.of(1, 5), 5
+    position = begin(kernel, place, start(place, rows), rng)
+    whole = [frame.position for frame in walk(kernel, place, position, rng, range(1, 13))]
+    checkpoint.write(tmp_path / "here", tensors(whole[4]), {"step": "5"})
+    read, words = checkpoint.read(tmp_path / "here")
+    again = checkpoint.unflatten(Position, read, like=state_types(kernel))
+    assert isinstance(again.state, kernel.State) and same(again, whole[4])
+    rest = [frame.position for frame in walk(kernel, place, again, rng, range(int(words["step"]) + 1, 13))]
+    assert same(rest[-1], whole[-1])
+
+
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_costs_add_up_to_what_was_looked_at(kernel: Kernel, place: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = {"evaluations": 0, "gradients": 0}
+    evaluate, gradient = type(place).evaluate, getattr(type(place), "gradient", None)
+    inside = []  # a landscape may use its own gradient to evaluate
+
+    def evaluate_counted(self: Any, x: Tensor, rng: Stream, samples: int | None = None) -> Any:
+        looks["evaluations"] += len(x)
+        looks["gradients"] += len(x)
+        inside.append(1)
+        seen = evaluate(self, x, rng, samples)
+        inside.pop()
+        return seen
+
+    def gradient_counted(self: Any, x: Tensor) -> Tensor:
+        looks["gradients"] += 0 if inside else len(x)
+        assert gradient is not None
+        return gradient(self, x)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(type(place), "evaluate", evaluate_counted)
+    if gradient is not None:
+        monkeypatch.setattr(type(place), "gradient", gradient_counted)
+    rng = Stream.of(1, 3)
+    position = begin(kernel, place, start(place, 3), rng)
+    for frame in walk(kernel, place, position, rng, range(1, 8)):
+        position = frame.position
+    assert int(position.spent.evaluations.sum()) == looks["evaluations"]
+    assert int(position.spent.gradients.sum()) == looks["gradients"]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_every_field_is_explained_and_the_kernel_is_frozen(name: str) -> None:
+    kernel = KERNELS[name]
+    assert dataclasses.is_dataclass(kernel) and not isinstance(kernel, type)
+    for field in dataclasses.fields(kernel):
+        assert f"\n        {field.name}: " in (kernel.__doc__ or "")
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(kernel, field.name, 1)
+
+
+WRONG = [
+    (GradientDescent, {"learning_rate": 0.0}),
+    (GradientDescent, {"learning_rate": float("nan")}),
+    (Adam, {"learning_rate": -1.0}),
+    (Adam, {"beta1": 1.0}),
+    (Adam, {"beta2": -0.1}),
+    (Adam, {"epsilon": 0.0}),
+    (Ula, {"step_size": 0.0}),
+    (Ula, {"temperature": -1.0}),
+    (Mala, {"step_size": float("inf")}),
+    (Mala, {"temperature": 0.0}),
+    (Mala, {"target_acceptance": 1.0}),
+    (Hmc, {"step_size": -0.1}),
+    (Hmc, {"leapfrog_steps": 0}),
+    (Hmc, {"leapfrog_steps": 2.5}),
+    (Hmc, {"temperature": float("nan")}),
+    (Hmc, {"target_acceptance": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields"), WRONG)
+def test_a_number_out_of_its_range_is_refused_by_name(kind: type, fields: dict[str, Any]) -> None:
+    with pytest.raises(BadInput) as refused:
+        kind(**fields)
+    ((name, value),) = fields.items()
+    assert refused.value.field == name and str(value) in refused.value.sentence
+
+
+@pytest.mark.parametrize("kernel", [Ula(), Mala(), Hmc()])
+def test_a_sampler_without_a_step_size_says_so(kernel: Kernel) -> None:
+    state = kernel.init(FLAT_LANDSCAPE, start(FLAT_LANDSCAPE, 2), Stream.of(0, 2))
+    with pytest.raises(BadInput, match="step_size"):
+        kernel.step(FLAT_LANDSCAPE, state, Stream.of(0, 2).at(1))
