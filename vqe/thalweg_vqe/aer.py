@@ -2,6 +2,10 @@
 
 Aer gives experiment number k of a run the seed  s + 2113 k  (0.18.2), so what a circuit shows depends on its place in the
 run. A replica is therefore a run of its own: its counts are the same whoever runs beside it, on any number of threads.
+
+At 1000 shots three quarters of the time go into counting them, 0.6 µs each, whatever the circuit.
+`runtime_parameter_bind_enable` would save a tenth at 4 qubits, but holds all states at once and is three times slower at
+18; two circuits side by side in one register save nothing.
 """
 
 from __future__ import annotations

@@ -8,8 +8,11 @@ from thalweg_core.errors import BadInput, Unavailable
 
 ENGINES = ("aer",)
 DEVICES = ("cpu", "gpu")
-MOST_SHOTS = 10**8
-"""Per circuit; about a minute and a half of one core each (arbitrary)."""
+MOST_SHOTS = 10**6
+"""Per circuit (arbitrary: about a second of a core for each circuit)."""
+
+BYTES_PER_SHOT = 120
+"""What Aer holds while it samples a circuit (measured, 4 and 12 qubits)."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Reading
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
 from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.estimator import BYTES_PER_SHOT, Estimator
 from thalweg_vqe.exact import ground_energy
 from thalweg_vqe.jordan_wigner import number
 from thalweg_vqe.landscape import Reference, VqeLandscape
@@ -58,7 +58,8 @@ class Vqe:
     start: HartreeFock | Uniform | ParameterValues = field(default_factory=HartreeFock)
 
     def traits(self) -> Traits:
-        """
+        """What the fields tell, at the price of a look at the basis set.
+
         Raises:
             BadInput: what the fields say of atoms, basis, electrons, qubits, angles cannot be.
             Unavailable: this machine has not the device or the package that they need.
@@ -78,7 +79,7 @@ class Vqe:
             knows=frozenset(known if shots else known | {EXACT_VALUE}),
             lacks={EXACT_VALUE: noisy} if shots else {},
             dimension=parameters,
-            memory=system.memory,
+            memory=system.memory + BYTES_PER_SHOT * FINAL_SHOTS * shots,
             memory_per_replica=8 * 8 * parameters**2,  # the shifted angles, eight times over as Python's numbers for Aer
             unit=UNIT,
         )
