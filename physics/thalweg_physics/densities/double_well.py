@@ -27,8 +27,8 @@ class DoubleWell(Density):
         return DoubleWellLandscape(device, dtype)
 
     def start(self, landscape: DoubleWellLandscape, rng: Stream) -> Tensor:
-        """Independent normal draws of standard deviation 1.5, over both wells."""
-        return 1.5 * rng.named("start").normal((2,), landscape.dtype).to(landscape.device)
+        """Uniform in a square over both wells: not further out, where the walls are too steep for steps that fit the wells."""
+        return 1.6 * (2 * rng.named("start").uniform((2,), landscape.dtype) - 1).to(landscape.device)
 
     def truth(self) -> dict[str, Tensor]:
         """Exact moments at temperature 1: mean (2,), covariance (2, 2), log_z, and the probability that x > 0.
