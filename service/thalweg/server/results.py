@@ -39,7 +39,7 @@ def bring_home(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shel
     if walked.phase == WARM_UP:
         where = f"cancelled during warm-up, after step {walked.here.step} of {blueprint.plan.warmup}"
         return Ending(State.CANCELLED, where, None)
-    _put_trace(blueprint, walked, shelf)
+    _put_trace(blueprint, traits, walked, shelf)
     if Outcome.LOST in outcomes:
         return Ending(State.FAILED, _lost(outcomes), None)
     result = results_pb2.Result(unit=traits.unit, stops={o.sentence: n for o, n in Counter(outcomes).items()})
@@ -98,10 +98,10 @@ def _observable(seen: Observed, seed: int) -> results_pb2.Observable:
     return results_pb2.Observable(value=middle.value, standard_error=middle.standard_error, unit=seen.unit)
 
 
-def _put_trace(blueprint: Blueprint, walked: Walked, shelf: Shelf) -> None:
+def _put_trace(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf) -> None:
     table, scale = walked.trace.table(walked.here), energy_scale(blueprint)
     scaled = {"value": table["value"] * scale, "value_var": table["value_var"] * scale**2}  # type: ignore[operator]
-    unit = "U" if scale == 1.0 else "J"
+    unit = traits.unit or "pure numbers"
     described = f"step (S,), and for every replica (S, B): {', '.join(COLUMNS)}; value in {unit}, costs add up over the steps"
     shelf.put_arrays("trace.npz", table | scaled, described)
 
