@@ -20,11 +20,15 @@ def write(path: Path, tensors: Mapping[str, Tensor], words: Mapping[str, str]) -
     """Write tensors and words so that the file is either whole or absent, even when the power fails."""
     data = save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}, dict(words))
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)  # a full disk is not made emptier by what could not be written
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
