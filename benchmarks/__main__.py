@@ -19,14 +19,16 @@ from benchmarks.harness import FULL, QUICK, Row
 from benchmarks.one_thread import only_one_thread
 
 BENCHMARKS = {
-    "shot_gradient": "H2: energy and gradient from 1000 shots a circuit, against Aer counts circuit by circuit",
+    "shot_gradient": "H2: energy and gradient from 1000 shots a circuit, beside Aer counts circuit by circuit",
+    "magnet_gradient": "a skyrmion film: energy and gradient, beside one copy of the magnetization",
+    "posterior": "logistic posterior: gradients and effective draws, beside JAX and NumPyro",
 }
 """Every benchmark is a module of this name with `rows(effort)`; loaded only when it runs."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 132)
     if chosen.name is None:
         for name, about in BENCHMARKS.items():
             console.print(f"[bold]{name}[/]  {about}", highlight=False)

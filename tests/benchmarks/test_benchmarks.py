@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks import shot_gradient, tables
+from benchmarks import magnet_gradient, posterior, shot_gradient, tables
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.harness import Effort, Row, race, row
 from rich.console import Console
 
 from thalweg_core.streams import Stream
+from thalweg_physics.densities.logistic_regression import LogisticRegression
 from thalweg_vqe.problem import EfficientSu2, Estimator, Molecule, Vqe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +67,27 @@ def test_the_notebook_measures_the_same_energy_and_gradient():
     assert (
         np.abs(gradient - exact.grad[0].numpy()) < 4.5 * declared.grad_var[0].sqrt().numpy() + 1e-12
     ).all()  # of 16 components
+
+
+def test_the_magnet_gradient_has_rates_for_each_size():
+    rows = list(magnet_gradient.rows(MINIATURE, edges=(24, 32)))
+    check(rows, "magnet_gradient")
+    assert [item.case for item in rows] == ["24 × 24 cells"] * 2 + ["32 × 32 cells"] * 2
+    assert {item.unit for item in rows} == {"cells/s"}
+
+
+def test_the_posterior_has_rates_of_gradients_and_of_effective_draws():
+    rows = list(posterior.rows(MINIATURE, chains=4, draws=100))
+    check(rows, "posterior")
+    assert [item.unit for item in rows] == ["gradients/s"] * 2 + ["1/s"] * 2
+
+
+def test_the_gradient_in_jax_is_the_same_gradient():
+    posterior.jax.config.update("jax_enable_x64", True)
+    landscape = LogisticRegression("breast_cancer").open(torch.device("cpu"), torch.float64)
+    x = Stream.of(5, 3).normal((31,))
+    theirs = np.asarray(posterior.jax_gradient(landscape)(posterior.jnp.asarray(x.numpy())))
+    np.testing.assert_allclose(landscape.gradient(x).numpy(), theirs, rtol=1e-10, atol=1e-10)  # sums of 569 terms of order 1
 
 
 def test_both_of_a_pair_are_called_in_turn():
