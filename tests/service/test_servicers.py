@@ -217,6 +217,19 @@ def test_pages_go_through_all_jobs_once_and_belong_to_their_filter(service: Serv
         service.ended(job)
 
 
+def test_a_page_never_outgrows_a_message(service: Service, sampling: Sampling) -> None:
+    label, heavy = str(uuid.uuid4()), {f"l{i}": "x" * 4000 for i in range(55)}
+    spec = sampling(steps=4, warmup=4) | {"labels": {"heavy": label, **heavy}}
+    ids = [service.submit(spec).id for _ in range(20)]  # of 220 kB each
+    found, token = list[str](), None
+    while token != "":
+        answer = service.jobs.ListJobs(jobs_pb2.ListJobsRequest(page_size=1000, page_token=token or "", labels={"heavy": label}))
+        found, token = found + [job.id for job in answer.jobs], answer.next_page_token
+    assert found == ids[::-1]
+    for job in ids:
+        service.ended(job)
+
+
 def test_a_page_token_does_not_mind_the_order_of_a_filter() -> None:
     one = Filter((State.FAILED, State.QUEUED), ("a", "b"))
     other = Filter((State.QUEUED, State.FAILED), ("b", "a"))

@@ -20,7 +20,7 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from thalweg.server.errors import FolderTaken
+from thalweg.server.errors import FolderTaken, Refused
 from thalweg.server.executor import Executor
 from thalweg.server.idle import Activity
 from thalweg.server.interceptor import Translator
@@ -32,7 +32,7 @@ from thalweg.server.store import Store
 from thalweg.v1 import jobs_pb2, jobs_pb2_grpc
 from thalweg.version import __version__
 
-FOLDER_TAKEN, BAD_ADDRESS = 3, 2
+FOLDER_TAKEN, CANNOT_SERVE = 3, 2
 """Exit statuses."""
 
 _OPTIONS = [
@@ -51,13 +51,16 @@ def serve(data: Path, address: str = "127.0.0.1:0", exit_when_idle: float | None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if (why := not_loopback(address)) is not None:
         print(why, file=sys.stderr)
-        return BAD_ADDRESS
+        return CANNOT_SERVE
     try:
         with locked(data):
             return asyncio.run(_serve(data.resolve(), address, exit_when_idle))
-    except FolderTaken as taken:
-        print(taken, file=sys.stderr)
-        return FOLDER_TAKEN
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return FOLDER_TAKEN if isinstance(refused, FolderTaken) else CANNOT_SERVE
+    except OSError as error:
+        print(f"the folder {data} cannot be used: {error.strerror}", file=sys.stderr)
+        return CANNOT_SERVE
 
 
 def not_loopback(address: str) -> str | None:
@@ -89,7 +92,7 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
             port = server.add_insecure_port(address)
         except RuntimeError:
             print(f"cannot listen on {address}: is the port taken?", file=sys.stderr)
-            return BAD_ADDRESS
+            return CANNOT_SERVE
         stopping = _on_signals()
         await server.start()
         for name in ("", *names):

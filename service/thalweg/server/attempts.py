@@ -39,7 +39,7 @@ def _lose(db: sqlite3.Connection, job: JobRow, reason: str, max_attempts: int) -
     if job.state is State.CANCELLING:
         return move(db, job, State.CANCELLED, f"cancelled; {reason} before it could hand over what it had")
     if job.attempt >= max_attempts:
-        return move(db, job, State.FAILED, f"{reason}, and so were all {job.attempt} attempts before it was given up")
+        return move(db, job, State.FAILED, f"{reason}, in the last of {job.attempt} attempts; it was given up")
     columns = {"pid": None, "pid_mark": None}
     return move(db, job, State.QUEUED, f"{reason}; queued again from its last checkpoint", columns)
 

@@ -22,7 +22,8 @@ class Entry:
 
 
 _TWO_QUBITS = "hamiltonian { pauli_sum { terms { word: 'ZZ' coefficient: 1 } } } ansatz { efficient_su2 { reps: 1 } } "
-_FILM = "grid { cells: [8, 8, 1] cell_size: [1e-9, 1e-9, 1e-9] } material { saturation_magnetization: 5e5 exchange_stiffness: 1e-11 } "
+_GRID = "grid { cells: [8, 8, 1] cell_size: [1e-9, 1e-9, 1e-9] } "
+_FILM = _GRID + "material { saturation_magnetization: 5e5 exchange_stiffness: 1e-11 } "
 _ALONG_Z = "start { uniform { direction: [0, 0, 1] } }"
 
 PROBLEMS: Mapping[str, Entry] = {

@@ -37,7 +37,11 @@ def describe() -> jobs_pb2.DescribeResponse:
     return jobs_pb2.DescribeResponse(
         problems=[
             _description(
-                name, problems_pb2.Problem.DESCRIPTOR, catalog.PROBLEMS[name], _known(name, traits), [m for p, m in fits if p == name]
+                name,
+                problems_pb2.Problem.DESCRIPTOR,
+                catalog.PROBLEMS[name],
+                _known(name, traits),
+                [m for p, m in fits if p == name],
             )
             for name, traits in examples.items()
         ],

@@ -7,6 +7,7 @@ Refused
 ├── OutOfRange       an offset lies behind the end
 ├── Draining         the service is about to stop
 ├── FolderTaken      another service works in this data folder
+├── Unreadable       the data folder was written by another version
 └── FencedOff        another attempt has taken the job over
 """
 
@@ -38,6 +39,10 @@ class Draining(Refused):
 
 
 class FolderTaken(Refused):
+    pass
+
+
+class Unreadable(Refused):
     pass
 
 

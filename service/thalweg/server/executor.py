@@ -147,11 +147,11 @@ class Nursery:
         self._process = self._spawn()
 
     def start(self, job: JobRow) -> None:
-        """Start a worker; one for a GPU in a new interpreter, since a fork must not inherit a device."""
-        if job.device != "cpu":
+        """Start a worker. One for a GPU, or with threads of its own, gets a new interpreter: a fork inherits neither."""
+        if job.device != "cpu" or job.cpus > 1:
             self._own.append((job, self._start_interpreter(job)))
             return
-        order = json.dumps({"job": job.id, "attempt": job.attempt, "cpus": job.cpus}).encode() + b"\n"
+        order = json.dumps({"job": job.id, "attempt": job.attempt}).encode() + b"\n"
         try:
             self._send(order)
         except OSError:
@@ -205,12 +205,14 @@ class Nursery:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **ENVIRONMENT},
+                env={**os.environ, **dict.fromkeys(ENVIRONMENT, str(job.cpus))},
                 start_new_session=True,
             )
 
 
 def _death(status: int | None) -> str:
-    if status is None or status >= 0:
-        return "the worker is gone" if status is None else f"the worker ended with status {status}"
+    if status is None:
+        return "the worker is gone"
+    if status >= 0:
+        return f"the worker ended with status {status} (its log is beside its artifacts)"
     return f"the worker was killed by {signal.Signals(-status).name}"

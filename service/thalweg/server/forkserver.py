@@ -2,12 +2,12 @@
 
     python -m thalweg.server.forkserver DIR
 
-It reads one line of JSON for each worker to start, {"job", "attempt", "cpus"}, and answers {"pid", "job", "attempt"} when it
+It reads one line of JSON for each worker to start, {"job", "attempt"}, and answers {"pid", "job", "attempt"} when it
 runs and {"pid", "job", "attempt", "status"} when it ended (minus the signal's number where one killed it). When its input
 ends it starts no more, waits for its children, and goes: workers outlive the server that asked for them.
 
 Forking is safe here because there is nothing to fork but imports: no thread, no parallel region, no gRPC, no CUDA. The
-thread caps must be in the environment before the first import (`ENVIRONMENT`); a worker lifts torch's for itself.
+thread caps must be in the environment before the first import (`ENVIRONMENT`), so every worker from here has one thread.
 """
 
 from __future__ import annotations

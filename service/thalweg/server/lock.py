@@ -18,7 +18,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         FolderTaken: another service holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +29,7 @@ CHUNK = 2**20
 """Bytes of an artifact in one message."""
 
 _PAGE, _LARGEST_PAGE = 50, 1000
+_LARGEST_ANSWER = 3 * 2**20  # bytes; gRPC's own limit is 4 MiB
 _LONGEST_ID = 128  # of a request; arbitrary
 
 
@@ -66,8 +67,9 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         which = Filter(_states(request.states), tuple(request.kinds), tuple(sorted(request.labels.items())))
         size = min(request.page_size or _PAGE, _LARGEST_PAGE)
         rows = await self._read(self._store.jobs, which, pages.before(which, request.page_token), size + 1)
-        more = pages.token(which, rows[size - 1].number) if len(rows) > size else ""
-        return jobs_pb2.ListJobsResponse(jobs=[wire.job(row) for row in rows[:size]], next_page_token=more)
+        shown = [wire.job(row) for row in _fitting(rows[:size])]
+        more = pages.token(which, rows[len(shown) - 1].number) if len(rows) > len(shown) else ""
+        return jobs_pb2.ListJobsResponse(jobs=shown, next_page_token=more)
 
     async def WatchJob(self, request: jobs_pb2.WatchJobRequest, context: Any) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
         after = request.after
@@ -161,6 +163,16 @@ def _states(numbers: Any) -> tuple[State, ...]:
         if number not in set(State):
             raise BadInput("states", f"there is no state number {number}")
     return tuple(State(number) for number in numbers)
+
+
+def _fitting(rows: list[JobRow]) -> Iterator[JobRow]:
+    """As many as one message holds, but at least one."""
+    room = _LARGEST_ANSWER
+    for place, row in enumerate(rows):
+        room -= sum(len(part or b"") for part in (row.spec, row.result, row.progress, row.provenance)) + 512
+        if room < 0 and place > 0:
+            return
+        yield row
 
 
 def _chunk(path: Path, offset: int) -> bytes:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thalweg.server import schema
-from thalweg.server.errors import AlreadyExists, NotFound, NotReady
+from thalweg.server.errors import AlreadyExists, NotFound, NotReady, Unreadable
 from thalweg.server.records import AT_WORK, ENDED, MOVES, ArtifactRow, CheckpointRow, EventRow, JobRow, NewJob, State
 from thalweg.server.writer import Writer, connect
 from thalweg.v1 import jobs_pb2
@@ -44,7 +44,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / "thalweg.sqlite"
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
@@ -271,7 +271,9 @@ def _create(path: Path) -> None:
     finally:
         db.close()
     if found not in (0, schema.VERSION):
-        raise RuntimeError(f"{path} was written by another version of thalweg (tables {found}, ours {schema.VERSION})")
+        raise Unreadable(
+            f"{path} was written by another version of thalweg (tables {found}, ours {schema.VERSION}); use another folder"
+        )
 
 
 def _marks(values: Collection[Any]) -> str:
