@@ -136,9 +136,7 @@ def test_a_service_that_nobody_needs_ends_by_itself(tmp_path: Path, sampling: Sa
     service.close()
 
 
-def test_a_service_that_ends_when_idle_first_waits_for_its_workers_and_takes_nothing_new(
-    tmp_path: Path, sampling: Sampling
-) -> None:
+def test_a_service_that_ends_when_idle_first_waits_for_its_workers(tmp_path: Path, sampling: Sampling) -> None:
     service = Service.__new__(Service)
     service.data, service._environment, service._store = tmp_path / "data", {}, None
     service.start("--exit-when-idle", "60")

@@ -35,26 +35,8 @@ def describe() -> jobs_pb2.DescribeResponse:
         (p, m) for p, traits in examples.items() for m, kernel in kernels.items() if any(kernel.needs <= t.knows for t in traits)
     ]
     return jobs_pb2.DescribeResponse(
-        problems=[
-            _description(
-                name,
-                problems_pb2.Problem.DESCRIPTOR,
-                catalog.PROBLEMS[name],
-                _known(name, traits),
-                [m for p, m in fits if p == name],
-            )
-            for name, traits in examples.items()
-        ],
-        methods=[
-            _description(
-                name,
-                methods_pb2.Method.DESCRIPTOR,
-                catalog.METHODS[name],
-                sorted(capability.name for capability in kernel.needs),
-                [p for p, m in fits if m == name],
-            )
-            for name, kernel in kernels.items()
-        ],
+        problems=[_problem(name, traits, [m for p, m in fits if p == name]) for name, traits in examples.items()],
+        methods=[_method(name, kernel, [p for p, m in fits if m == name]) for name, kernel in kernels.items()],
     )
 
 
@@ -88,17 +70,21 @@ def _known(name: str, examples: Sequence[Traits]) -> list[str]:
     return sorted(c.name for c in everywhere) + sorted(partly)
 
 
+def _problem(name: str, examples: Sequence[Traits], fits: Sequence[str]) -> jobs_pb2.Description:
+    kind = catalog.load(catalog.PROBLEMS[name].where)
+    return _description(name, kind, problems_pb2.Problem.DESCRIPTOR, _known(name, examples), fits)
+
+
+def _method(name: str, kernel: Kernel, fits: Sequence[str]) -> jobs_pb2.Description:
+    kind = catalog.load(catalog.METHODS[name].where)
+    return _description(name, kind, methods_pb2.Method.DESCRIPTOR, sorted(need.name for need in kernel.needs), fits)
+
+
 def _description(
-    name: str, root: Descriptor, entry: catalog.Entry, capabilities: Sequence[str], fits: Sequence[str]
+    name: str, kind: type, root: Descriptor, capabilities: Sequence[str], fits: Sequence[str]
 ) -> jobs_pb2.Description:
-    kind = catalog.load(entry.where)
-    return jobs_pb2.Description(
-        name=name,
-        summary=first_line(kind),
-        capabilities=capabilities,
-        fields=_fields(kind, descriptor_of(root, name), ""),
-        fits=fits,
-    )
+    fields = _fields(kind, descriptor_of(root, name), "")
+    return jobs_pb2.Description(name=name, summary=first_line(kind), capabilities=capabilities, fields=fields, fits=fits)
 
 
 def _fields(kind: type, descriptor: Descriptor, prefix: str) -> Iterator[jobs_pb2.FieldDescription]:

@@ -271,9 +271,8 @@ def _create(path: Path) -> None:
     finally:
         db.close()
     if found not in (0, schema.VERSION):
-        raise Unreadable(
-            f"{path} was written by another version of thalweg (tables {found}, ours {schema.VERSION}); use another folder"
-        )
+        versions = f"tables {found}, ours {schema.VERSION}"
+        raise Unreadable(f"{path} was written by another version of thalweg ({versions}); use another folder")
 
 
 def _marks(values: Collection[Any]) -> str:
