@@ -9,10 +9,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Evaluation
+from thalweg_core.errors import Mismatch
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Evaluation
+from thalweg_core.problem import require
 from thalweg_core.streams import Stream
 from thalweg_physics.constants import MU0
-from thalweg_physics.magnet import Grid, Magnet, MagnetLandscape, Material, RandomStart, UniaxialAnisotropy
+from thalweg_physics.magnet import (
+    PRECESSION,
+    Grid,
+    Llg,
+    Magnet,
+    MagnetLandscape,
+    Material,
+    RandomStart,
+    SkyrmionStart,
+    UniaxialAnisotropy,
+    UniformStart,
+)
 
 CPU = torch.device("cpu")
 MS = 580e3
@@ -164,32 +177,37 @@ def test_a_replica_is_the_same_to_the_bit_whoever_stands_beside_it(grid: Grid) -
         assert torch.equal(alone.grad, beside.grad[:1])
 
 
-@pytest.mark.parametrize("material", [PT_CO, TILTED])
-def test_no_curvature_along_the_spheres_exceeds_the_bound(material: Material) -> None:
+@pytest.mark.parametrize(
+    ("material", "field", "share"),
+    [
+        (PT_CO, (0.0, 0.0, 0.0), 0.9),
+        (TILTED, (0.1, 0.0, 0.0), 0.9),
+        (Material(MS, 0.0, 3e-3), (0.0, 0.0, 0.0), 0.6),
+        (Material(MS, 0.0, 0.0, UniaxialAnisotropy(4e5)), (0.0, 0.0, 0.0), 0.99),
+        (Material(MS), (0.0, 0.0, 0.4), 0.99),
+    ],
+)
+def test_no_curvature_along_the_spheres_exceeds_the_bound_and_some_come_near(
+    material: Material, field: tuple[float, float, float], share: float
+) -> None:
     """The largest eigenvalue of the Riemannian Hessian, by the full matrix, at several magnetizations."""
-    grid = Grid((4, 3, 2), CELL, (True, False, True))
-    landscape = opened(grid, material)
+    grid = Grid((4, 4, 2), CELL, (True, True, True))
+    landscape = opened(grid, material, field)
     size = 3 * grid.count
     zero = torch.zeros(1, *grid.event, dtype=torch.float64)
     basis = torch.eye(size, dtype=torch.float64).reshape(size, *grid.event)
     ambient = (landscape.gradient(basis) - landscape.gradient(zero)).reshape(size, size)
-    checkerboard = torch.ones(1, *grid.event, dtype=torch.float64)
-    for dim in (1, 2, 3):
-        shape = [1] * 5
-        shape[dim] = -1
-        checkerboard = checkerboard * (1 - 2 * (torch.arange(zero.shape[dim]) % 2)).to(torch.float64).reshape(shape)
+    # a cycloid that turns by a right angle from cell to cell along x, where the DMI is strongest
+    turn = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 0, -1], [-1, 0, 0]], dtype=torch.float64).expand(1, 2, 4, 4, 3)
+    straight = [uniform(grid, (0, 0, 1)), uniform(grid, (0.6, 0.0, 0.8)), uniform(grid, (1.0, 0, 0))]
     largest = 0.0
-    for m in (
-        *spins(landscape, 4).split(1),
-        uniform(grid, (0, 0, 1)),
-        uniform(grid, (0.6, 0.0, 0.8)),
-        checkerboard * uniform(grid, (0, 0, 1)),
-    ):
+    for m in (*spins(landscape, 4).split(1), *straight, turn, -turn, turn.flip(3), turn.roll(1, dims=3)):
         p = torch.eye(size, dtype=torch.float64) - _outer(m.reshape(-1, 3))
         along = (m * landscape.gradient(m)).sum(-1).reshape(-1).repeat_interleave(3)
         hessian = p @ ambient @ p - p @ torch.diag(along) @ p
         largest = max(largest, float(torch.linalg.eigvalsh(hessian).max()))
-    assert 0.5 * landscape.curvature_bound() < largest < landscape.curvature_bound()
+    bound = landscape.curvature_bound()
+    assert share * bound < largest < bound * (1 + 1e-12)
 
 
 def _outer(m: Tensor) -> Tensor:
@@ -207,3 +225,30 @@ def test_the_unit_of_energy_is_mu0_ms_squared_times_the_volume_of_a_cell() -> No
     assert not final.value_var.any()
     parts = [seen.value for name, seen in problem.observe(landscape, m).items() if name.endswith("_energy")]
     assert torch.allclose(torch.stack(parts).sum(dim=0), final.value, rtol=1e-11, atol=0)
+
+
+def test_a_magnet_tells_what_it_knows_before_it_is_opened() -> None:
+    traits = Magnet(Grid((64, 32, 2), CELL), PT_CO).traits()
+    assert traits.dimension == 2 * 64 * 32 * 2
+    assert traits.unit == "J"
+    assert traits.memory_per_replica > 10 * 24 * 64 * 32 * 2  # state, gradient, variance and temporaries
+    assert {VALUE, EXACT_VALUE, GRADIENT, PRECESSION} == traits.knows
+    with pytest.raises(Mismatch, match=r"method\.flat.*problem\.magnet has a unit vector in every cell.*or use method\.llg"):
+        require("flat", _NeedsFlatSpace(), "magnet", traits, ["llg", "adam"])  # type: ignore[arg-type]
+
+
+class _NeedsFlatSpace:
+    needs = frozenset({FLAT})
+
+
+def test_nothing_is_computed_on_another_device_than_the_one_asked_for() -> None:
+    """On "meta" tensors have no numbers, and refuse to meet any that have."""
+    meta, rng = torch.device("meta"), Stream.of(0, 2)
+    problem = Magnet(GRIDS[0], TILTED, (0.0, 0.1, 0.2))
+    landscape = problem.open(meta, torch.float64)
+    for start in (RandomStart(), UniformStart((1.0, 0.0, 0.0)), SkyrmionStart(2e-9)):
+        m = start(landscape, rng)
+        kernel = Llg(0.5)
+        state, _ = kernel.step(landscape, kernel.init(landscape, m, rng), rng)
+        assert state.x.device == state.seen.value.device == meta
+        assert all(seen.value.device == meta for seen in problem.observe(landscape, state.x).values())

@@ -22,8 +22,8 @@ from thalweg_physics.magnet.starts import RandomStart, SkyrmionStart, UniformSta
 
 __all__ = ["Grid", "Magnet", "Material", "RandomStart", "SkyrmionStart", "UniaxialAnisotropy", "UniformStart"]
 
-BYTES_PER_CELL = 14 * 3 * 8
-"""While a replica is evaluated: state, gradient, its variance, stages and temporaries, of three doubles each."""
+BYTES_PER_CELL = 20 * 3 * 8
+"""While a replica walks: state, gradient, its variance, stages and temporaries, of three doubles each (measured: up to 20)."""
 
 MOST_FILES = 8
 """Replicas whose magnetization is written as a file of its own (arbitrary); the arrays of the job hold all of them."""
