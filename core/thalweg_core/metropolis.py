@@ -36,7 +36,7 @@ def accept(state: S, proposal: S, log_ratio: Tensor, rng: Stream) -> Verdict[S]:
     """
     nan = ~(log_ratio < torch.inf)
     acceptance = torch.exp(log_ratio.clamp(max=0.0)).masked_fill(nan, 0.0)
-    kept = rng.named("accept").uniform(dtype=log_ratio.dtype) < acceptance
+    kept = rng.named("accept").uniform() < acceptance
     return Verdict(choose(kept, proposal, state), acceptance, nan)
 
 

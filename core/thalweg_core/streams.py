@@ -70,7 +70,8 @@ class Stream:
         """Uniform on [0, 1) with 53 random bits, (B, *shape)."""
         words = self.words(2 * math.prod(shape))
         u = ((words[:, 0::2] >> 5) * 67108864 + (words[:, 1::2] >> 6)).to(torch.float64) * 2.0**-53
-        return u.reshape(len(self.rows), *shape).to(dtype)
+        u = u.reshape(len(self.rows), *shape)
+        return u if dtype == torch.float64 else u.to(dtype).clamp_max(1 - torch.finfo(dtype).eps / 2)  # rounding makes ones
 
     def normal(self, shape: tuple[int, ...] = (), dtype: torch.dtype = torch.float64) -> Tensor:
         """Standard normal by Box–Muller, (B, *shape)."""

@@ -138,6 +138,18 @@ def test_replica_0_is_the_same_to_the_bit_in_a_batch_of_any_size(kernel: Kernel,
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_single_precision_stays_single(kernel: Kernel, place: Landscape) -> None:
+    if place is MAGNET:
+        return  # opened in double precision, and stays so
+    rng = Stream.of(1, 3)
+    position = begin(kernel, place, start(place, 3).to(torch.float32), rng)
+    for frame in walk(kernel, place, position, rng, range(1, 4)):
+        state, info = frame.position.state, frame.info
+    looked = (state.x, state.seen.value, state.seen.grad, info.acceptance, info.energy_error)
+    assert {t.dtype for t in looked} == {torch.float32}
+
+
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
 def test_no_tape_is_kept(kernel: Kernel, place: Landscape) -> None:
     state, infos = steps(kernel, place, 2, 2)
     assert not any(t.requires_grad or t.grad_fn for tree in (state, *infos) for t in tensors(tree).values())

@@ -91,6 +91,19 @@ def test_seeds_for_foreign_generators_fit_31_bits_and_differ() -> None:
     assert len(seeds.unique()) == 1000
 
 
+class Topmost(Stream):
+    """The stream that drew the largest words there are."""
+
+    def words(self, count: int) -> torch.Tensor:
+        return torch.full((len(self.rows), count), WORD)
+
+
+def test_the_largest_uniform_number_lies_below_one_in_every_precision() -> None:
+    rng = Topmost.of(0, 1)
+    assert float(rng.uniform()) == 1 - 2**-53 and float(rng.uniform(dtype=torch.float32)) == 1 - 2**-24
+    assert bool(rng.normal((4,)).isfinite().all())
+
+
 def test_numbers_come_in_the_type_asked_for_and_carry_no_tape() -> None:
     x = torch.zeros(3, 2, dtype=torch.float32, requires_grad=True)
     z = Stream.of(1, 3).normal_like(x)
