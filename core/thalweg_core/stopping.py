@@ -146,7 +146,7 @@ def judge(
         outcome[seen.value + 2 * seen.value_var.sqrt() <= stop.value] = Outcome.VALUE
     for bound, code in ((stop.gradient_norm, Outcome.GRADIENT), (stop.max_torque, Outcome.TORQUE)):
         if bound is not None:
-            outcome[gradient_norm(landscape.manifold, state, errors=2.0 if landscape.noisy else 0.0) <= bound] = code
+            outcome[gradient_norm(landscape.manifold, state, errors=2.0) <= bound] = code
     outcome[_lost(seen)] = Outcome.LOST
     return outcome, Judgement(plateau, dearest)
 
