@@ -80,6 +80,20 @@ def test_a_job_cancelled_in_the_queue_never_starts(service: Service, sampling: S
     service.ended(first.id)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds children in /proc")
+def test_a_fork_server_that_dies_takes_no_worker_with_it_and_is_replaced(own_service: Make, sampling: Sampling) -> None:
+    service = own_service()
+    running = service.submit(sampling(steps=600))
+    service.reached(running.id, "walk", 1)
+    tasks = Path(f"/proc/{service.process.pid}/task").iterdir()
+    (fork_server,) = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    os.kill(fork_server, signal.SIGKILL)
+    next_one = service.submit(sampling(steps=20))
+    assert service.ended(next_one.id).state is State.SUCCEEDED
+    row = service.ended(running.id)
+    assert (row.state, row.attempt) == (State.SUCCEEDED, 1)
+
+
 def test_a_worker_that_does_not_listen_is_stopped_by_signals(own_service: Make, sampling: Sampling) -> None:
     service = own_service(THALWEG_CANCEL_GRACE_SECONDS="0.5")
     job = service.submit(sampling(steps=100_000))
@@ -87,21 +101,22 @@ def test_a_worker_that_does_not_listen_is_stopped_by_signals(own_service: Make, 
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     service.jobs.CancelJob(jobs_pb2.CancelJobRequest(id=job.id))
-    row = service.ended(job.id, 30)
+    row = service.ended(job.id)
     assert row.state is State.CANCELLED
     assert "SIG" in row.outcome
     until(lambda: machine.mark(pid) is None, 10)
 
 
 def test_a_silent_worker_is_replaced_and_the_job_goes_on(own_service: Make, sampling: Sampling) -> None:
-    service = own_service(THALWEG_LEASE_SECONDS="1.5")
+    service = own_service(THALWEG_LEASE_SECONDS="4")
     job = service.submit(sampling(steps=400))
     pid = service.reached(job.id, "walk", 30).pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     row = service.ended(job.id)
-    assert (row.state, row.attempt) == (State.SUCCEEDED, 2)
-    assert any("silent for 1.5 s" in event.state_change.reason for event in service.events(job.id))
+    assert row.state is State.SUCCEEDED
+    assert row.attempt >= 2
+    assert any("silent for 4 s" in event.state_change.reason for event in service.events(job.id))
 
 
 def test_a_second_service_on_the_same_folder_says_so_and_exits_3(service: Service) -> None:

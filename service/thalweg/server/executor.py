@@ -39,6 +39,7 @@ class Executor:
         self._nursery = Nursery(store.folder)
         self._beats: dict[tuple[str, int], tuple[int, float]] = {}  # of each attempt: its beat, and when it was seen to change
         self._terminated: dict[tuple[str, int], float] = {}
+        self._missed: set[tuple[str, int]] = set()
         self._wake = threading.Event()
         self._over = False
         self.draining = False
@@ -100,13 +101,21 @@ class Executor:
 
     def _watch(self, job: JobRow, status: int | None) -> None:
         """Take the job back from a worker that is dead or silent; press one that was asked to stop."""
-        if status is not None or (job.pid is not None and machine.mark(job.pid) != job.pid_mark):
+        if status is not None or self._gone(job):
             self._lost(job, _death(status))
         elif self._silent(job):
             self._signal(job, signal.SIGKILL)
             self._lost(job, f"the worker was silent for {self._lease:g} s")
         elif job.state is State.CANCELLING and time.time() - (job.cancelled or 0.0) > self._grace:
             self._press(job)
+
+    def _gone(self, job: JobRow) -> bool:
+        """Whether its process is no more; at the second look, since the fork server may be about to say how it ended."""
+        if job.pid is None or machine.mark(job.pid) == job.pid_mark:
+            return False
+        missed = (job.id, job.attempt) in self._missed
+        self._missed.add((job.id, job.attempt))
+        return missed
 
     def _lost(self, job: JobRow, reason: str) -> None:
         moved = attempts.lose(self._store, job, reason).result()
@@ -135,6 +144,7 @@ class Executor:
         keys = {(job.id, job.attempt) for job in at_work}
         self._beats = {key: seen for key, seen in self._beats.items() if key in keys}
         self._terminated = {key: since for key, since in self._terminated.items() if key in keys}
+        self._missed &= keys
 
 
 class Nursery:

@@ -44,8 +44,9 @@ class Saved(NamedTuple):
 class Keeper:
     """The checkpoints that one attempt finds and writes."""
 
-    def __init__(self, attempt: Attempt, every: int | None) -> None:
+    def __init__(self, attempt: Attempt, every: int | None, device: str = "cpu") -> None:
         self._attempt = attempt
+        self._device = device
         self._job_folder = attempt.store.job_folder(attempt.job)
         self._every = every
         self._began = self._last = time.monotonic()
@@ -109,5 +110,5 @@ class Keeper:
         return None, None, []
 
     def _read(self, row: CheckpointRow) -> Saved:
-        tensors, words = checkpoint.read(self._job_folder / row.path)
+        tensors, words = checkpoint.read(self._job_folder / row.path, self._device)
         return Saved(row.phase, row.step, tensors, words)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 
 from thalweg.server.store import Store
 
 _LOOK = 0.05  # s
+
+_log = logging.getLogger(__name__)
 
 
 class News:
@@ -25,7 +29,11 @@ class News:
         seen = self._store.version()
         while True:
             await asyncio.sleep(_LOOK)
-            version = self._store.version()
+            try:
+                version = self._store.version()
+            except sqlite3.Error:
+                _log.exception("the store could not be looked at; trying again")
+                continue
             if version != seen:
                 seen, told = version, self._next
                 self._next = asyncio.get_running_loop().create_future()

@@ -115,7 +115,7 @@ def _cost(walked: Walked, final: Cost | None) -> dict[str, float]:
     """Everything charged, summed over replicas: start, warm-up, walk, final measurement."""
     spent = walked.here.position.spent
     counts = total(spent if final is None else spent.plus(final), walked.extra)
-    return {name: float(count) for name, count in counts.items()} | {"seconds": round(walked.seconds, 3)}
+    return {name: float(count) for name, count in counts.items()} | {"seconds": round(walked.seconds(), 3)}
 
 
 def _reasons(blueprint: Blueprint, outcomes: list[Outcome]) -> str:

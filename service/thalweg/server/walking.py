@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, cast
 
 import torch
@@ -40,7 +40,7 @@ class Walked(NamedTuple):
     trace: Trace
     draws: Draws | None
     extra: Cost | None  # spent by rows of the warm-up beside the replicas
-    seconds: float  # wall clock of all attempts
+    seconds: Callable[[], float]  # wall clock of all attempts, so far
     phase: str  # in which it ended
 
 
@@ -73,7 +73,7 @@ class Walker:
         if kernel is None:
             return self._home(self.blueprint.kernel, here, WARM_UP)
         if saved is not None and saved.phase == WALK:
-            here = Here(saved.step, saved.position(kernel), saved.tensors["here.acceptance"].to(self._device))
+            here = Here(saved.step, saved.position(kernel), saved.tensors["here.acceptance"])
             self._give_back(blocks, int(saved.words["stride"]))
         else:
             self.trace.add(here)
@@ -89,7 +89,7 @@ class Walker:
         warm = cast(Kernel, WarmUp(kernel)) if needs_warm_up(kernel) else kernel
         if saved is not None:
             position = saved.position(warm)
-            here = Here(saved.step, position, saved.tensors["here.acceptance"].to(self._device))
+            here = Here(saved.step, position, saved.tensors["here.acceptance"])
         else:
             here = self._begun(warm, self._starts, WARM_UP, Rules())
         if here.step < plan.warmup:
@@ -173,7 +173,7 @@ class Walker:
 
     def _home(self, kernel: Kernel, here: Here, phase: str) -> Walked:
         start = self._starts[: self.blueprint.plan.replicas]
-        return Walked(self.landscape, kernel, start, here, self.trace, self.draws, self.extra, self._seconds(), phase)
+        return Walked(self.landscape, kernel, start, here, self.trace, self.draws, self.extra, self._seconds, phase)
 
     def _rules(self) -> Rules:
         return Rules(self.blueprint.plan.stop, self.blueprint.plan.budget)

@@ -79,7 +79,7 @@ def _walk(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf) -> Ending:
     blueprint = read(jobs_pb2.JobSpec.FromString(row.spec))
     torch.set_num_threads(blueprint.plan.cpus)
     traits = blueprint.problem.traits()
-    walker = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every), pulse)
+    walker = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every, blueprint.plan.device), pulse)
     _describe(attempt, blueprint, repr(blueprint.kernel), walker.landscape.width)
     walked = walker.walked()
     _describe(attempt, blueprint, repr(walked.kernel), walked.landscape.width)
