@@ -248,13 +248,6 @@ def test_a_step_at_which_precession_swings_up_is_refused_with_the_largest_that_d
         Llg(0.5, True, 1.001 * largest).init(landscape, x, Stream.of(0, 1))
 
 
-def test_a_magnet_without_any_energy_is_refused() -> None:
-    with pytest.raises(BadInput, match="no term"):
-        problem = Magnet(FILM, Material(MS))
-        landscape = opened(problem)
-        Llg().init(landscape, problem.start(landscape, Stream.of(0, 1)), Stream.of(0, 1))
-
-
 def test_single_precision_marches_too() -> None:
     problem = Magnet(FILM, PT_CO, start=SkyrmionStart(8e-9))
     landscape = problem.open(CPU, torch.float32)

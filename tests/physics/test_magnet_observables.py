@@ -234,6 +234,8 @@ def test_a_magnet_keeps_its_magnetization_and_two_pictures() -> None:
         ("direction", lambda: UniformStart((math.inf, 0.0, 0.0))),
         ("external_field", lambda: Magnet(BOX, PT_CO, (0.0, 0.0))),  # type: ignore[arg-type]
         ("external_field", lambda: Magnet(BOX, PT_CO, (0.0, 0.0, math.nan))),
+        ("material", lambda: Magnet(BOX, Material(580e3))),
+        ("material", lambda: Magnet(Grid((1, 1, 1), (1e-9, 1e-9, 1e-9)), Material(580e3, 15e-12, 3e-3))),
         ("start.skyrmion.radius", lambda: Magnet(BOX, PT_CO, start=SkyrmionStart(20e-9))),
         ("start.skyrmion.radius", lambda: Magnet(BOX, PT_CO, start=SkyrmionStart(1e-9))),
     ],

@@ -47,7 +47,7 @@ class Llg:
 
     Raises:
         BadInput: damping 0 with nothing to move the spins, or with no step at which Heun is stable; a time step above
-            the stable one, with precession; a landscape without energy.
+            the stable one, with precession.
 
     Sources: Landau & Lifshitz, Phys. Z. Sowjetunion 8 (1935) 153; Gilbert, IEEE Trans. Magn. 40 (2004) 3443.
     """
@@ -77,8 +77,6 @@ class Llg:
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> LlgState:
         spins = cast(Precesses, landscape)
-        if not spins.curvature_bound() > 0:
-            raise BadInput("", "wanted a magnet with an energy, got one where no term is left to turn its spins")
         if self.precession and self.damping and self.time_step is not None:
             largest = self._stable_step(spins)
             if self.time_step > largest:

@@ -8,17 +8,22 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from thalweg_core.errors import BadInput
 from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Reading, value_of
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
 from thalweg_physics.magnet import checks, observables, ovf
+from thalweg_physics.magnet.anisotropy import Anisotropy
+from thalweg_physics.magnet.dmi import InterfacialDmi
+from thalweg_physics.magnet.exchange import Exchange
 from thalweg_physics.magnet.grid import Grid
 from thalweg_physics.magnet.landscape import MagnetLandscape
 from thalweg_physics.magnet.material import Material, UniaxialAnisotropy
 from thalweg_physics.magnet.picture import picture
 from thalweg_physics.magnet.spins import PRECESSION
 from thalweg_physics.magnet.starts import RandomStart, SkyrmionStart, UniformStart
+from thalweg_physics.magnet.zeeman import Zeeman
 
 __all__ = ["Grid", "Magnet", "Material", "RandomStart", "SkyrmionStart", "UniaxialAnisotropy", "UniformStart"]
 
@@ -53,6 +58,17 @@ class Magnet:
         for component in self.external_field:
             checks.finite("external_field", component, "T")
         self.start.check(self.grid)
+        terms = (
+            Exchange.of(self.grid, self.material),
+            InterfacialDmi.of(self.grid, self.material),
+            Anisotropy.of(self.material),
+            Zeeman.of(self.external_field, self.material),
+        )
+        if not any(term.stiffest() for term in terms):
+            raise BadInput(
+                "material",
+                "wanted an energy that turns spins, got none; give exchange, DMI, anisotropy, or problem.magnet.external_field",
+            )
 
     @property
     def energy_scale(self) -> float:
