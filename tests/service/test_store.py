@@ -215,6 +215,19 @@ def test_a_job_whose_workers_all_die_fails_in_the_end(store: Store) -> None:
     assert "SIGKILL" in row.outcome
 
 
+def test_a_job_that_gets_further_with_every_attempt_is_never_given_up(store: Store) -> None:
+    job = store.submit(new()).result()
+    for number in range(1, 30):
+        claimed = attempts.claim(store, store.job(job.id)).result()
+        assert claimed is not None
+        attempt = Attempt(store, job.id, number)
+        attempt.begin(1, "")
+        attempt.keep("walk", number, "path", None).result()
+        lost = attempts.lose(store, store.job(job.id), "preempted", max_attempts=2).result()
+        assert lost is not None
+        assert lost.state is State.QUEUED
+
+
 def test_a_job_lost_while_it_was_cancelled_is_not_run_again(store: Store) -> None:
     job, _ = begun(store)
     assert store.cancel(job.id).result().state is State.CANCELLING

@@ -21,7 +21,8 @@ from thalweg.v1 import jobs_pb2
 
 T = TypeVar("T")
 
-MAX_ATTEMPTS = 10  # arbitrary: a job that ten workers died of will kill the eleventh
+MAX_ATTEMPTS = 10
+"""In a row that came no further: a job that ten workers died of will kill the eleventh. Arbitrary."""
 
 
 def claim(store: Store, job: JobRow) -> Future[JobRow | None]:
@@ -38,10 +39,16 @@ def lose(store: Store, job: JobRow, reason: str, max_attempts: int = MAX_ATTEMPT
 def _lose(db: sqlite3.Connection, job: JobRow, reason: str, max_attempts: int) -> JobRow | None:
     if job.state is State.CANCELLING:
         return move(db, job, State.CANCELLED, f"cancelled; {reason} before it could hand over what it had")
-    if job.attempt >= max_attempts:
-        return move(db, job, State.FAILED, f"{reason}, in the last of {job.attempt} attempts; it was given up")
+    if job.attempt - _got_further(db, job) >= max_attempts:
+        words = f"{reason}; after {max_attempts} attempts in a row that came no further, it was given up"
+        return move(db, job, State.FAILED, words)
     columns = {"pid": None, "pid_mark": None}
     return move(db, job, State.QUEUED, f"{reason}; queued again from its last checkpoint", columns)
+
+
+def _got_further(db: sqlite3.Connection, job: JobRow) -> int:
+    """The last attempt that left a checkpoint; 0 for none."""
+    return int(db.execute("SELECT coalesce(max(attempt), 0) FROM checkpoints WHERE job = ?", [job.id]).fetchone()[0])
 
 
 @dataclass(frozen=True)
