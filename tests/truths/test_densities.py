@@ -23,6 +23,7 @@ from thalweg_physics.densities import DoubleWell, Gaussian, LogisticRegression
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)
+arviz.Numba.disable_numba()  # ArviZ 0.23's mcse(method="sd") fails with numba beside NumPy 2.4
 NUTS = """
 import sys
 
