@@ -21,8 +21,8 @@ from thalweg.v1 import jobs_pb2
 
 T = TypeVar("T")
 
-MAX_ATTEMPTS = 10
-"""In a row that came no further: a job that ten workers died of will kill the eleventh. Arbitrary."""
+MOST_LOSSES = 10
+"""Workers that die in a row without leaving a checkpoint: the eleventh would die too. Arbitrary."""
 
 
 def claim(store: Store, job: JobRow) -> Future[JobRow | None]:
@@ -31,24 +31,23 @@ def claim(store: Store, job: JobRow) -> Future[JobRow | None]:
     return store.writer.write(lambda db: move(db, job, State.STARTING, f"attempt {job.attempt + 1}", columns))
 
 
-def lose(store: Store, job: JobRow, reason: str, max_attempts: int = MAX_ATTEMPTS) -> Future[JobRow | None]:
+def give_back(store: Store, job: JobRow) -> Future[JobRow | None]:
+    """A claim whose worker was never started; None where the job has changed since `job` was read."""
+    return store.writer.write(lambda db: _lose(db, job, "the service stopped before the worker had started", job.losses))
+
+
+def lose(store: Store, job: JobRow, reason: str) -> Future[JobRow | None]:
     """Take the job from a worker that is gone; None where it has changed since `job` was read, a late beat included."""
-    return store.writer.write(lambda db: _lose(db, job, reason, max_attempts))
+    return store.writer.write(lambda db: _lose(db, job, reason, job.losses + 1))
 
 
-def _lose(db: sqlite3.Connection, job: JobRow, reason: str, max_attempts: int) -> JobRow | None:
+def _lose(db: sqlite3.Connection, job: JobRow, reason: str, losses: int) -> JobRow | None:
     if job.state is State.CANCELLING:
         return move(db, job, State.CANCELLED, f"cancelled; {reason} before it could hand over what it had")
-    if job.attempt - _got_further(db, job) >= max_attempts:
-        words = f"{reason}; after {max_attempts} attempts in a row that came no further, it was given up"
-        return move(db, job, State.FAILED, words)
-    columns = {"pid": None, "pid_mark": None}
+    if losses >= MOST_LOSSES:
+        return move(db, job, State.FAILED, f"{reason}; {losses} workers in a row came no further, and it was given up")
+    columns = {"pid": None, "pid_mark": None, "losses": losses}
     return move(db, job, State.QUEUED, f"{reason}; queued again from its last checkpoint", columns)
-
-
-def _got_further(db: sqlite3.Connection, job: JobRow) -> int:
-    """The last attempt that left a checkpoint; 0 for none."""
-    return int(db.execute("SELECT coalesce(max(attempt), 0) FROM checkpoints WHERE job = ?", [job.id]).fetchone()[0])
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,7 @@ class Attempt:
 
         def change(db: sqlite3.Connection, row: JobRow) -> None:
             db.execute(query, values)
+            db.execute("UPDATE jobs SET losses = 0 WHERE id = ?", [self.job])
 
         return self._write(change)
 

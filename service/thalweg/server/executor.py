@@ -49,7 +49,7 @@ class Executor:
         """Claims of a server that died before it had started the worker are given back; then the loop begins."""
         for job in self._store.at_work():
             if job.state is State.STARTING and job.pid is None:
-                attempts.lose(self._store, job, "the service stopped before the worker had started", sys.maxsize).result()
+                attempts.give_back(self._store, job).result()
         self._thread.start()
 
     def wake(self) -> None:

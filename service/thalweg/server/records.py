@@ -73,6 +73,7 @@ class JobRow(NamedTuple):
     state: State
     outcome: str
     attempt: int
+    losses: int  # workers that died since the last checkpoint
     pid: int | None  # the worker's, with the mark that tells it from a later process of the same number
     pid_mark: str | None
     beat: int  # grows while the worker holds its lease

@@ -19,6 +19,7 @@ CREATE TABLE jobs (
     state       INTEGER NOT NULL,
     outcome     TEXT NOT NULL DEFAULT '',
     attempt     INTEGER NOT NULL DEFAULT 0,
+    losses      INTEGER NOT NULL DEFAULT 0,
     pid         INTEGER,
     pid_mark    TEXT,
     beat        INTEGER NOT NULL DEFAULT 0,

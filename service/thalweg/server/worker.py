@@ -25,7 +25,7 @@ from thalweg.server.records import JobRow, State
 from thalweg.server.results import Ending, bring_home
 from thalweg.server.settings import lease_seconds
 from thalweg.server.store import Store
-from thalweg.server.walking import Walker
+from thalweg.server.walking import Walker, under
 from thalweg.v1 import jobs_pb2
 from thalweg_core.errors import BadInput
 
@@ -78,7 +78,8 @@ def _work(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf, folder: Pat
 def _walk(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf) -> Ending:
     blueprint = read(jobs_pb2.JobSpec.FromString(row.spec))
     torch.set_num_threads(blueprint.plan.cpus)
-    traits = blueprint.problem.traits()
+    with under(f"problem.{blueprint.problem_name}"):
+        traits = blueprint.problem.traits()
     walker = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every, blueprint.plan.device), pulse)
     _describe(attempt, blueprint, repr(blueprint.kernel), walker.landscape.width)
     walked = walker.walked()
