@@ -15,7 +15,7 @@ from torch import Tensor
 
 from thalweg.server.blueprint import Blueprint
 from thalweg.server.keeper import Keeper, Saved
-from thalweg.server.progress import WALK, WARM_UP, progress
+from thalweg.server.progress import WALK, WARM_UP, energy_scale, progress
 from thalweg.server.pulse import Pulse
 from thalweg.server.recorder import Draws, Here, Trace
 from thalweg_core import stopping, streaming
@@ -176,7 +176,11 @@ class Walker:
         return Walked(self.landscape, kernel, start, here, self.trace, self.draws, self.extra, self._seconds, phase)
 
     def _rules(self) -> Rules:
-        return Rules(self.blueprint.plan.stop, self.blueprint.plan.budget)
+        """The rules of the plan, with the energy to reach in the landscape's own unit."""
+        stop = self.blueprint.plan.stop
+        if stop.value is not None:
+            stop = replace(stop, value=stop.value / energy_scale(self.blueprint))
+        return Rules(stop, self.blueprint.plan.budget)
 
     def _stream(self, rows: int) -> Stream:
         return Stream.of(self.blueprint.plan.seed, rows, self._device)
