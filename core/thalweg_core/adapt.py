@@ -74,6 +74,7 @@ class DualAverage(NamedTuple):
 class WarmUpState(NamedTuple):
     inner: Any  # the sampler's own state
     average: DualAverage
+    moving: Tensor  # (B,) acceptance of each chain, averaged over its last steps
 
     @property
     def x(self) -> Tensor:
@@ -89,7 +90,9 @@ class WarmUp:
     """A sampler that learns its step size as it walks; `tuned` and `inner` hand over to the sampler proper.
 
     A first step size is found by doubling or halving until the mean acceptance of the panel at the start crosses 1/2.
-    Then one dual-averaging update a step [1]. A refused proposal that was not a number counts as acceptance 0. An
+    Then one dual-averaging update a step [1]. A refused proposal that was not a number counts as acceptance 0. Chains
+    that start on steep slopes may stand still at a step that suits the others: while one of the panel does, and for the
+    first hundred updates only, the panel's acceptance counts as 0, so that the step shrinks until all have come down. An
     unadjusted sampler is walked with its twin's refusals, so that a step tried too long cannot throw a chain away.
     A step size that was given is kept: then the warm-up only forgets the start.
 
@@ -113,19 +116,22 @@ class WarmUp:
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> WarmUpState:
         inner = self.kernel.init(landscape, x, rng)
         if not needs_warm_up(self.kernel):
-            return WarmUpState(inner, _begin(self.kernel.step_size or 1.0, inner.seen.value))
+            return self._at(inner, self.kernel.step_size or 1.0)
         if not self.kernel.adjusted and (landscape.noisy or not isinstance(landscape.manifold, Euclidean)):
             raise BadInput("step_size", "wanted a number: warm-up finds it by exact energies in flat space only; give one")
         step_size, cost = self._first_step_size(landscape, inner, rng)
         spent = inner.seen._replace(cost=inner.seen.cost.plus(cost))
-        return WarmUpState(inner._replace(seen=spent), _begin(step_size, inner.seen.value))
+        return self._at(inner._replace(seen=spent), step_size)
 
     def step(self, landscape: Landscape, state: WarmUpState, rng: Stream) -> tuple[WarmUpState, Info]:
         if not needs_warm_up(self.kernel):
             moved, info = self.kernel.step(landscape, state.inner, rng)
-            return WarmUpState(moved, state.average), info
+            return state._replace(inner=moved), info
         moved, info = self._try(math.exp(float(state.average.log_step[0])), landscape, state.inner, rng)
-        return WarmUpState(moved, _update(state.average, self.kernel.target_acceptance - self._pooled(info))), info
+        moving = state.moving + _NEWEST * (info.acceptance.nan_to_num(nan=0.0) - state.moving)
+        stuck = int(state.average.updates[0]) < _RESCUES and bool((moving[: self.panel] < _STUCK).any())
+        pooled = 0.0 if stuck else self._pooled(info)
+        return WarmUpState(moved, _update(state.average, self.kernel.target_acceptance - pooled), moving), info
 
     def tuned(self, state: WarmUpState) -> Tunable:
         """The sampler with the step size that the warm-up has found."""
@@ -136,6 +142,10 @@ class WarmUp:
     def inner(self, state: WarmUpState) -> Any:
         """The sampler's state to go on from."""
         return state.inner
+
+    def _at(self, inner: Any, step_size: float) -> WarmUpState:
+        value = inner.seen.value
+        return WarmUpState(inner, _begin(step_size, value), torch.full_like(value, 0.5))
 
     def _try(self, step_size: float, landscape: Landscape, inner: Any, rng: Stream) -> tuple[Any, Info]:
         kernel: Tunable = replace(self.kernel, step_size=step_size)  # type: ignore[type-var]
@@ -163,6 +173,10 @@ class WarmUp:
             step_size *= 2.0 if growing else 0.5
         return step_size, cost
 
+
+# A chain stands still where its acceptance, averaged over about five steps, is below a twentieth: never seen where the
+# step is right. A chain that a hundred shorter and shorter steps have not freed must not hold up the others. Arbitrary.
+_NEWEST, _STUCK, _RESCUES = 0.2, 0.05, 100
 
 # Constants of [1]: pull towards the centre, weight of the first steps, forgetting of the mean; the centre is ten times
 # the first step size, since trying long steps is cheap.

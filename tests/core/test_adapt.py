@@ -51,7 +51,7 @@ def acceptance(kernel: Any, place: Landscape, state: Any, steps: int, seed: int 
         (Mala(target_acceptance=0.8), PLACE, 0.8, 0.3 / math.sqrt(PANEL)),
         (Hmc(leapfrog_steps=8), PLACE, 0.8, 0.15),  # all chains share a trajectory's length, which the panel cannot average
         (Hmc(leapfrog_steps=8, temperature=0.3), Spins(2.0, 3.0), 0.8, 0.15),
-        (Ula(), PLACE, 0.9, 0.2 / math.sqrt(PANEL)),
+        (Ula(), PLACE, 0.98, 0.1 / math.sqrt(PANEL)),
     ],
 )
 def test_the_tuned_sampler_is_accepted_as_often_as_asked_for(kernel: Any, place: Landscape, target: float, noise: float) -> None:

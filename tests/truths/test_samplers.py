@@ -117,6 +117,14 @@ def test_the_gauge_of_ula_is_the_acceptance_of_its_twin() -> None:
     assert bool((unknown.acceptance == 1).all())
 
 
+@pytest.mark.parametrize(("coordinates", "percent"), [(1, 11.0), (10, 4.0), (100, 1.5)])
+def test_the_gauge_that_warm_up_aims_at_stands_for_the_bias_that_is_stated(coordinates: int, percent: float) -> None:
+    h = 2 * (1 - 1 / (1 + percent / 100))  # from the closed form of the variance
+    scales = (1.0,) * coordinates
+    found = course(Mala(step_size=h), Normal(scales), normal_start(scales, 2000), 5).acceptance
+    assert abs(found - Ula.target_acceptance) < 0.005  # the percentages are rounded
+
+
 @pytest.mark.parametrize("x", [1.0, 5.0])
 def test_ula_on_spheres_tends_to_the_langevin_function_linearly_in_its_step(x: float) -> None:
     def bias(h: float) -> Estimate:

@@ -34,7 +34,7 @@ class Ula:
     Elsewhere it is 1. At T = 0 it is gradient descent.
 
     Args:
-        step_size: h, in units of x² / U; left out, warm-up aims at a twin's acceptance of 0.9.
+        step_size: h, in units of x² / U; left out, warm-up aims at a twin's acceptance of 0.98.
         temperature: T of exp(-U / T), in units of U.
 
     Sources: Parisi, Nucl. Phys. B 180 (1981) 378; Roberts & Tweedie, Bernoulli 2 (1996) 341.
@@ -47,7 +47,7 @@ class Ula:
     goal: ClassVar[Goal] = Goal.DRAWS
     State: ClassVar[type] = UlaState
     adjusted: ClassVar[bool] = False
-    target_acceptance: ClassVar[float] = 0.9  # arbitrary: a variance some per cent too large where U is a quadratic form
+    target_acceptance: ClassVar[float] = 0.98  # variances too large by 11, 4, 1.5 % in 1, 10, 100 equal normal coordinates
 
     def __post_init__(self) -> None:
         if self.step_size is not None:
