@@ -91,9 +91,9 @@ class WarmUp:
 
     A first step size is found by doubling or halving until the mean acceptance of the panel at the start crosses 1/2.
     Then one dual-averaging update a step [1]. A refused proposal that was not a number counts as acceptance 0. Chains
-    that start on steep slopes may stand still at a step that suits the others: while one of the panel does, and for the
-    first hundred updates only, the panel's acceptance counts as 0, so that the step shrinks until all have come down. An
-    unadjusted sampler is walked with its twin's refusals, so that a step tried too long cannot throw a chain away.
+    that start on steep slopes may stand still at a step that suits the others: while one of the panel does, in the first
+    hundred updates, the panel's counts as 0 like its own, so that the step shrinks until all have come down. An unadjusted
+    sampler is walked with its twin's refusals, so that a step tried too long cannot throw a chain away.
     A step size that was given is kept: then the warm-up only forgets the start.
 
     Args:
@@ -129,7 +129,7 @@ class WarmUp:
             return state._replace(inner=moved), info
         moved, info = self._try(math.exp(float(state.average.log_step[0])), landscape, state.inner, rng)
         moving = state.moving + _NEWEST * (info.acceptance.nan_to_num(nan=0.0) - state.moving)
-        stuck = int(state.average.updates[0]) < _RESCUES and bool((moving[: self.panel] < _STUCK).any())
+        stuck = _may_shrink(state.average) and bool((moving[: self.panel] < _STUCK).any())
         pooled = 0.0 if stuck else self._pooled(info)
         return WarmUpState(moved, _update(state.average, self.kernel.target_acceptance - pooled), moving), info
 
@@ -174,9 +174,10 @@ class WarmUp:
         return step_size, cost
 
 
-# A chain stands still where its acceptance, averaged over about five steps, is below a twentieth: never seen where the
-# step is right. A chain that a hundred shorter and shorter steps have not freed must not hold up the others. Arbitrary.
-_NEWEST, _STUCK, _RESCUES = 0.2, 0.05, 100
+# A chain stands still where its acceptance, averaged over about five steps, is below a twentieth: hardly ever so where the
+# step is right. A chain that neither a hundred steps nor one ten thousand times shorter have freed must not hold up the
+# others. Arbitrary.
+_NEWEST, _STUCK, _RESCUES, _SHORTEST = 0.2, 0.05, 100, 1e-4
 
 # Constants of [1]: pull towards the centre, weight of the first steps, forgetting of the mean; the centre is ten times
 # the first step size, since trying long steps is cheap.
@@ -187,6 +188,12 @@ def _begin(step_size: float, like: Tensor) -> DualAverage:
     log_step = torch.full_like(like, math.log(step_size), dtype=torch.float64)
     zero = torch.zeros_like(log_step)
     return DualAverage(log_step, log_step.clone(), zero, log_step + math.log(_BOLD), zero.to(torch.int64))
+
+
+def _may_shrink(average: DualAverage) -> bool:
+    """Whether a chain that stands still may still make the others wait."""
+    shortest = float(average.centre[0]) + math.log(_SHORTEST / _BOLD)
+    return int(average.updates[0]) < _RESCUES and float(average.log_step[0]) > shortest
 
 
 def _update(average: DualAverage, shortfall: float) -> DualAverage:

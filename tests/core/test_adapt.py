@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import torch
 from tests.core.valleys import Cliff, NoisyNormal, Normal, NormalSlope, Spins, spins
+from torch import Tensor
 
 from thalweg_core import adapt
 from thalweg_core.adapt import PANEL, WarmUp, needs_warm_up
 from thalweg_core.descent.adam import Adam
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import take_rows
-from thalweg_core.landscape import EXACT_VALUE, FLAT, Landscape
+from thalweg_core.landscape import EXACT_VALUE, FLAT, Evaluation, Landscape
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
@@ -96,6 +97,7 @@ def test_dual_averaging_is_that_of_hoffman_and_gelman() -> None:
     centre, shortfall, mean = math.log(10) + first, 0.0, first
     for t in range(1, 20):
         state, info = warm_up.step(PLACE, state, rng.at(t))
+        assert float(state.moving.min()) > 0.05  # no chain stands still, or its vote would be in the mean
         shortfall += (0.574 - float(info.acceptance.mean()) - shortfall) / (t + 10)  # t0 = 10
         log_step = centre - math.sqrt(t) / 0.05 * shortfall  # gamma = 0.05
         mean += t**-0.75 * (log_step - mean)  # kappa = 0.75
@@ -108,6 +110,42 @@ def test_proposals_that_are_not_numbers_shorten_the_step() -> None:
     warm_up, position = warmed(Mala(target_acceptance=0.7), place, 64, 150)
     step = warm_up.tuned(position.state).step_size
     assert step is not None and step < 1  # counted as accepted, they would have driven it towards the width of 100
+
+
+class Slope(Normal):
+    """U = exp(3 x_0) + exp(-3 x_0) + |x|² / 2: the further out, the steeper, beyond any step that suits the middle."""
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+        seen, up, down = super().evaluate(x, rng), torch.exp(3 * x[:, 0]), torch.exp(-3 * x[:, 0])
+        grad = seen.grad.clone()
+        grad[:, 0] += 3 * (up - down)
+        return Evaluation.exact(seen.value + up + down, grad)
+
+
+@pytest.mark.parametrize("kernel", [Mala(), Hmc(leapfrog_steps=4)])
+def test_chains_that_start_on_steep_slopes_come_down_before_the_warm_up_ends(kernel: Any) -> None:
+    place, rng = Slope((1.0, 1.0)), Stream.of(1, 64)
+    x = rng.named("start").normal((2,))
+    x[::8, 0] = 3.0  # curvature 70 000 there, 18 in the middle
+    warm_up = WarmUp(kernel)
+    state = warm_up.init(place, x, rng)
+    for step in range(1, 151):
+        state, _ = warm_up.step(place, state, rng.at(step))
+    assert float(state.x[:, 0].abs().max()) < 1.5
+    found, _ = acceptance(warm_up.tuned(state), place, state.inner, 100)
+    assert 0.4 < found < 0.95
+
+
+def test_a_chain_that_nothing_frees_does_not_hold_up_the_others() -> None:
+    place, rng = Cliff((1.0, 1.0)), Stream.of(1, 64)
+    x = 0.3 * rng.named("start").normal((2,))
+    x[3, 0] = 5.0  # where the energy is not a number
+    warm_up = WarmUp(Mala())
+    state = warm_up.init(place, x, rng)
+    for step in range(1, 401):
+        state, _ = warm_up.step(place, state, rng.at(step))
+    found, _ = acceptance(warm_up.tuned(state), place, state.inner, 100)
+    assert abs(found - 0.574) < 0.1 and float(state.x[3, 0]) == 5.0
 
 
 def test_a_step_size_that_was_given_is_kept_and_the_walk_is_the_sampler_s_own() -> None:

@@ -47,7 +47,7 @@ class Ula:
     goal: ClassVar[Goal] = Goal.DRAWS
     State: ClassVar[type] = UlaState
     adjusted: ClassVar[bool] = False
-    target_acceptance: ClassVar[float] = 0.98  # variances too large by 11, 4, 1.5 % in 1, 10, 100 equal normal coordinates
+    target_acceptance: ClassVar[float] = 0.98  # variances too large by 11, 4, 2 % in 1, 10, 100 equal normal coordinates
 
     def __post_init__(self) -> None:
         if self.step_size is not None:
