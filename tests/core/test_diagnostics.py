@@ -17,6 +17,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import arviz as az
 
+if az.Numba.numba_flag:
+    az.Numba.disable_numba()  # where it is installed: its mcse is an array of one, and compiling takes longer than computing
+
 
 def autoregression(rho: float, steps: int, chains: int, coordinates: int = 1, seed: int = 0) -> Tensor:
     """Chains with correlation rho between neighbours and variance 1, drawn from their stationary law: (S, B, d)."""

@@ -18,6 +18,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import arviz as az
 
+if az.Numba.numba_flag:
+    az.Numba.disable_numba()  # where it is installed: its mcse is an array of one, and compiling takes longer than computing
+
 
 def autoregression(rho: float, steps: int, chains: int, coordinates: int, seed: int = 0) -> Tensor:
     noise = Stream.of(seed, chains).normal((steps, coordinates)).transpose(0, 1)
