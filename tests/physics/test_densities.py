@@ -207,3 +207,15 @@ def test_what_cannot_be_a_density_is_refused_by_the_name_of_its_field(field: str
 def test_a_misspelt_data_set_is_answered_with_the_right_name() -> None:
     with pytest.raises(BadInput, match="did you mean 'breast_cancer'"):
         LogisticRegression("brest_cancer")
+
+
+def test_a_chain_has_the_same_bits_wherever_it_stands_in_its_chunk() -> None:
+    landscape = LogisticRegression("breast_cancer").open(torch.device("cpu"), torch.float64)
+    one, others = torch.randn(1, 31, dtype=torch.float64), torch.randn(32, 31, dtype=torch.float64)
+    seen = []
+    for place in range(32):
+        x = others.clone()
+        x[place] = one[0]
+        evaluation = landscape.evaluate(x, Stream.of(0, 32))
+        seen.append(torch.cat([evaluation.value[place, None], evaluation.grad[place], landscape.gradient(x)[place]]))
+    assert all(torch.equal(row, seen[0]) for row in seen)

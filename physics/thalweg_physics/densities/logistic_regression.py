@@ -24,6 +24,10 @@ DATASETS = {"breast_cancer": (569, 30)}
 WIDTH = 32
 """Rows of β that are multiplied together. About the fastest, and a row's bits must not depend on its neighbours."""
 
+ALIGNED = 16
+"""The design is filled up with zeros to a multiple of this on both sides: a matrix product may round a row of its result by
+where the row begins in memory, and then every row begins alike."""
+
 
 class Data(NamedTuple):
     """A data set: features of mean 0 and standard deviation 1 behind a column of ones, labels 0 and 1."""
@@ -85,9 +89,12 @@ class LogisticLandscape(FlatLandscape):
     width: ClassVar[int] = WIDTH
 
     def __init__(self, design: Tensor, labels: Tensor, prior_scale: float) -> None:
-        self.design, self.labels, self.prior_scale = design.contiguous(), labels, prior_scale
-        self.across = self.design.T.contiguous()  # (d, n)
-        self.pull = labels @ self.design  # (d,) the part of the gradient that does not depend on β
+        self.design, self.labels, self.prior_scale = design, labels, prior_scale
+        self.pull = labels @ design  # (d,) the part of the gradient that does not depend on β
+        n, d = design.shape
+        filled = torch.nn.functional.pad(design, (0, -d % ALIGNED, 0, -n % ALIGNED))
+        self.filled = filled.contiguous()  # (n', d')
+        self.across = filled[:, :d].T.contiguous()  # (d, n')
 
     def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
         return Evaluation.exact(*in_chunks(self._both, x, WIDTH))
@@ -100,20 +107,25 @@ class LogisticLandscape(FlatLandscape):
 
     def accuracy(self, x: Tensor) -> Tensor:
         """Part of the labels that the sign of z foretells, (B,)."""
-        right = in_chunks(lambda beta: (((beta @ self.across > 0) == (self.labels > 0.5)).to(x.dtype),), x, WIDTH)[0]
+        right = in_chunks(lambda beta: (((self._logits(beta) > 0) == (self.labels > 0.5)).to(x.dtype),), x, WIDTH)[0]
         return row_sum(right) / len(self.labels)
+
+    def _logits(self, beta: Tensor) -> Tensor:
+        return (beta @ self.across)[:, : len(self.labels)]
 
     def _both(self, beta: Tensor) -> tuple[Tensor, Tensor]:
         z = beta @ self.across
         return self._energy(beta, z), self._gradient(beta, z)
 
     def _energy(self, beta: Tensor, z: Tensor) -> Tensor:
+        z = z[:, : len(self.labels)]
         softplus = z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
         rest = beta * (beta / (2 * self.prior_scale**2) - self.pull)
         return softplus.sum(dim=1) + rest.sum(dim=1)  # always WIDTH rows: `row_sum` is not needed
 
     def _gradient(self, beta: Tensor, z: Tensor) -> Tensor:
-        return torch.sigmoid(z) @ self.design - self.pull + beta / self.prior_scale**2
+        expected = 0.5 + 0.5 * torch.tanh(0.5 * z)  # torch.sigmoid rounds by where a number lies in memory: see `rows.py`
+        return (expected @ self.filled)[:, : len(self.pull)] - self.pull + beta / self.prior_scale**2
 
 
 def load(dataset: str) -> Data:
