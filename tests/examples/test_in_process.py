@@ -22,7 +22,7 @@ def in_process() -> ModuleType:
 
 
 def test_the_h2_job_runs_without_a_service(in_process: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    in_process.h2(steps=30)
+    in_process.h2(steps=6)
     energies = [
         (float(value), float(error)) for value, error in re.findall(r"H2: (-?\d\.\d+) ± (\d\.\d+) Ha", capsys.readouterr().out)
     ]
