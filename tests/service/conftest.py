@@ -37,7 +37,7 @@ class Service:
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, env={**os.environ, **self._environment}, stdout=log, stderr=log)
-        until(lambda: (self.data / "server.json").exists() or self.process.poll() is not None, 60)
+        until(lambda: (self.data / "server.json").exists() or self.process.poll() is not None, 120)
         address = json.loads((self.data / "server.json").read_text())["address"]
         self.channel = grpc.insecure_channel(address)
         self.jobs = jobs_pb2_grpc.JobServiceStub(self.channel)
@@ -73,7 +73,7 @@ class Service:
 
     def submit(self, spec: dict[str, Any], request_id: str = "", check: bool = False) -> jobs_pb2.Job:
         request = jobs_pb2.SubmitJobRequest(spec=specs.load(spec), request_id=request_id, validate_only=check)
-        return self.jobs.SubmitJob(request, timeout=60).job
+        return self.jobs.SubmitJob(request, timeout=120).job
 
     def row(self, job: str) -> JobRow:
         return self.store.job(job)
@@ -81,23 +81,24 @@ class Service:
     def job(self, job: str) -> jobs_pb2.Job:
         return self.jobs.GetJob(jobs_pb2.GetJobRequest(id=job), timeout=30).job
 
-    def ended(self, job: str, seconds: float = 60) -> JobRow:
+    def ended(self, job: str, seconds: float = 120) -> JobRow:
         """The job once it has ended; asked of the store, so that it does not matter whether a server runs."""
         until(lambda: self.row(job).state in ENDED, seconds)
         return self.row(job)
 
     def events(self, job: str, after: int = 0) -> list[jobs_pb2.JobEvent]:
         """Until the job has ended."""
-        return [r.event for r in self.jobs.WatchJob(jobs_pb2.WatchJobRequest(id=job, after=after), timeout=60)]
+        return [r.event for r in self.jobs.WatchJob(jobs_pb2.WatchJobRequest(id=job, after=after), timeout=120)]
 
-    def reached(self, job: str, phase: str, step: int, seconds: float = 60) -> JobRow:
-        """The job once it has reported this step of this phase."""
+    def reached(self, job: str, phase: str, step: int, seconds: float = 120) -> JobRow:
+        """The job once it has reported, or kept, this step of this phase."""
 
         def there() -> bool:
             row = self.row(job)
             progress = jobs_pb2.Progress.FromString(row.progress or b"")
+            places = [(progress.phase, progress.step), *((kept.phase, kept.step) for kept in self.store.checkpoints(job))]
             assert row.state not in ENDED, f"it ended before the test could disturb it: {row.outcome}"
-            return row.state is State.RUNNING and progress.phase == phase and progress.step >= step
+            return row.state is State.RUNNING and any(p == phase and s >= step for p, s in places)
 
         until(there, seconds)
         return self.row(job)
@@ -112,7 +113,7 @@ def until(true: Callable[[], Any], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"waited {seconds} s in vain"
-        time.sleep(0.02)
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

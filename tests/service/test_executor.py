@@ -83,7 +83,7 @@ def test_a_job_cancelled_in_the_queue_never_starts(service: Service, sampling: S
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds children in /proc")
 def test_a_fork_server_that_dies_takes_no_worker_with_it_and_is_replaced(own_service: Make, sampling: Sampling) -> None:
     service = own_service()
-    running = service.submit(sampling(steps=600))
+    running = service.submit(sampling(steps=2000))
     service.reached(running.id, "walk", 1)
     tasks = Path(f"/proc/{service.process.pid}/task").iterdir()
     (fork_server,) = [int(child) for task in tasks for child in (task / "children").read_text().split()]
@@ -109,7 +109,7 @@ def test_a_worker_that_does_not_listen_is_stopped_by_signals(own_service: Make, 
 
 def test_a_silent_worker_is_replaced_and_the_job_goes_on(own_service: Make, sampling: Sampling) -> None:
     service = own_service(THALWEG_LEASE_SECONDS="4")
-    job = service.submit(sampling(steps=400))
+    job = service.submit(sampling(steps=2000))
     pid = service.reached(job.id, "walk", 30).pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
@@ -143,7 +143,7 @@ def test_a_service_that_nobody_needs_ends_by_itself(tmp_path: Path, sampling: Sa
     service = Service.__new__(Service)
     service.data, service._environment, service._store = tmp_path / "data", {}, None
     service.start("--exit-when-idle", "1")
-    job = service.submit(sampling(steps=400))
+    job = service.submit(sampling(steps=2000))
     service.channel.close()
     assert service.process.wait(60) == 0
     assert service.row(job.id).state is State.SUCCEEDED  # it did not leave before
@@ -155,7 +155,7 @@ def test_a_service_that_ends_when_idle_first_waits_for_its_workers(tmp_path: Pat
     service = Service.__new__(Service)
     service.data, service._environment, service._store = tmp_path / "data", {}, None
     service.start("--exit-when-idle", "60")
-    job = service.submit(sampling(steps=1000))
+    job = service.submit(sampling(steps=2000))
     service.reached(job.id, "walk", 1)
     service.process.terminate()
     time.sleep(0.5)
@@ -169,7 +169,7 @@ def test_a_service_that_ends_when_idle_first_waits_for_its_workers(tmp_path: Pat
 
 def test_sigterm_ends_the_service_and_leaves_the_worker_to_the_next_one(own_service: Make, sampling: Sampling) -> None:
     service = own_service()
-    job = service.submit(sampling(steps=600))
+    job = service.submit(sampling(steps=2000))
     before = service.reached(job.id, "walk", 1)
     assert service.stop() == 0
     assert not (service.data / "server.json").exists()

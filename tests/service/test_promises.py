@@ -119,7 +119,7 @@ def test_acknowledged_jobs_survive_a_killed_server_and_run_after_its_restart(own
 
 def test_a_watch_over_a_killed_server_sees_every_number_once(own_service, sampling) -> None:  # type: ignore[no-untyped-def]
     service = own_service()
-    job = service.submit(sampling(steps=500))
+    job = service.submit(sampling(steps=2000))
     numbers: list[int] = []
     for response in service.jobs.WatchJob(jobs_pb2.WatchJobRequest(id=job.id)):
         numbers.append(response.event.number)

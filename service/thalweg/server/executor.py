@@ -6,6 +6,7 @@ they are found by their process numbers, and by the beat of their leases.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 _TICK = 0.1  # s
 _KILL_AFTER = 3.0  # s between SIGTERM and SIGKILL
 _USABLE = 0.9  # of the memory
+_REVIVE = 2.0  # s between two starts of the fork server, should it die of what it imports
 _AT_ONCE = 64  # jobs started in one look; arbitrary
 
 
@@ -47,9 +49,7 @@ class Executor:
 
     def start(self) -> None:
         """Claims of a server that died before it had started the worker are given back; then the loop begins."""
-        for job in self._store.at_work():
-            if job.state is State.STARTING and job.pid is None:
-                attempts.give_back(self._store, job).result()
+        self._give_back_unstarted()
         self._thread.start()
 
     def wake(self) -> None:
@@ -73,6 +73,8 @@ class Executor:
             self._wake.clear()
 
     def _tick(self) -> None:
+        if self._nursery.revived():
+            self._give_back_unstarted()
         at_work = self._store.at_work()
         ended = self._nursery.ended()
         for job in at_work:
@@ -82,6 +84,12 @@ class Executor:
             self._start_queued(self._store.queued(_AT_ONCE), self._store.at_work())
 
     # --- starting
+
+    def _give_back_unstarted(self) -> None:
+        """Claims whose order went down with the process that was to carry it out; if it was, its worker is fenced off."""
+        for job in self._store.at_work():
+            if job.state is State.STARTING and job.pid is None:
+                attempts.give_back(self._store, job).result()
 
     def _start_queued(self, queued: list[JobRow], at_work: list[JobRow]) -> None:
         """In the order of their submission, as long as processors and memory last; a large job is not overtaken for ever."""
@@ -154,6 +162,7 @@ class Nursery:
         self._folder = folder
         self._ended: queue.SimpleQueue[tuple[tuple[str, int], int]] = queue.SimpleQueue()
         self._own: list[tuple[JobRow, subprocess.Popen[bytes]]] = []
+        self._spawned = time.monotonic()
         self._process = self._spawn()
 
     def start(self, job: JobRow) -> None:
@@ -162,12 +171,17 @@ class Nursery:
             self._own.append((job, self._start_interpreter(job)))
             return
         order = json.dumps({"job": job.id, "attempt": job.attempt}).encode() + b"\n"
-        try:
+        with contextlib.suppress(OSError):  # it has died: the next look revives it, and gives the claim back
             self._send(order)
-        except OSError:
-            self._process.wait()
-            self._process = self._spawn()
-            self._send(order)
+
+    def revived(self) -> bool:
+        """Whether the fork server had died; then there is a new one."""
+        if self._process.poll() is None or time.monotonic() - self._spawned < _REVIVE:
+            return False
+        _log.warning("the fork server has died and is started anew")
+        self._spawned = time.monotonic()
+        self._process = self._spawn()
+        return True
 
     def ended(self) -> dict[tuple[str, int], int]:
         """Exit statuses of attempts, since the last time."""

@@ -56,6 +56,10 @@ class Pulse:
         now = time.monotonic()
         return now - self._reported >= max(_REPORT, (now - self._began) / _REPORTS)
 
+    def hurry(self) -> None:
+        """Report at the next occasion: something new has begun."""
+        self._reported = -float("inf")
+
     def report(self, progress: jobs_pb2.Progress) -> None:
         """Does not wait until it is written."""
         self._reported = time.monotonic()

@@ -130,6 +130,7 @@ class Walker:
         last = plan.warmup if phase == WARM_UP else plan.last_step(self.blueprint.kernel.goal)
         rules = Rules() if phase == WARM_UP else self._rules()
         rng = self._stream(len(here.position.outcome)).named(phase)
+        self.pulse.hurry()
         for frame in walk(kernel, self.landscape, here.position, rng, range(here.step + 1, last + 1), rules):
             here = Here(frame.step, frame.position, frame.info.acceptance)
             if phase == WALK:
