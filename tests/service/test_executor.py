@@ -169,7 +169,7 @@ def test_a_service_that_ends_when_idle_first_waits_for_its_workers(tmp_path: Pat
 
 def test_sigterm_ends_the_service_and_leaves_the_worker_to_the_next_one(own_service: Make, sampling: Sampling) -> None:
     service = own_service()
-    job = service.submit(sampling(steps=2000))
+    job = service.submit(sampling(steps=5000))
     before = service.reached(job.id, "walk", 1)
     assert service.stop() == 0
     assert not (service.data / "server.json").exists()
