@@ -9,6 +9,7 @@ import torch
 from thalweg.server import machine
 from thalweg.server.blueprint import Blueprint, read
 from thalweg.server.describe import fitting_methods
+from thalweg.server.posterior import FEWEST
 from thalweg.server.recorder import trace_bytes
 from thalweg.v1 import jobs_pb2
 from thalweg_core.adapt import PANEL, needs, needs_warm_up
@@ -76,6 +77,10 @@ def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
     if kernel.goal is Goal.DRAWS:
         if plan.stop != Stop():
             raise BadInput("stop", f"method.{method} samples, and every draw counts: leave the rules out, and set plan.steps")
+        if plan.last_step(kernel.goal) < FEWEST:
+            raise BadInput(
+                "steps", f"wanted at least {FEWEST} draws per chain, so that their error can be told, got {plan.steps}"
+            )
         if needs_warm_up(kernel) and plan.warmup == 0:
             raise BadInput(
                 "warmup", f"wanted steps to find method.{method}.step_size in, got 0; set some 200, or give the step size"

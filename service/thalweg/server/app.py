@@ -49,6 +49,7 @@ _log = logging.getLogger(__name__)
 def serve(data: Path, address: str = "127.0.0.1:0", exit_when_idle: float | None = None) -> int:
     """Run the service of a folder until it is told to stop, or nobody needs it; the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("torch").setLevel(logging.WARNING)
     if (why := not_loopback(address)) is not None:
         print(why, file=sys.stderr)
         return CANNOT_SERVE

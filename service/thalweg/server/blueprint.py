@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from google.protobuf.message import Message
@@ -30,13 +31,18 @@ class Blueprint(NamedTuple):
         """Whether every step counts, as for a sampler."""
         return self.kernel.goal is Goal.DRAWS
 
+    @property
+    def energy_scale(self) -> float:
+        """Energy as it is reported over U: 1 unless the problem reports it in a unit that people know."""
+        return _energy_scale(self.problem)
+
     def sha256(self) -> str:
         """Hash of the specification with all defaults filled in."""
         return hashlib.sha256(repr((self.problem, self.kernel, self.plan)).encode()).hexdigest()
 
 
 def read(spec: jobs_pb2.JobSpec) -> Blueprint:
-    """The blueprint of a spec.
+    """The blueprint of a spec. Energies that the user gave in the unit of the reports are in the landscape's own here.
 
     Raises:
         BadInput: with the path of the field in the spec, such as "problem.magnet.grid.cells".
@@ -47,7 +53,23 @@ def read(spec: jobs_pb2.JobSpec) -> Blueprint:
         plan = decode(spec.plan, Plan)
     except BadInput as bad:
         raise bad.under("plan") from None
+    scale = _energy_scale(problem)
+    if plan.stop.value is not None:
+        plan = replace(plan, stop=replace(plan.stop, value=plan.stop.value / scale))
+    if scale != 1.0 and hasattr(kernel, "temperature"):
+        kernel = _at_temperature(kernel, getattr(spec.method, method_name), scale, f"method.{method_name}")
     return Blueprint(problem_name, cast(Problem, problem), method_name, cast(Kernel, kernel), plan)
+
+
+def _energy_scale(problem: Any) -> float:
+    return float(getattr(problem, "energy_scale", 1.0))
+
+
+def _at_temperature(kernel: Any, given: Message, scale: float, path: str) -> Any:
+    """The sampler at k_B T in the landscape's own unit; there is no default where that unit is nobody's."""
+    if not given.HasField("temperature"):
+        raise BadInput(f"{path}.temperature", "wanted k_B T in J, in which this problem reports its energy (4.14e-21 at 300 K)")
+    return replace(kernel, temperature=kernel.temperature / scale)
 
 
 def _built(side: str, message: Message, names: Any) -> tuple[str, Any]:

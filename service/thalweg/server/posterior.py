@@ -11,7 +11,6 @@ from torch import Tensor
 
 from thalweg.server.artifacts import Shelf
 from thalweg.server.blueprint import Blueprint
-from thalweg.server.progress import energy_scale
 from thalweg.server.walking import Walked
 from thalweg.v1 import results_pb2
 from thalweg_core.diagnostics import Quality, mcse_mean, quality
@@ -32,7 +31,7 @@ _AT_ONCE = 2**21  # numbers whose autocovariance is taken together: some 100 MB
 
 def posterior(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf, result: results_pb2.Result) -> str | None:
     """Fill the result from the draws, write them down, and say in one sentence what they are worth; None for too few."""
-    position, scale = walked.here.position, energy_scale(blueprint)
+    position, scale = walked.here.position, blueprint.energy_scale
     steps = int(position.stopped_at.min())  # chains that a budget stopped early have this many in common
     if walked.draws is None or steps < FEWEST:
         return None
@@ -107,8 +106,8 @@ def _put_final(walked: Walked, shelf: Shelf, scale: float) -> None:
 
 
 def _observe(result: results_pb2.Result, name: str, value: float, error: float = 0.0) -> None:
-    """Numbers that are none are left out."""
-    if math.isfinite(value):
+    """Numbers that are none are left out; R-hat is infinite where chains stand still apart."""
+    if not math.isnan(value):
         result.observables[name].CopyFrom(
             results_pb2.Observable(value=value, standard_error=error if math.isfinite(error) else 0.0)
         )

@@ -30,7 +30,7 @@ def progress(
 ) -> jobs_pb2.Progress:
     """Of a walk that stands here; `extra` is what rows beside the replicas have spent, `running` what the draws say so far."""
     plan, position = blueprint.plan, here.position
-    seen, scale = position.state.seen, energy_scale(blueprint)
+    seen, scale = position.state.seen, blueprint.energy_scale
     steps = plan.warmup if phase == WARM_UP else plan.asked_for(blueprint.kernel.goal)
     values, variances = (t[: plan.replicas].double().cpu().numpy() for t in (seen.value, seen.value_var))
     report = jobs_pb2.Progress(
@@ -51,11 +51,6 @@ def progress(
     if running is not None and np.isfinite(largest := float((summary := summarize(running)).rhat.max())):
         report.rhat, report.ess = largest, float(summary.ess.min())
     return report
-
-
-def energy_scale(blueprint: Blueprint) -> float:
-    """Reported energy over U: 1 unless the problem reports in a unit that people know."""
-    return float(getattr(blueprint.problem, "energy_scale", 1.0))
 
 
 def total(spent: Cost, extra: Cost | None) -> dict[str, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -43,12 +45,13 @@ def _version(package: str) -> str:
         return ""
 
 
+@cache
 def _revision(root: Path) -> str:
-    """The commit that a source tree stands at; empty for an installed package. Read from files: no process is started."""
+    """The commit that a source tree stands at, "-dirty" where files differ from it; empty for an installed package."""
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        head = (root / ".git" / "HEAD").read_text().strip()
-        if not head.startswith("ref: "):
-            return head
-        return (root / ".git" / head.removeprefix("ref: ")).read_text().strip()
-    except OSError:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
         return ""

@@ -13,7 +13,7 @@ from thalweg.server.artifacts import Shelf
 from thalweg.server.blueprint import Blueprint
 from thalweg.server.medians import median
 from thalweg.server.posterior import posterior
-from thalweg.server.progress import WARM_UP, energy_scale, total
+from thalweg.server.progress import WARM_UP, total
 from thalweg.server.recorder import COLUMNS
 from thalweg.server.records import State
 from thalweg.server.walking import Walked, under
@@ -45,6 +45,8 @@ def bring_home(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shel
     result = results_pb2.Result(unit=traits.unit, stops={o.sentence: n for o, n in Counter(outcomes).items()})
     final_cost = None if blueprint.draws else _measure(blueprint, walked, shelf, result)
     words = posterior(blueprint, traits, walked, shelf, result) if blueprint.draws else _reasons(blueprint, outcomes)
+    if not blueprint.draws and walked.here.step == 0 and not CONVERGED.intersection(outcomes):
+        words = f"not a single step was taken: {words}"
     if words is None:
         too_few = f"{outcomes[0].sentence}, before there were enough draws to tell anything"
         return Ending(State.CANCELLED if cancelled else State.FAILED, too_few, None)
@@ -99,7 +101,7 @@ def _observable(seen: Observed, seed: int) -> results_pb2.Observable:
 
 
 def _put_trace(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf) -> None:
-    table, scale = walked.trace.table(walked.here), energy_scale(blueprint)
+    table, scale = walked.trace.table(walked.here), blueprint.energy_scale
     scaled = {"value": table["value"] * scale, "value_var": table["value_var"] * scale**2}  # type: ignore[operator]
     unit = traits.unit or "pure numbers"
     described = f"step (S,), and for every replica (S, B): {', '.join(COLUMNS)}; value in {unit}, costs add up over the steps"

@@ -30,6 +30,7 @@ CHUNK = 2**20
 
 _PAGE, _LARGEST_PAGE = 50, 1000
 _LARGEST_ANSWER = 3 * 2**20  # bytes; gRPC's own limit is 4 MiB
+_LARGEST_FILTER = 64  # arbitrary
 _LONGEST_ID = 128  # of a request; arbitrary
 
 
@@ -64,6 +65,8 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def ListJobs(self, request: jobs_pb2.ListJobsRequest, context: Any) -> jobs_pb2.ListJobsResponse:
         if request.page_size < 0:
             raise BadInput("page_size", f"wanted 1 to {_LARGEST_PAGE}, or 0 for {_PAGE}, got {request.page_size}")
+        if max(len(request.states), len(request.kinds), len(request.labels)) > _LARGEST_FILTER:
+            raise BadInput("", f"wanted at most {_LARGEST_FILTER} states, kinds and labels each to filter by")
         which = Filter(_states(request.states), tuple(request.kinds), tuple(sorted(request.labels.items())))
         size = min(request.page_size or _PAGE, _LARGEST_PAGE)
         rows = await self._read(self._store.jobs, which, pages.before(which, request.page_token), size + 1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import NamedTuple, cast
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from thalweg.server.blueprint import Blueprint
 from thalweg.server.keeper import Keeper, Saved
-from thalweg.server.progress import WALK, WARM_UP, energy_scale, progress
+from thalweg.server.progress import WALK, WARM_UP, progress
 from thalweg.server.pulse import Pulse
 from thalweg.server.recorder import Draws, Here, Trace
 from thalweg_core import stopping, streaming
@@ -136,7 +135,7 @@ class Walker:
             if phase == WALK:
                 self._record(here)
             if self.pulse.due():
-                self.pulse.report(progress(self.blueprint, self.traits, self.landscape, phase, here, self.extra, self.running))
+                self._report(phase, here)
             if self.pulse.cancelled():
                 return _stopped(here, Outcome.CANCELLED)
             if phase == WALK and plan.budget.seconds is not None and self._seconds() >= plan.budget.seconds:
@@ -175,14 +174,14 @@ class Walker:
 
     def _home(self, kernel: Kernel, here: Here, phase: str) -> Walked:
         start = self._starts[: self.blueprint.plan.replicas]
+        self._report(phase, here)
         return Walked(self.landscape, kernel, start, here, self.trace, self.draws, self.extra, self._seconds, phase)
 
+    def _report(self, phase: str, here: Here) -> None:
+        self.pulse.report(progress(self.blueprint, self.traits, self.landscape, phase, here, self.extra, self.running))
+
     def _rules(self) -> Rules:
-        """The rules of the plan, with the energy to reach in the landscape's own unit."""
-        stop = self.blueprint.plan.stop
-        if stop.value is not None:
-            stop = replace(stop, value=stop.value / energy_scale(self.blueprint))
-        return Rules(stop, self.blueprint.plan.budget)
+        return Rules(self.blueprint.plan.stop, self.blueprint.plan.budget)
 
     def _stream(self, rows: int) -> Stream:
         return Stream.of(self.blueprint.plan.seed, rows, self._device)
