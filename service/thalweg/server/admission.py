@@ -8,6 +8,7 @@ import torch
 
 from thalweg.server import machine
 from thalweg.server.blueprint import Blueprint, read
+from thalweg.server.decode import choose
 from thalweg.server.describe import fitting_methods
 from thalweg.server.posterior import FEWEST
 from thalweg.server.recorder import trace_bytes
@@ -46,6 +47,7 @@ def admit(spec: jobs_pb2.JobSpec) -> Admission:
         raise bad.under(f"problem.{blueprint.problem_name}") from None
     require(blueprint.method_name, blueprint.kernel, blueprint.problem_name, traits, fitting_methods(traits))
     _check_warm_up(blueprint, traits)
+    _check_temperature(spec, blueprint, traits)
     try:
         _check_plan(blueprint, traits)
         memory = _check_memory(blueprint, traits)
@@ -70,6 +72,14 @@ def _check_warm_up(blueprint: Blueprint, traits: Traits) -> None:
             f"left out, warm-up would find it, and {need.need}, but problem.{blueprint.problem_name} {why}; or give a number"
         )
         raise Mismatch(f"{method}.step_size", sentence)
+
+
+def _check_temperature(spec: jobs_pb2.JobSpec, blueprint: Blueprint, traits: Traits) -> None:
+    """A temperature of 1 is a default for pure numbers only."""
+    given = choose(spec.method).value
+    if blueprint.energy_scale != 1.0 and hasattr(blueprint.kernel, "temperature") and not given.HasField("temperature"):
+        sentence = f"wanted k_B T in {traits.unit}, in which problem.{blueprint.problem_name} reports its energy, got none"
+        raise BadInput(f"method.{blueprint.method_name}.temperature", f"{sentence}; 300 K is 4.14e-21 J")
 
 
 def _check_plan(blueprint: Blueprint, traits: Traits) -> None:

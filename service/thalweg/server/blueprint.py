@@ -57,19 +57,12 @@ def read(spec: jobs_pb2.JobSpec) -> Blueprint:
     if plan.stop.value is not None:
         plan = replace(plan, stop=replace(plan.stop, value=plan.stop.value / scale))
     if scale != 1.0 and hasattr(kernel, "temperature"):
-        kernel = _at_temperature(kernel, getattr(spec.method, method_name), scale, f"method.{method_name}")
+        kernel = replace(kernel, temperature=kernel.temperature / scale)
     return Blueprint(problem_name, cast(Problem, problem), method_name, cast(Kernel, kernel), plan)
 
 
 def _energy_scale(problem: Any) -> float:
     return float(getattr(problem, "energy_scale", 1.0))
-
-
-def _at_temperature(kernel: Any, given: Message, scale: float, path: str) -> Any:
-    """The sampler at k_B T in the landscape's own unit; there is no default where that unit is nobody's."""
-    if not given.HasField("temperature"):
-        raise BadInput(f"{path}.temperature", "wanted k_B T in J, in which this problem reports its energy (4.14e-21 at 300 K)")
-    return replace(kernel, temperature=kernel.temperature / scale)
 
 
 def _built(side: str, message: Message, names: Any) -> tuple[str, Any]:
