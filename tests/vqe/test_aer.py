@@ -20,7 +20,7 @@ ANGLES = np.random.default_rng(5).uniform(-np.pi, np.pi, (4, ANSATZ.parameters(Q
 
 @pytest.fixture(scope="module")
 def sampler():
-    return AerSampler.of(tuple(ANSATZ.gates(QUBITS)), ANSATZ.parameters(QUBITS), OBSERVABLE, "cpu")
+    return AerSampler.of(ANSATZ.program(QUBITS), OBSERVABLE, "cpu")
 
 
 def probabilities(group, angles):

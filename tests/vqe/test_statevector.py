@@ -12,7 +12,7 @@ from thalweg_vqe.pauli import Observable, Word
 from thalweg_vqe.statevector import Statevector, states
 
 QUBITS = 4
-GATES = tuple(EfficientSu2(2).gates(QUBITS))
+PROGRAM = EfficientSu2(2).program(QUBITS)
 ANGLES = np.random.default_rng(1).uniform(-np.pi, np.pi, (7, 24))
 
 
@@ -24,7 +24,7 @@ def observable():
 
 
 def test_states_are_those_that_qiskit_simulates():
-    for angles, psi in zip(ANGLES, states(GATES, QUBITS, ANGLES), strict=True):
+    for angles, psi in zip(ANGLES, states(PROGRAM, ANGLES), strict=True):
         theirs = QiskitState(efficient_su2(QUBITS, reps=2).assign_parameters(angles.tolist())).data
         np.testing.assert_allclose(psi, theirs, atol=1e-13)
 
@@ -36,11 +36,11 @@ def test_energies_are_the_expectation_values_that_qiskit_gives(observable):
         QiskitState(efficient_su2(QUBITS, reps=2).assign_parameters(row.tolist())).expectation_value(operator).real
         for row in ANGLES
     ]
-    np.testing.assert_allclose(Statevector.of(GATES, observable).energies(ANGLES), theirs, atol=1e-12)
+    np.testing.assert_allclose(Statevector.of(PROGRAM, observable).energies(ANGLES), theirs, atol=1e-12)
 
 
 def test_an_energy_is_the_same_to_the_bit_whatever_is_computed_beside_it(observable, monkeypatch):
-    engine = Statevector.of(GATES, observable)
+    engine = Statevector.of(PROGRAM, observable)
     together = engine.energies(ANGLES)
     alone = np.concatenate([engine.energies(row[None]) for row in ANGLES])
     monkeypatch.setattr(statevector, "AMPLITUDES", 3 * 2**QUBITS)

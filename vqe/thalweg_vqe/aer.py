@@ -22,10 +22,10 @@ from qiskit.circuit import ParameterVector, QuantumCircuit
 from qiskit_aer import AerSimulator
 from qiskit_aer.version import __version__ as version
 
-from thalweg_vqe.ansatz import Gate
 from thalweg_vqe.circuits import circuit, measured
 from thalweg_vqe.grouping import Group, qubit_wise
 from thalweg_vqe.pauli import Observable
+from thalweg_vqe.program import Program
 
 __all__ = ["AerSampler", "devices", "version"]
 
@@ -44,7 +44,7 @@ class AerSampler:
     Args:
         simulator: Aer, ideal, on its device.
         circuits: one for each group, over the same parameters.
-        parameters: θ, in the ansatz's order.
+        parameters: φ, one for each rotation of the program that has a parameter.
         groups: what the circuits measure.
         constant: the identity's coefficient (Ha).
     """
@@ -56,22 +56,22 @@ class AerSampler:
     constant: float
 
     @classmethod
-    def of(cls, gates: tuple[Gate, ...], parameters: int, observable: Observable, device: str) -> AerSampler:
+    def of(cls, program: Program, observable: Observable, device: str) -> AerSampler:
         simulator = AerSimulator(method="statevector", device=device.upper(), max_parallel_shots=1)
-        theta = ParameterVector("θ", parameters)
-        ansatz = circuit(gates, observable.qubits, theta)
+        angles = ParameterVector("φ", len(program.turned))
+        ansatz = circuit(program, angles)
         groups = qubit_wise(observable)
         plain = [measured(ansatz, group) for group in groups]
         return cls(
             simulator,
             tuple(transpile(plain, simulator, optimization_level=1, seed_transpiler=0)),
-            theta,
+            angles,
             groups,
             observable.constant,
         )
 
     def energies(self, angles: Floats, shots: int, seed: int) -> tuple[Floats, Floats]:
-        """Sample means of H and their variances (Ha, Ha²) for K sets of angles: (K, P) -> (K,), (K,).
+        """Sample means of H and their variances (Ha, Ha²) for K sets of angles: (K, R) -> (K,), (K,).
 
         The variance of a group is that of the energy of its single shots, so that the covariance of words measured
         together is in it; groups are independent. One shot alone has no known variance: infinity.

@@ -1,31 +1,12 @@
-"""Parametrized circuits, as lists of gates that any simulator can read."""
+"""The circuits that a user can name: each gives its program for so many qubits."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from thalweg_core.errors import BadInput
-
-
-class Rotation(NamedTuple):
-    """exp(-i θ σ/2) on a qubit, σ = Y or Z, θ the parameter of this number."""
-
-    axis: str  # "y" or "z"
-    qubit: int
-    parameter: int
-
-
-class Cx(NamedTuple):
-    """Flips the target where the control is 1."""
-
-    control: int
-    target: int
-
-
-Gate = Rotation | Cx
+from thalweg_vqe.program import Cx, Gate, Program, ry, rz
 
 
 @dataclass(frozen=True)
@@ -52,14 +33,16 @@ class EfficientSu2:
         """How many angles the circuit has."""
         return 2 * qubits * (self.reps + 1)
 
-    def gates(self, qubits: int) -> Iterator[Gate]:
-        """The circuit, first gate first."""
+    def program(self, qubits: int) -> Program:
+        """The circuit on |0…0⟩."""
+        gates: list[Gate] = []
         for layer in range(self.reps + 1):
             if layer > 0:
-                yield from (Cx(q, q + 1) for q in reversed(range(qubits - 1)))
+                gates += (Cx(q, q + 1) for q in reversed(range(qubits - 1)))
             first = 2 * qubits * layer
-            yield from (Rotation("y", q, first + q) for q in range(qubits))
-            yield from (Rotation("z", q, first + qubits + q) for q in range(qubits))
+            gates += (ry(q, first + q) for q in range(qubits))
+            gates += (rz(q, first + qubits + q) for q in range(qubits))
+        return Program(qubits, self.parameters(qubits), tuple(gates))
 
     def determinant(self, qubits: int, bits: int) -> list[float]:
         """Angles (rad) that prepare the basis state `bits`.

@@ -99,7 +99,7 @@ class VqeLandscape:
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, (B,)."""
-        operator = Statevector.of(self.exact.gates, observable)
+        operator = Statevector.of(self.exact.program, observable)
         return torch.from_numpy(np.concatenate([operator.energies(alone(row)) for row in _angles(x)])).to(x)
 
     def _look(self, x: Tensor, points: Callable[[Floats], Floats], shots: int, rng: Stream) -> tuple[Tensor, Tensor]:

@@ -88,13 +88,12 @@ class Vqe:
         from thalweg_vqe.aer import AerSampler  # Qiskit is loaded by who runs circuits, not by who checks a spec
 
         observable, reference = self._solve()
-        gates = tuple(self.ansatz.gates(observable.qubits))
-        parameters = self.ansatz.parameters(observable.qubits)
+        program = self.ansatz.program(observable.qubits)
         return VqeLandscape(
-            exact=Statevector.of(gates, observable),
-            sampler=AerSampler.of(gates, parameters, observable, self.estimator.device),
+            exact=Statevector.of(program, observable),
+            sampler=AerSampler.of(program, observable, self.estimator.device),
             shots=self.estimator.shots,
-            parameters=parameters,
+            parameters=program.parameters,
             reference=reference,
             device=device,
             dtype=dtype,
@@ -122,7 +121,7 @@ class Vqe:
         observable = landscape.exact.observable
         about = "Pauli words (leftmost letter on the highest qubit) and coefficients (Ha)"
         yield File("hamiltonian.json", _json(observable), "application/json", about)
-        circuit = openqasm(landscape.exact.gates, observable.qubits, end[0].tolist())
+        circuit = openqasm(landscape.exact.program, landscape.exact.program.angles(end[:1])[0].tolist())
         yield File("circuit.qasm", circuit.encode(), "text/plain", "OpenQASM 3: the circuit at the final angles of replica 0")
 
     def _system(self) -> _System:

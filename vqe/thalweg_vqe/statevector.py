@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_vqe.ansatz import Cx, Gate, Rotation
-from thalweg_vqe.pauli import Observable
+from thalweg_vqe.pauli import Observable, Word, signs
+from thalweg_vqe.program import Cx, Program
 
 Floats = NDArray[np.float64]
 States = NDArray[np.complex128]
@@ -25,24 +25,24 @@ class Statevector:
     """Exact expectation values of an operator in the states of a circuit.
 
     Args:
-        gates: the circuit.
+        program: the circuit.
         observable: H.
         diagonals: H = Σ_x X^x D_x as pairs of a flip mask and the diagonal of D_x (Ha).
     """
 
-    gates: tuple[Gate, ...]
+    program: Program
     observable: Observable
     diagonals: tuple[tuple[int, States], ...]
 
     @classmethod
-    def of(cls, gates: tuple[Gate, ...], observable: Observable) -> Statevector:
-        return cls(gates, observable, tuple(observable.diagonals()))
+    def of(cls, program: Program, observable: Observable) -> Statevector:
+        return cls(program, observable, tuple(observable.diagonals()))
 
     def energies(self, angles: Floats) -> Floats:
-        """⟨ψ(θ)|H|ψ(θ)⟩ (Ha) for K sets of angles: (K, P) -> (K,)."""
+        """⟨ψ(θ)|H|ψ(θ)⟩ (Ha) for K sets of angles: (K, R) -> (K,)."""
         rows = max(1, AMPLITUDES >> self.observable.qubits)
         chunks = [angles[first : first + rows] for first in range(0, len(angles), rows)]
-        return np.concatenate([self._expectation(states(self.gates, self.observable.qubits, chunk)) for chunk in chunks])
+        return np.concatenate([self._expectation(states(self.program, chunk)) for chunk in chunks])
 
     def _expectation(self, psi: States) -> Floats:
         basis = np.arange(psi.shape[1])
@@ -52,22 +52,26 @@ class Statevector:
         return _sum_in_pairs(density)
 
 
-def states(gates: tuple[Gate, ...], qubits: int, angles: Floats) -> States:
-    """The states that a circuit prepares from |0…0⟩: (K, P) -> (K, 2ⁿ)."""
-    psi = np.zeros((len(angles), 2**qubits), dtype=np.complex128)
-    psi[:, 0] = 1.0
-    for gate in gates:
-        psi = _flip(psi, gate) if isinstance(gate, Cx) else _rotate(psi, gate, angles[:, gate.parameter])
+def states(program: Program, angles: Floats) -> States:
+    """The states that a circuit prepares: (K, R) -> (K, 2ⁿ)."""
+    psi = np.zeros((len(angles), 2**program.qubits), dtype=np.complex128)
+    psi[:, program.start] = 1.0
+    turned = 0
+    for gate in program.gates:
+        if isinstance(gate, Cx):
+            psi = _flip(psi, gate)
+        elif gate.parameter is None:
+            psi = _rotate(psi, gate.word, np.full(len(angles), gate.offset))
+        else:
+            psi = _rotate(psi, gate.word, angles[:, turned])
+            turned += 1
     return psi
 
 
-def _rotate(psi: States, gate: Rotation, angle: Floats) -> States:
-    split = psi.reshape(len(psi), -1, 2, 2**gate.qubit)  # the third axis is the qubit
-    zero, one = split[:, :, 0], split[:, :, 1]
-    c, s = np.cos(angle / 2)[:, None, None], np.sin(angle / 2)[:, None, None]
-    y = gate.axis == "y"
-    turned = (c * zero - s * one, s * zero + c * one) if y else ((c - 1j * s) * zero, (c + 1j * s) * one)
-    return np.stack(turned, axis=2).reshape(psi.shape)
+def _rotate(psi: States, word: Word, angle: Floats) -> States:
+    basis = np.arange(psi.shape[1])
+    phase = 1j ** (word.x & word.z).bit_count() * signs(basis ^ word.x, word.z)
+    return np.cos(angle / 2)[:, None] * psi - 1j * np.sin(angle / 2)[:, None] * (phase * psi[:, basis ^ word.x])
 
 
 def _flip(psi: States, gate: Cx) -> States:
