@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_vqe.pauli import IDENTITY, Observable, Word, signs
+from thalweg_vqe.pauli import IDENTITY, Observable, Word, commute, signs
 
 
 class Group(NamedTuple):
@@ -43,6 +43,20 @@ def qubit_wise(observable: Observable) -> tuple[Group, ...]:
         else:
             home.append((word, coefficient))
     return tuple(_group(members, observable.qubits) for members in found)
+
+
+def commuting(observable: Observable) -> tuple[Observable, ...]:
+    """The words but the identity in sums of commuting ones, by the same greedy order; the diagonal ones first, in one sum."""
+    terms = [(w, c) for w, c in zip(observable.words, observable.coefficients, strict=True) if w != IDENTITY]
+    order = sorted(terms, key=lambda term: (term[0].x != 0, -abs(term[1]), term[0]))
+    found: list[list[tuple[Word, float]]] = []
+    for word, coefficient in order:
+        home = next((group for group in found if all(commute(word, other) for other, _ in group)), None)
+        if home is None:
+            found.append([(word, coefficient)])
+        else:
+            home.append((word, coefficient))
+    return tuple(Observable.of(observable.qubits, dict(group)) for group in found)
 
 
 def agree(a: Word, b: Word) -> bool:

@@ -37,9 +37,10 @@ class Sampler(Protocol):
 class Reference(NamedTuple):
     """What is known of a Hamiltonian without any circuit."""
 
-    exact_energy: float  # Ha, the lowest in the sector of interest
-    hartree_fock_energy: float | None  # Ha; None where the operator is no molecule's
+    exact_energy: float  # the lowest in the sector of interest
+    hartree_fock_energy: float | None  # None where there is no mean field
     determinant: list[float] | None  # angles (rad) that prepare the Hartree-Fock determinant; None likewise
+    number: Observable | None = None  # of electrons; None for spins
 
 
 @dataclass(frozen=True)
