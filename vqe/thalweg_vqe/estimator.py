@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from thalweg_core.errors import BadInput, Unavailable
 
-ENGINES = ("aer",)
+ENGINES = ("statevector", "aer")
 DEVICES = ("cpu", "gpu")
 MOST_SHOTS = 10**6
-"""Per circuit (arbitrary: about a second of a core for each circuit)."""
+"""Per circuit (arbitrary: about a second of a core for each circuit on Aer)."""
 
 BYTES_PER_SHOT = 120
 """What Aer holds while it samples a circuit (measured, 4 and 12 qubits)."""
@@ -21,12 +21,13 @@ class Estimator:
 
     Args:
         shots: per measured circuit; 0 means exact expectation values.
-        engine: what runs the circuits: "aer", Qiskit Aer.
+        engine: what measures: "statevector" draws the outcomes of every circuit from its exact distribution, "aer" runs
+            every circuit on Qiskit Aer.
         device: where they run: "cpu" or "gpu".
     """
 
     shots: int = 1000
-    engine: str = "aer"
+    engine: str = "statevector"
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -37,13 +38,20 @@ class Estimator:
                 raise BadInput(field, f'wanted {" or ".join(repr(name) for name in known)}, got "{got}"'.replace("'", '"'))
 
     def check_device(self) -> None:
-        """Ask Aer whether it has the device.
+        """Ask the engine whether it has the device.
 
         Raises:
-            Unavailable: it has not, with the package that would bring it.
+            Unavailable: it has not, with what would bring it.
         """
         if self.device == "cpu":
-            return  # every Aer has one: no need to load it
+            return  # every engine has one: no need to load it
+        if self.engine == "statevector":
+            import torch
+
+            if not torch.cuda.is_available():
+                here = f"torch {torch.__version__} sees no GPU here; on a machine with an NVIDIA GPU install torch for its CUDA"
+                raise Unavailable("device", f'{here}, or use device = "cpu"')
+            return
         from thalweg_vqe.aer import devices, version
 
         if self.device.upper() not in devices():

@@ -16,14 +16,16 @@ from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Reading
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
 from thalweg_vqe.ansatz import EfficientSu2
+from thalweg_vqe.engines import engines
 from thalweg_vqe.estimator import BYTES_PER_SHOT, Estimator
 from thalweg_vqe.exact import ground_energy
 from thalweg_vqe.jordan_wigner import number
 from thalweg_vqe.landscape import Reference, VqeLandscape
 from thalweg_vqe.molecule import Molecule
 from thalweg_vqe.pauli import Observable, PauliSum, PauliTerm
+from thalweg_vqe.shots import tangent_bytes
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform
-from thalweg_vqe.statevector import AMPLITUDES, Statevector
+from thalweg_vqe.statevector import TOGETHER
 
 __all__ = ["EfficientSu2", "Estimator", "HartreeFock", "Molecule", "ParameterValues", "PauliSum", "PauliTerm", "Uniform", "Vqe"]
 
@@ -79,25 +81,16 @@ class Vqe:
             knows=frozenset(known if shots else known | {EXACT_VALUE}),
             lacks={EXACT_VALUE: noisy} if shots else {},
             dimension=parameters,
-            memory=system.memory + BYTES_PER_SHOT * FINAL_SHOTS * shots,
-            memory_per_replica=8 * 8 * parameters**2,  # the shifted angles, eight times over as Python's numbers for Aer
+            memory=system.memory + self._work(system.qubits),
+            memory_per_replica=8 * 8 * parameters**2 if self.estimator.engine == "aer" else 64 * parameters,
             unit=UNIT,
         )
 
     def open(self, device: torch.device, dtype: torch.dtype) -> VqeLandscape:
-        from thalweg_vqe.aer import AerSampler  # Qiskit is loaded by who runs circuits, not by who checks a spec
-
         observable, reference = self._solve()
         program = self.ansatz.program(observable.qubits)
-        return VqeLandscape(
-            exact=Statevector.of(program, observable),
-            sampler=AerSampler.of(program, observable, self.estimator.device),
-            shots=self.estimator.shots,
-            parameters=program.parameters,
-            reference=reference,
-            device=device,
-            dtype=dtype,
-        )
+        exact, sampler = engines(program, observable, self.estimator)
+        return VqeLandscape(program, observable, exact, sampler, self.estimator.shots, reference, device, dtype)
 
     def final(self, landscape: VqeLandscape, x: Tensor, rng: Stream) -> Reading:
         """The energy measured anew with 16 times the shots of a step; exact where shots = 0."""
@@ -105,24 +98,33 @@ class Vqe:
 
     def observe(self, landscape: VqeLandscape, x: Tensor) -> dict[str, Observed]:
         """The reference energies, the noiseless energy of the angles x, and how far it is from the exact one."""
-        energy, reference = landscape.expectation(landscape.exact.observable, x), landscape.reference
+        energy, reference = landscape.expectation(landscape.observable, x), landscape.reference
         exact = torch.full_like(energy, reference.exact_energy)
         seen = {"exact_energy": exact, "true_energy": energy, "energy_error": energy - exact}
         if reference.hartree_fock_energy is not None:
             seen["hartree_fock_energy"] = torch.full_like(energy, reference.hartree_fock_energy)
         out = {name: Observed.exact(value, UNIT) for name, value in seen.items()}
         if isinstance(self.hamiltonian, Molecule):
-            out["electrons"] = Observed.exact(landscape.expectation(number(landscape.exact.observable.qubits), x))
+            out["electrons"] = Observed.exact(landscape.expectation(number(landscape.observable.qubits), x))
         return out
 
     def files(self, landscape: VqeLandscape, start: Tensor, end: Tensor) -> Iterable[File]:
         from thalweg_vqe.circuits import openqasm
 
-        observable = landscape.exact.observable
+        observable = landscape.observable
         about = "Pauli words (leftmost letter on the highest qubit) and coefficients (Ha)"
         yield File("hamiltonian.json", _json(observable), "application/json", about)
-        circuit = openqasm(landscape.exact.program, landscape.exact.program.angles(end[:1])[0].tolist())
+        circuit = openqasm(landscape.program, landscape.program.angles(end[:1])[0].tolist())
         yield File("circuit.qasm", circuit.encode(), "text/plain", "OpenQASM 3: the circuit at the final angles of replica 0")
+
+    def _work(self, qubits: int) -> int:
+        """Bytes that the engine takes while it measures, beside the states counted with the system."""
+        shots = self.estimator.shots
+        if self.estimator.engine == "aer":
+            return BYTES_PER_SHOT * FINAL_SHOTS * shots
+        if shots == 0:
+            return 0
+        return tangent_bytes(qubits, len(self.ansatz.program(qubits).turned))
 
     def _system(self) -> _System:
         if isinstance(self.hamiltonian, PauliSum):
@@ -171,9 +173,9 @@ class _System(NamedTuple):
     def memory(self) -> int:
         """Bytes: the diagonals of the operator, states worked on together, and the vectors of the exact diagonalization."""
         amplitude = 16
-        states = max(1 << self.qubits, AMPLITUDES)
+        states = max(1 << self.qubits, TOGETHER)
         vectors = self.determinants or 1 << self.qubits
-        return amplitude * ((self.flips << self.qubits) + 6 * states + _KRYLOV * vectors)
+        return amplitude * ((self.flips << self.qubits) + 10 * states + _KRYLOV * vectors)
 
 
 _KRYLOV = 20
