@@ -75,7 +75,7 @@ class Notebook:
     @classmethod
     def of(cls, landscape: VqeLandscape, reps: int, shots: int) -> Notebook:
         """For the operator of a landscape of ours."""
-        observable = landscape.exact.observable
+        observable = landscape.observable
         words = [word.letters(observable.qubits) for word in observable.words]
         groups = SparsePauliOp(words, observable.coefficients).group_commuting(qubit_wise=True)
         simulator = AerSimulator(method="statevector", max_parallel_threads=1)

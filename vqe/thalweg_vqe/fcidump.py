@@ -22,7 +22,7 @@ from thalweg_vqe.electronic import Integrals, Mapped, determinant_energy, mapped
 from thalweg_vqe.encoding import check
 from thalweg_vqe.geometry import pyscf_gto
 from thalweg_vqe.grouping import commuting
-from thalweg_vqe.hamiltonian import Electrons, Solved, System
+from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
 from thalweg_vqe.molecule import LARGEST_TO_TAPER, Size
 from thalweg_vqe.pauli import Observable
 
@@ -67,6 +67,10 @@ class Fcidump:
         header = _header(self.text)
         return Size(header.orbitals, (header.electrons + header.spin) // 2, (header.electrons - header.spin) // 2)
 
+    @property
+    def mean_field(self) -> bool:
+        return True
+
     def system(self) -> System:
         pyscf_gto()
         size = self.size()
@@ -86,6 +90,10 @@ class Fcidump:
     def parts(self) -> tuple[Observable, ...]:
         """Groups of commuting words, the diagonal ones first."""
         return commuting(_read(self).mapped.observable)
+
+    def prepared(self) -> Prepared:
+        """The Hartree-Fock determinant."""
+        return Prepared(self.electrons().determinant)
 
     def solve(self) -> Solved:
         from pyscf import lib

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from thalweg_vqe.pauli import IDENTITY, Observable, Word, commute, signs
 
+IDEAL = (1.0, -1.0)
+"""What the bits 0 and 1 say of Z."""
+
 
 class Group(NamedTuple):
     """Words measured together.
@@ -20,12 +23,25 @@ class Group(NamedTuple):
     words: tuple[Word, ...]
     coefficients: tuple[float, ...]
 
-    def energies(self, outcomes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What single shots say of Σ_j c_j P_j: outcomes as integers, bit q read on qubit q; (N,) -> (N,)."""
+    def energies(self, outcomes: NDArray[np.int64], readings: tuple[float, float] = IDEAL) -> NDArray[np.float64]:
+        """What single shots say of Σ_j c_j P_j: outcomes as integers, bit q read on qubit q; (N,) -> (N,).
+
+        `readings` are what the bits 0 and 1 say of Z.
+        """
         energy = np.zeros(len(outcomes))
-        for word, coefficient in zip(self.words, self.coefficients, strict=True):
-            energy += coefficient * signs(outcomes, word.support)  # term by term: no BLAS, so no rounding by width
+        for word, coefficient in zip(self.words, self.coefficients, strict=True):  # no BLAS, so no rounding by width
+            shown = signs(outcomes, word.support) if readings == IDEAL else _read(outcomes, word, readings)
+            energy += coefficient * shown
         return energy
+
+
+def _read(outcomes: NDArray[np.int64], word: Word, readings: tuple[float, float]) -> NDArray[np.float64]:
+    """The product of the readings of a word's bits."""
+    value = np.ones(len(outcomes))
+    for q in range(word.support.bit_length()):
+        if word.support >> q & 1:
+            value *= np.where(outcomes >> q & 1, readings[1], readings[0])
+    return value
 
 
 def qubit_wise(observable: Observable) -> tuple[Group, ...]:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
 from thalweg_core.errors import BadInput
 from thalweg_vqe.electronic import Mapped, of_numbers, taper
-from thalweg_vqe.encoding import check
+from thalweg_vqe.encoding import Leaves, check
 from thalweg_vqe.exact import ground_energy, particle_sector
-from thalweg_vqe.hamiltonian import Electrons, Solved, System
+from thalweg_vqe.excitations import excitation
+from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
 from thalweg_vqe.jordan_wigner import lower, number, raise_
 from thalweg_vqe.pauli import Observable, Word, product, total
+from thalweg_vqe.slater import rotations
 from thalweg_vqe.spin_chains import check_finite, neighbours
 
 MOST_SITES = 30
@@ -84,6 +88,10 @@ class FermiHubbard:
     def beta(self) -> int:
         return self.sites // 2 if self.spin_down is None else self.spin_down
 
+    @property
+    def mean_field(self) -> bool:
+        return False
+
     def system(self) -> System:
         sector = math.comb(self.sites, self.alpha) * math.comb(self.sites, self.beta)
         flips = 1 + 2 * sum(len(bonds) for bonds in self._bonds())
@@ -97,6 +105,24 @@ class FermiHubbard:
     def parts(self) -> tuple[Observable, ...]:
         """The repulsion, then the hops: every other bond along x, those between, then along y."""
         return _operator(self).parts
+
+    def prepared(self) -> Prepared:
+        """The ground state of the hops alone: the lowest levels of the lattice, filled."""
+        hops = np.zeros((self.sites, self.sites))
+        for i, j in (bond for bonds in self._bonds() for bond in bonds):
+            hops[i, j] = hops[j, i] = -self.hopping
+        levels = np.linalg.eigh(hops)[1].T
+        sites = self.electrons()
+        try:
+            gates = [
+                turn
+                for count, shift in ((self.alpha, 0), (self.beta, self.sites))
+                for p, q, angle in rotations(levels[:count])
+                for turn in excitation(sites, (q + shift,), (p + shift,), None, angle)
+            ]
+        except Leaves:
+            raise BadInput("tapering", 'leaves no way to fill the lattice\'s levels; use tapering = "particles"') from None
+        return Prepared(sites.determinant, tuple(gates))
 
     def solve(self) -> Solved:
         found = _operator(self)

@@ -17,7 +17,7 @@ from thalweg_vqe.electronic import Integrals, Mapped, mapped, of_numbers, solve
 from thalweg_vqe.encoding import check
 from thalweg_vqe.geometry import Atom, atomic_number, pyscf_gto, quoted, read
 from thalweg_vqe.grouping import commuting
-from thalweg_vqe.hamiltonian import Electrons, Solved, System
+from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
 from thalweg_vqe.pauli import Observable
 
 if TYPE_CHECKING:
@@ -172,6 +172,10 @@ class Molecule:
             return self.active_space.of(everything)
         return everything.without(min(_core_orbitals(self.geometry()), beta)) if self.frozen_core else everything
 
+    @property
+    def mean_field(self) -> bool:
+        return True
+
     def system(self) -> System:
         size = self.size()
         functions = int(self._mole().nao)
@@ -191,6 +195,10 @@ class Molecule:
     def parts(self) -> tuple[Observable, ...]:
         """Groups of commuting words, the diagonal ones first."""
         return commuting(_mean_field(self).mapped.observable)
+
+    def prepared(self) -> Prepared:
+        """The Hartree-Fock determinant."""
+        return Prepared(self.electrons().determinant)
 
     def solve(self) -> Solved:
         """Mean field, integrals, qubit operator and exact energy.

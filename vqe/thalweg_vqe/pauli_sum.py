@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from thalweg_core.errors import BadInput
 from thalweg_vqe.exact import ground_energy
 from thalweg_vqe.grouping import commuting
-from thalweg_vqe.hamiltonian import Solved, System
+from thalweg_vqe.hamiltonian import Prepared, Solved, System
 from thalweg_vqe.pauli import LETTERS, Observable, Word, total
 
 
@@ -57,6 +57,10 @@ class PauliSum:
     def unit(self) -> str:
         return "Ha"
 
+    @property
+    def mean_field(self) -> bool:
+        return False
+
     def system(self) -> System:
         flips = len({word.x for word in self.observable().words})
         return System(self.qubits, flips, 1 << self.qubits)
@@ -67,6 +71,10 @@ class PauliSum:
     def parts(self) -> tuple[Observable, ...]:
         """Groups of commuting words, the diagonal ones first."""
         return commuting(self.observable())
+
+    def prepared(self) -> Prepared:
+        """All qubits 0."""
+        return Prepared(0)
 
     def solve(self) -> Solved:
         """Over all basis states."""

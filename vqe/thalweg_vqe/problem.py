@@ -15,32 +15,46 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Reading
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
-from thalweg_vqe.ansatz import EfficientSu2
+from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes
+from thalweg_vqe.engines import engines
 from thalweg_vqe.estimator import BYTES_PER_SHOT, Estimator
+from thalweg_vqe.excitation_preserving import ExcitationPreserving
+from thalweg_vqe.excitations import KUpCcgsd, Uccsd
 from thalweg_vqe.fcidump import Fcidump
-from thalweg_vqe.hamiltonian import Solved, System
+from thalweg_vqe.hamiltonian import Refused, Register, Solved, System
+from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.landscape import Reference, VqeLandscape
 from thalweg_vqe.molecule import ActiveSpace, Molecule
+from thalweg_vqe.noise import Noise
+from thalweg_vqe.open_qasm import OpenQasm
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.program import Program
+from thalweg_vqe.shots import tangent_bytes
 from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform, Zeros
-from thalweg_vqe.statevector import Statevector
 
 __all__ = [
     "ActiveSpace",
     "EfficientSu2",
     "Estimator",
+    "ExcitationPreserving",
     "Fcidump",
     "FermiHubbard",
+    "HamiltonianVariational",
     "HartreeFock",
     "HeisenbergXxz",
+    "KUpCcgsd",
     "Molecule",
+    "Noise",
+    "OpenQasm",
     "ParameterValues",
     "PauliSum",
     "PauliTerm",
+    "RealAmplitudes",
     "TransverseFieldIsing",
+    "Uccsd",
     "Uniform",
     "Vqe",
     "Zeros",
@@ -70,7 +84,7 @@ class Vqe:
     """
 
     hamiltonian: Molecule | Fcidump | PauliSum | TransverseFieldIsing | HeisenbergXxz | FermiHubbard
-    ansatz: EfficientSu2
+    ansatz: EfficientSu2 | RealAmplitudes | Uccsd | KUpCcgsd | HamiltonianVariational | ExcitationPreserving | OpenQasm
     estimator: Estimator = field(default_factory=Estimator)
     start: HartreeFock | Zeros | Uniform | ParameterValues = field(default_factory=HartreeFock)
 
@@ -82,8 +96,9 @@ class Vqe:
             Unavailable: this machine has not the device or the package that they need.
         """
         system = self._checked_system()
-        parameters = self.ansatz.parameters(system.qubits)
-        self._check_start(parameters)
+        register = Register(system.qubits, self.hamiltonian)
+        program = self._program(register)
+        self._check_start(program, register)
         try:
             self.estimator.check_device()
         except BadInput as bad:
@@ -94,27 +109,20 @@ class Vqe:
         return Traits(
             knows=frozenset(known if shots else known | {EXACT_VALUE}),
             lacks={EXACT_VALUE: noisy} if shots else {},
-            dimension=parameters,
-            memory=system.memory + BYTES_PER_SHOT * FINAL_SHOTS * shots,
-            memory_per_replica=8 * 8 * parameters**2,  # the shifted angles, eight times over as Python's numbers for Aer
+            dimension=program.parameters,
+            memory=system.memory + self._work(program),
+            memory_per_replica=8 * 8 * len(program.turned) ** 2 if self.estimator.engine == "aer" else 64 * len(program.turned),
             unit=self.hamiltonian.unit,
         )
 
     def open(self, device: torch.device, dtype: torch.dtype) -> VqeLandscape:
-        from thalweg_vqe.aer import AerSampler  # Qiskit is loaded by who runs circuits, not by who checks a spec
-
         solved = self._solve()
-        observable = solved.observable
-        program = self.ansatz.program(observable.qubits)
-        return VqeLandscape(
-            exact=Statevector.of(program, observable),
-            sampler=AerSampler.of(program, observable, self.estimator.device),
-            shots=self.estimator.shots,
-            parameters=program.parameters,
-            reference=self._reference(solved),
-            device=device,
-            dtype=dtype,
-        )
+        register = Register(solved.observable.qubits, self.hamiltonian)
+        program = self._program(register)
+        exact, sampler = engines(program, solved.observable, self.estimator)
+        angles = self.ansatz.hartree_fock(register) if self.hamiltonian.mean_field else None
+        reference = Reference(solved.exact_energy, solved.hartree_fock_energy, angles, solved.number)
+        return VqeLandscape(program, solved.observable, exact, sampler, self.estimator.shots, reference, device, dtype)
 
     def final(self, landscape: VqeLandscape, x: Tensor, rng: Stream) -> Reading:
         """The energy measured anew with 16 times the shots of a step; exact where shots = 0."""
@@ -122,7 +130,7 @@ class Vqe:
 
     def observe(self, landscape: VqeLandscape, x: Tensor) -> dict[str, Observed]:
         """The reference energies, the noiseless energy of the angles x, and how far it is from the exact one."""
-        energy, reference = landscape.expectation(landscape.exact.observable, x), landscape.reference
+        energy, reference = landscape.expectation(landscape.observable, x), landscape.reference
         exact = torch.full_like(energy, reference.exact_energy)
         seen = {"exact_energy": exact, "true_energy": energy, "energy_error": energy - exact}
         if reference.hartree_fock_energy is not None:
@@ -135,11 +143,11 @@ class Vqe:
     def files(self, landscape: VqeLandscape, start: Tensor, end: Tensor) -> Iterable[File]:
         from thalweg_vqe.circuits import openqasm
 
-        observable = landscape.exact.observable
+        observable = landscape.observable
         unit = self.hamiltonian.unit
         about = f"Pauli words (leftmost letter on the highest qubit) and coefficients{f' ({unit})' if unit else ''}"
         yield File("hamiltonian.json", _json(observable, unit), "application/json", about)
-        circuit = openqasm(landscape.exact.program, landscape.exact.program.angles(end[:1])[0].tolist())
+        circuit = openqasm(landscape.program, landscape.program.angles(end[:1])[0].tolist())
         yield File("circuit.qasm", circuit.encode(), "text/plain", "OpenQASM 3: the circuit at the final angles of replica 0")
 
     def _under(self, bad: BadInput) -> BadInput:
@@ -163,19 +171,33 @@ class Vqe:
         except BadInput as bad:
             raise self._under(bad) from None
 
-    def _reference(self, solved: Solved) -> Reference:
-        angles = None
-        if solved.electrons is not None and solved.hartree_fock_energy is not None:
-            bits = solved.electrons.encoding.state(solved.electrons.occupation)
-            angles = self.ansatz.determinant(solved.observable.qubits, bits)
-        return Reference(solved.exact_energy, solved.hartree_fock_energy, angles, solved.number)
+    def _program(self, register: Register) -> Program:
+        try:
+            return self.ansatz.program(register)
+        except Refused as bad:
+            raise self._under(BadInput(bad.field, bad.sentence)) from None
+        except BadInput as bad:
+            raise bad.under(f"ansatz.{snake(self.ansatz)}") from None
 
-    def _check_start(self, parameters: int) -> None:
-        if isinstance(self.start, HartreeFock) and not isinstance(self.hamiltonian, Molecule | Fcidump):
-            others = "use start.uniform, start.zeros or start.values"
-            raise BadInput("start.hartree_fock", f"a {snake(self.hamiltonian)} has no Hartree-Fock determinant; {others}")
-        if isinstance(self.start, ParameterValues) and len(self.start.angles) != parameters:
-            raise BadInput("start.values.angles", f"wanted {parameters} angles, one a parameter, got {len(self.start.angles)}")
+    def _work(self, program: Program) -> int:
+        """Bytes that the engine takes while it measures, beside the states counted with the system."""
+        shots = self.estimator.shots
+        if self.estimator.engine == "aer":
+            return BYTES_PER_SHOT * FINAL_SHOTS * shots
+        return tangent_bytes(program.qubits, len(program.turned)) if shots else 0
+
+    def _check_start(self, program: Program, register: Register) -> None:
+        others = "use start.uniform, start.zeros or start.values"
+        if isinstance(self.start, HartreeFock):
+            if not self.hamiltonian.mean_field:
+                raise BadInput("start.hartree_fock", f"a {snake(self.hamiltonian)} has no Hartree-Fock determinant; {others}")
+            if self.ansatz.hartree_fock(register) is None:
+                unknown = f"no angles are known with which an {snake(self.ansatz)} circuit prepares the Hartree-Fock determinant"
+                raise BadInput("start.hartree_fock", f"{unknown}; {others}")
+        if isinstance(self.start, ParameterValues) and len(self.start.angles) != program.parameters:
+            raise BadInput(
+                "start.values.angles", f"wanted {program.parameters} angles, one a parameter, got {len(self.start.angles)}"
+            )
 
 
 def snake(chosen: object) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 
 from thalweg_core.errors import BadInput
 from thalweg_vqe.exact import ground_energy
-from thalweg_vqe.hamiltonian import Solved, System
+from thalweg_vqe.hamiltonian import Prepared, Solved, System
 from thalweg_vqe.pauli import Observable, Word, total
+from thalweg_vqe.program import Cx, ry
 
 MOST_SITES = 60
 """Masks of sites are 64-bit integers; memory refuses long before."""
@@ -45,6 +46,10 @@ class TransverseFieldIsing:
     def unit(self) -> str:
         return ""
 
+    @property
+    def mean_field(self) -> bool:
+        return False
+
     def system(self) -> System:
         return System(self.sites, self.sites + 1, 1 << self.sites, less="fewer sites", field="sites")
 
@@ -56,6 +61,11 @@ class TransverseFieldIsing:
         bonds = [(Word(0, 1 << i | 1 << j), -self.coupling) for i, j in neighbours(self.sites, self.periodic)]
         fields = [(Word(1 << i, 0), -self.field) for i in range(self.sites)]
         return _parts(self.sites, bonds, fields)
+
+    def prepared(self) -> Prepared:
+        """All spins along the field."""
+        along = math.copysign(math.pi / 2, self.field)
+        return Prepared(0, tuple(ry(q, None, offset=along) for q in range(self.sites)))
 
     def solve(self) -> Solved:
         operator = _whole(self.sites, self.parts())
@@ -93,6 +103,10 @@ class HeisenbergXxz:
     def unit(self) -> str:
         return ""
 
+    @property
+    def mean_field(self) -> bool:
+        return False
+
     def system(self) -> System:
         sector = math.comb(self.sites, self.sites // 2)
         return System(self.sites, self.sites + 1, sector, less="fewer sites", field="sites")
@@ -107,6 +121,13 @@ class HeisenbergXxz:
         sets = (pairs[0::2], pairs[1::2], [wrap] if wrap else [])
         bonds = [[term for pair in chosen for term in self._bond(*pair)] for chosen in sets]
         return _parts(self.sites, *bonds, [(Word(0, 1 << i), self.field) for i in range(self.sites)])
+
+    def prepared(self) -> Prepared:
+        """Pairs (|01⟩ ∓ |10⟩)/√2 on every other bond: singlets where J > 0, otherwise triplets; an odd spin is up."""
+        firsts = range(0, self.sites - 1, 2)
+        turn = math.copysign(math.pi / 2, -self.coupling)
+        gates = [gate for q in firsts for gate in (ry(q, None, offset=turn), Cx(q, q + 1))]
+        return Prepared(sum(2 << q for q in firsts), tuple(gates))
 
     def solve(self) -> Solved:
         operator = _whole(self.sites, self.parts())

@@ -7,6 +7,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
+
+from google.protobuf.descriptor import Descriptor
 
 from thalweg.errors import InvalidSpec
 from thalweg.specs.fields import fill
@@ -39,7 +42,7 @@ def parse(text: str, file: str = "specification", json_text: bool = False, folde
 
 def _from_mapping(given: Mapping[str, object], folder: Path | None = None) -> jobs_pb2.JobSpec:
     spec = jobs_pb2.JobSpec()
-    fill(spec, with_files(given, jobs_pb2.JobSpec.DESCRIPTOR, folder or Path()))
+    fill(spec, with_files(given, cast(Descriptor, jobs_pb2.JobSpec.DESCRIPTOR), folder or Path()))
     for part in ("problem", "method"):
         if not spec.HasField(part):
             kinds = ", ".join(f"[{part}.{kind.name}]" for kind in getattr(spec, part).DESCRIPTOR.fields)

@@ -145,10 +145,22 @@ class PauliTerm(_message.Message):
     def __init__(self, word: _Optional[str] = ..., coefficient: _Optional[float] = ...) -> None: ...
 
 class Ansatz(_message.Message):
-    __slots__ = ("efficient_su2",)
+    __slots__ = ("efficient_su2", "real_amplitudes", "uccsd", "k_up_ccgsd", "hamiltonian_variational", "excitation_preserving", "open_qasm")
     EFFICIENT_SU2_FIELD_NUMBER: _ClassVar[int]
+    REAL_AMPLITUDES_FIELD_NUMBER: _ClassVar[int]
+    UCCSD_FIELD_NUMBER: _ClassVar[int]
+    K_UP_CCGSD_FIELD_NUMBER: _ClassVar[int]
+    HAMILTONIAN_VARIATIONAL_FIELD_NUMBER: _ClassVar[int]
+    EXCITATION_PRESERVING_FIELD_NUMBER: _ClassVar[int]
+    OPEN_QASM_FIELD_NUMBER: _ClassVar[int]
     efficient_su2: EfficientSu2
-    def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ...) -> None: ...
+    real_amplitudes: RealAmplitudes
+    uccsd: Uccsd
+    k_up_ccgsd: KUpCcgsd
+    hamiltonian_variational: HamiltonianVariational
+    excitation_preserving: ExcitationPreserving
+    open_qasm: OpenQasm
+    def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ..., real_amplitudes: _Optional[_Union[RealAmplitudes, _Mapping]] = ..., uccsd: _Optional[_Union[Uccsd, _Mapping]] = ..., k_up_ccgsd: _Optional[_Union[KUpCcgsd, _Mapping]] = ..., hamiltonian_variational: _Optional[_Union[HamiltonianVariational, _Mapping]] = ..., excitation_preserving: _Optional[_Union[ExcitationPreserving, _Mapping]] = ..., open_qasm: _Optional[_Union[OpenQasm, _Mapping]] = ...) -> None: ...
 
 class EfficientSu2(_message.Message):
     __slots__ = ("reps",)
@@ -156,15 +168,75 @@ class EfficientSu2(_message.Message):
     reps: int
     def __init__(self, reps: _Optional[int] = ...) -> None: ...
 
+class RealAmplitudes(_message.Message):
+    __slots__ = ("reps",)
+    REPS_FIELD_NUMBER: _ClassVar[int]
+    reps: int
+    def __init__(self, reps: _Optional[int] = ...) -> None: ...
+
+class Uccsd(_message.Message):
+    __slots__ = ("reps",)
+    REPS_FIELD_NUMBER: _ClassVar[int]
+    reps: int
+    def __init__(self, reps: _Optional[int] = ...) -> None: ...
+
+class KUpCcgsd(_message.Message):
+    __slots__ = ("k",)
+    K_FIELD_NUMBER: _ClassVar[int]
+    k: int
+    def __init__(self, k: _Optional[int] = ...) -> None: ...
+
+class HamiltonianVariational(_message.Message):
+    __slots__ = ("layers",)
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    layers: int
+    def __init__(self, layers: _Optional[int] = ...) -> None: ...
+
+class ExcitationPreserving(_message.Message):
+    __slots__ = ("reps",)
+    REPS_FIELD_NUMBER: _ClassVar[int]
+    reps: int
+    def __init__(self, reps: _Optional[int] = ...) -> None: ...
+
+class OpenQasm(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
+
 class Estimator(_message.Message):
-    __slots__ = ("shots", "engine", "device")
+    __slots__ = ("shots", "engine", "device", "noise", "readout_mitigation")
     SHOTS_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FIELD_NUMBER: _ClassVar[int]
+    READOUT_MITIGATION_FIELD_NUMBER: _ClassVar[int]
     shots: int
     engine: str
     device: str
-    def __init__(self, shots: _Optional[int] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ...) -> None: ...
+    noise: Noise
+    readout_mitigation: bool
+    def __init__(self, shots: _Optional[int] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ..., noise: _Optional[_Union[Noise, _Mapping]] = ..., readout_mitigation: _Optional[bool] = ...) -> None: ...
+
+class Noise(_message.Message):
+    __slots__ = ("one_qubit_error", "two_qubit_error", "t1", "t2", "one_qubit_time", "two_qubit_time", "false_one", "false_zero")
+    ONE_QUBIT_ERROR_FIELD_NUMBER: _ClassVar[int]
+    TWO_QUBIT_ERROR_FIELD_NUMBER: _ClassVar[int]
+    T1_FIELD_NUMBER: _ClassVar[int]
+    T2_FIELD_NUMBER: _ClassVar[int]
+    ONE_QUBIT_TIME_FIELD_NUMBER: _ClassVar[int]
+    TWO_QUBIT_TIME_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ONE_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ZERO_FIELD_NUMBER: _ClassVar[int]
+    one_qubit_error: float
+    two_qubit_error: float
+    t1: float
+    t2: float
+    one_qubit_time: float
+    two_qubit_time: float
+    false_one: float
+    false_zero: float
+    def __init__(self, one_qubit_error: _Optional[float] = ..., two_qubit_error: _Optional[float] = ..., t1: _Optional[float] = ..., t2: _Optional[float] = ..., one_qubit_time: _Optional[float] = ..., two_qubit_time: _Optional[float] = ..., false_one: _Optional[float] = ..., false_zero: _Optional[float] = ...) -> None: ...
 
 class VqeStart(_message.Message):
     __slots__ = ("hartree_fock", "uniform", "values", "zeros")
