@@ -23,9 +23,10 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error, thermal_relaxation_error
 from qiskit_aer.version import __version__ as version
 
-from thalweg_vqe.circuits import circuit, measured
-from thalweg_vqe.grouping import IDEAL, Group, qubit_wise
+from thalweg_vqe.circuits import circuit, measured, turned
+from thalweg_vqe.grouping import IDEAL, Group, groups
 from thalweg_vqe.noise import Noise
+from thalweg_vqe.patterns import diagonal
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
 
@@ -67,19 +68,24 @@ class AerSampler:
 
     @classmethod
     def of(
-        cls, program: Program, observable: Observable, device: str, noise: Noise | None = None, mitigated: bool = False
+        cls,
+        program: Program,
+        observable: Observable,
+        device: str,
+        noise: Noise | None = None,
+        mitigated: bool = False,
+        grouping: str = "qubit_wise",
     ) -> AerSampler:
         simulator = _simulator(observable.qubits, noise, device.upper())
         angles = ParameterVector("φ", len(program.turned))
         ansatz = circuit(program, angles)
-        groups = qubit_wise(observable)
-        plain = [measured(ansatz, group) for group in groups]
+        found, plain = _measured(ansatz, observable, grouping)
         target = {"backend": simulator} if noise is None else {"basis_gates": BASIS}
         return cls(
             simulator,
             tuple(transpile(plain, **target, optimization_level=1, seed_transpiler=0)),
             angles,
-            groups,
+            found,
             observable.constant,
             noise.readings if noise and mitigated else IDEAL,
         )
@@ -114,6 +120,15 @@ class AerSampler:
             raise RuntimeError(f"Aer could not run the circuits: {result.status}")
         seen = [experiment.data.counts for experiment in result.results]
         return [seen[first : first + len(angles)] for first in range(0, len(seen), len(angles))]
+
+
+def _measured(ansatz: QuantumCircuit, observable: Observable, grouping: str) -> tuple[tuple[Group, ...], list[QuantumCircuit]]:
+    """Groups in the bits that are read, and their circuits."""
+    found = groups(observable, grouping)
+    if grouping == "qubit_wise":
+        return found, [measured(ansatz, group) for group in found]
+    turns = [diagonal(group) for group in found]
+    return tuple(group for _, group in turns), [turned(ansatz, turners) for turners, _ in turns]
 
 
 def _simulator(qubits: int, noise: Noise | None, device: str) -> AerSimulator:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +11,7 @@ from qiskit import qasm3
 from qiskit.circuit import ParameterVector, QuantumCircuit
 
 from thalweg_vqe.grouping import Group
-from thalweg_vqe.pauli import Word
+from thalweg_vqe.pauli import Word, times
 from thalweg_vqe.program import Cx, Program
 
 
@@ -67,6 +69,22 @@ def measured(ansatz: QuantumCircuit, group: Group) -> QuantumCircuit:
     out = QuantumCircuit(qubits, qubits)
     out.compose(ansatz, inplace=True)
     _show(out, group.basis)
+    out.measure(range(qubits), range(qubits))
+    return out
+
+
+def turned(ansatz: QuantumCircuit, turners: Iterable[tuple[Word, int]]) -> QuantumCircuit:
+    """The circuit followed by (g + Z_q)/√2 for each word g and its qubit q, and a measurement of every qubit:
+
+    (g + Z_q)/√2  =  Z_q exp(iφP/2),   iP sin(φ/2) = Z_q g/√2
+    """
+    qubits = ansatz.num_qubits
+    out = QuantumCircuit(qubits, qubits)
+    out.compose(ansatz, inplace=True)
+    for g, q in turners:
+        word, phase = times(Word(0, 1 << q), g)
+        _turn(out, word, -phase.imag * math.pi / 2)
+        out.z(q)
     out.measure(range(qubits), range(qubits))
     return out
 

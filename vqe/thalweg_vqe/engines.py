@@ -18,7 +18,8 @@ def engines(program: Program, observable: Observable, estimator: Estimator) -> t
     if estimator.engine == "aer":
         from thalweg_vqe.aer import AerSampler  # Qiskit is loaded by who runs circuits, not by who checks a spec
 
-        runner = AerSampler.of(program, observable, estimator.device, estimator.noise, estimator.readout_mitigation)
+        noise, mitigated = estimator.noise, estimator.readout_mitigation
+        runner = AerSampler.of(program, observable, estimator.device, noise, mitigated, estimator.grouping)
         return Statevector(program, observable), ParameterShift(runner)
     device = torch.device("cuda" if estimator.device == "gpu" else "cpu")
-    return Statevector(program, observable, device), StatevectorSampler(program, observable, device)
+    return Statevector(program, observable, device), StatevectorSampler(program, observable, device, estimator.grouping)

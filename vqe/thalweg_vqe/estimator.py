@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from thalweg_core.errors import BadInput, Unavailable
+from thalweg_vqe.grouping import GROUPINGS
 from thalweg_vqe.noise import Noise
 
 ENGINES = ("statevector", "aer")
@@ -25,6 +26,8 @@ class Estimator:
         engine: what measures: "statevector" draws the outcomes of every circuit from its exact distribution, "aer" runs
             every circuit on Qiskit Aer.
         device: where they run: "cpu" or "gpu".
+        grouping: which Pauli words one circuit measures: "qubit_wise", those with equal letters on every qubit; "commuting",
+            all that commute, in fewer but deeper circuits.
         noise: imperfect gates and readout, on engine = "aer"; none by default. Noiseless energies of the result stay noiseless.
         readout_mitigation: undo the readout's flips, whose probabilities are taken as known: unbiased, with larger error bars.
     """
@@ -32,13 +35,14 @@ class Estimator:
     shots: int = 1000
     engine: str = "statevector"
     device: str = "cpu"
+    grouping: str = "qubit_wise"
     noise: Noise | None = None
     readout_mitigation: bool = False
 
     def __post_init__(self) -> None:
         if self.shots == 1 or not 0 <= self.shots <= MOST_SHOTS:
             raise BadInput("shots", f"wanted 2 to {MOST_SHOTS} shots, or 0 for exact expectation values, got {self.shots}")
-        for field, known in (("engine", ENGINES), ("device", DEVICES)):
+        for field, known in (("engine", ENGINES), ("device", DEVICES), ("grouping", GROUPINGS)):
             if (got := getattr(self, field)) not in known:
                 raise BadInput(field, f'wanted {" or ".join(repr(name) for name in known)}, got "{got}"'.replace("'", '"'))
 

@@ -21,7 +21,7 @@ from thalweg_core.errors import BadInput
 from thalweg_vqe.electronic import Integrals, Mapped, determinant_energy, mapped, of_numbers, solve
 from thalweg_vqe.encoding import check
 from thalweg_vqe.geometry import pyscf_gto
-from thalweg_vqe.grouping import commuting
+from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
 from thalweg_vqe.molecule import LARGEST_TO_TAPER, Size
 from thalweg_vqe.pauli import Observable
@@ -89,7 +89,7 @@ class Fcidump:
 
     def parts(self) -> tuple[Observable, ...]:
         """Groups of commuting words, the diagonal ones first."""
-        return commuting(_read(self).mapped.observable)
+        return commuting_parts(_read(self).mapped.observable)
 
     def prepared(self) -> Prepared:
         """The Hartree-Fock determinant."""

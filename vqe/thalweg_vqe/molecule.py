@@ -16,7 +16,7 @@ from thalweg_core.errors import BadInput
 from thalweg_vqe.electronic import Integrals, Mapped, mapped, of_numbers, solve
 from thalweg_vqe.encoding import check
 from thalweg_vqe.geometry import Atom, atomic_number, pyscf_gto, quoted, read
-from thalweg_vqe.grouping import commuting
+from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
 from thalweg_vqe.pauli import Observable
 
@@ -194,7 +194,7 @@ class Molecule:
 
     def parts(self) -> tuple[Observable, ...]:
         """Groups of commuting words, the diagonal ones first."""
-        return commuting(_mean_field(self).mapped.observable)
+        return commuting_parts(_mean_field(self).mapped.observable)
 
     def prepared(self) -> Prepared:
         """The Hartree-Fock determinant."""

@@ -70,6 +70,26 @@ class Pattern(NamedTuple):
         return columns[..., 0, :]
 
 
+def diagonal(group: Group) -> tuple[tuple[Turner, ...], Group]:
+    """Turners that make all words of a group products of Z, and the group of those products, with their signs.
+
+    A turner takes g to Z_q and back; a word that flips q is g times one that does not, so it becomes  Z_q g  times itself.
+    """
+    turners = Pattern.of(group).turners
+    words: list[Word] = []
+    coefficients: list[float] = []
+    for word, coefficient in zip(group.words, group.coefficients, strict=True):
+        phase = complex(1)
+        for g, qubit in turners:
+            if word.x >> qubit & 1:
+                word, first = times(g, word)
+                word, second = times(Word(0, 1 << qubit), word)
+                phase *= first * second
+        words.append(word)
+        coefficients.append(coefficient * phase.real)
+    return turners, Group(group.basis, tuple(words), tuple(coefficients))
+
+
 def pairwise(x: Tensor) -> Tensor:
     """Sum over the last axis, a power of two: only elementwise sums, which no library may reorder."""
     while x.shape[-1] > 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from thalweg_core.errors import BadInput
 from thalweg_vqe.exact import ground_energy
-from thalweg_vqe.grouping import commuting
+from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Prepared, Solved, System
 from thalweg_vqe.pauli import LETTERS, Observable, Word, total
 
@@ -70,7 +70,7 @@ class PauliSum:
 
     def parts(self) -> tuple[Observable, ...]:
         """Groups of commuting words, the diagonal ones first."""
-        return commuting(self.observable())
+        return commuting_parts(self.observable())
 
     def prepared(self) -> Prepared:
         """All qubits 0."""

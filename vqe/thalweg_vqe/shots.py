@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.grouping import qubit_wise
+from thalweg_vqe.grouping import groups
 from thalweg_vqe.patterns import Pattern, pairwise
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
@@ -55,11 +55,13 @@ class StatevectorSampler:
         program: the circuit.
         observable: H.
         device: where the states are computed; counts are drawn on the processor.
+        grouping: which words one circuit measures: "qubit_wise" or "commuting".
     """
 
     program: Program
     observable: Observable
     device: torch.device = CPU
+    grouping: str = "qubit_wise"
 
     @property
     def groups(self) -> int:
@@ -112,7 +114,7 @@ class StatevectorSampler:
 
     @cached_property
     def _patterns(self) -> list[tuple[Pattern, Tensor]]:
-        found = [Pattern.of(group) for group in qubit_wise(self.observable)]
+        found = [Pattern.of(group) for group in groups(self.observable, self.grouping)]
         return [(pattern, torch.from_numpy(pattern.order(1 << self.program.qubits)).to(self.device)) for pattern in found]
 
 
