@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
+from importlib.util import find_spec
+
 import torch
 
 from thalweg_vqe.estimator import Estimator
@@ -18,6 +22,35 @@ def engines(program: Program, observable: Observable, estimator: Estimator) -> t
     if estimator.engine == "aer":
         from thalweg_vqe.aer import AerSampler  # Qiskit is loaded by who runs circuits, not by who checks a spec
 
-        return Statevector(program, observable), ParameterShift(AerSampler.of(program, observable, estimator.device))
-    device = torch.device("cuda" if estimator.device == "gpu" else "cpu")
-    return Statevector(program, observable, device), StatevectorSampler(program, observable, device)
+        return exact(program, observable), ParameterShift(AerSampler.of(program, observable, estimator.device))
+    if estimator.device == "gpu":
+        device = torch.device("cuda")
+        return Statevector(program, observable, device), StatevectorSampler(program, observable, device)
+    if not compiled():
+        return exact(program, observable), StatevectorSampler(program, observable)
+    from thalweg_vqe.compiled.engine import CompiledSampler
+
+    return exact(program, observable), CompiledSampler.of(program, observable)
+
+
+def exact(program: Program, observable: Observable) -> Exact:
+    """What computes without noise on the processor."""
+    if not compiled():
+        return Statevector(program, observable)
+    from thalweg_vqe.compiled.engine import CompiledExact
+
+    return CompiledExact(program, observable)
+
+
+@cache
+def compiled() -> bool:
+    """Whether the compiled engines are there and right; says so once where they are not."""
+    log = logging.getLogger("thalweg.vqe")
+    if find_spec("numba") is None:
+        log.warning("numba is not installed (pip install 'thalweg[fast]'): circuits are computed in torch, more slowly")
+        return False
+    from thalweg_vqe.compiled.check import fault
+
+    if wrong := fault():
+        log.warning("the compiled circuit kernels are not used: %s from those computed in torch", wrong)
+    return wrong is None
