@@ -19,6 +19,8 @@ from benchmarks.harness import FULL, QUICK, Row
 from benchmarks.one_thread import only_one_thread
 
 BENCHMARKS = {
+    "exact_gradient": "Ising chain: energy and gradient without noise, against PennyLane lightning and Qulacs",
+    "metric": "the full Fubini-Study metric, against torch.func.jacfwd",
     "shot_gradient": "H2: energy and gradient from 1000 shots a circuit, against Aer counts circuit by circuit",
 }
 """Every benchmark is a module of this name with `rows(effort)`; loaded only when it runs."""

@@ -38,7 +38,7 @@ def noisy():
 @pytest.fixture(scope="module")
 def repeats(noisy):
     """Three hundred looks at one point, each with its own shots."""
-    return noisy.evaluate(angles(1).expand(300, -1), Stream.of(3, 300))
+    return noisy.evaluate(angles(1).expand(300, -1), Stream.of(5, 300))
 
 
 def same(a, b):

@@ -110,7 +110,19 @@ def test_counts_follow_the_exact_distribution():
     assert low < statistic < high
 
 
-SAMPLERS = {"statevector": lambda p, h: StatevectorSampler(p, h), "aer": lambda p, h: ParameterShift(AerSampler.of(p, h, "cpu"))}
+def compiled(program, observable):
+    pytest.importorskip("numba")
+    from thalweg_vqe.compiled.engine import CompiledSampler
+
+    return CompiledSampler.of(program, observable)
+
+
+SAMPLERS = {
+    "torch": StatevectorSampler,
+    "compiled": compiled,
+    "aer": lambda program, observable: ParameterShift(AerSampler.of(program, observable, "cpu")),
+}
+OURS = ["torch", "compiled"]
 
 
 def exact_variance(observable, state):
@@ -124,9 +136,9 @@ def exact_variance(observable, state):
 
 
 @pytest.mark.parametrize("engine", SAMPLERS)
-def test_both_engines_have_the_exact_means_and_variances(engine):
+def test_all_engines_have_the_exact_means_and_variances(engine):
     """Means over repeats by z, spreads and reported variances against Σ_g Var(H_g)/shots; 4 standard errors each."""
-    observable, shots, repeats = random_observable(terms=12), 200, 400 if engine == "statevector" else 60
+    observable, shots, repeats = random_observable(terms=12), 200, 60 if engine == "aer" else 400
     states, turned = shifted_states(), len(PROGRAM.turned)
     variance = np.array([exact_variance(observable, state) for state in states]) / shots
     mean = Statevector(PROGRAM, observable).gradients(ANGLES[:1])
@@ -146,8 +158,9 @@ def test_both_engines_have_the_exact_means_and_variances(engine):
         assert (np.abs(reported.mean(dim=0).numpy() - wanted) < 4.7 * error).all()
 
 
-def test_a_replica_sees_the_same_bits_whoever_runs_beside_it_and_however_it_is_cut(monkeypatch):
-    sampler, angles = StatevectorSampler(PROGRAM, random_observable()), turns(32, len(PROGRAM.turned))
+@pytest.mark.parametrize("engine", OURS)
+def test_a_replica_sees_the_same_bits_whoever_runs_beside_it(engine):
+    sampler, angles = SAMPLERS[engine](PROGRAM, random_observable()), turns(32, len(PROGRAM.turned))
     alone = sampler.gradients(angles[:1], 100, Stream.of(9, 1).at(3))
     for count in (4, 32):
         beside = sampler.gradients(angles[:count], 100, Stream.of(9, count).at(3))
@@ -168,22 +181,25 @@ def test_tangents_cut_to_fit_memory_are_measured_each_once(monkeypatch):
         assert ((values.mean(dim=0) - truth).abs() < 4.7 * (variances.mean(dim=0) / repeats).sqrt()).all()
 
 
-def test_a_certain_outcome_is_certain_and_one_shot_has_no_known_variance():
+@pytest.mark.parametrize("engine", OURS)
+def test_a_certain_outcome_is_certain_and_one_shot_has_no_known_variance(engine):
     """|01⟩ at angles 0 and π, where many probabilities are 0 or 1 but for rounding."""
     observable = Observable.of(2, {Word.parse("ZI"): 0.5, Word.parse("IZ"): 2.0, Word.parse("ZZ"): -1.0, Word(0, 0): 3.0})
     program = Program(2, 2, (ry(0, 0), ry(1, 1)))
-    sampler, angles = StatevectorSampler(program, observable), torch.tensor([[math.pi, 0.0]], dtype=torch.float64)
+    sampler, angles = SAMPLERS[engine](program, observable), torch.tensor([[math.pi, 0.0]], dtype=torch.float64)
     value, variance = sampler.energies(angles, 1000, Stream.of(1, 1))
     assert value.item() == pytest.approx(3.0 + 0.5 - 2.0 + 1.0, abs=1e-12)
     assert variance.item() == pytest.approx(0.0, abs=1e-12)
     assert sampler.energies(angles, 1, Stream.of(1, 1))[1].item() == math.inf
 
 
-def test_the_outcome_of_a_word_on_one_qubit_is_binomial():
-    """⟨Y⟩ of RX(a)|0⟩ is -sin a; of 1000 shots the variance is (1 - sin² a)/1000."""
+@pytest.mark.parametrize("shots", [2, 30, 1000, 10**6])
+@pytest.mark.parametrize("engine", OURS)
+def test_the_outcome_of_a_word_on_one_qubit_is_binomial(engine, shots):
+    """⟨Y⟩ of RX(a)|0⟩ is -sin a; the variance of S shots is (1 - sin² a)/S."""
     program = Program(1, 1, (Rotation(Word(1, 0), 0),))
-    a, shots, repeats = 0.7, 1000, 500
-    sampler = StatevectorSampler(program, Observable.of(1, {Word(1, 1): 1.0}))
+    a, repeats = 0.7, 500
+    sampler = SAMPLERS[engine](program, Observable.of(1, {Word(1, 1): 1.0}))
     value, _ = sampler.energies(torch.full((repeats, 1), a, dtype=torch.float64), shots, Stream.of(4, repeats))
     assert abs(value.mean().item() + math.sin(a)) < 4 * math.cos(a) / math.sqrt(shots * repeats)
     low, high = chi2.ppf([CERTAIN / 2, 1 - CERTAIN / 2], repeats - 1) / (repeats - 1)

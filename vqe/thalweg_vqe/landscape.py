@@ -132,7 +132,8 @@ class VqeLandscape:
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, (B,)."""
-        return Statevector(self.program, observable).energies(self._angles(x)).to(x)
+        engine = self.exact if observable is self.observable else Statevector(self.program, observable)
+        return engine.energies(self._angles(x)).to(x)
 
     def _angles(self, x: Tensor) -> Tensor:
         return self.program.angles(x.detach().to("cpu", torch.float64))

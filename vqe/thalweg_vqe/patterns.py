@@ -46,13 +46,17 @@ class Pattern(NamedTuple):
             energies += coefficient * sign * signs(outcomes, members)
         return cls(flipping, masks, energies)
 
-    def order(self, states: int) -> NDArray[np.int64]:
-        """Basis states, (N/C, C): column c holds those of pattern c."""
-        basis = np.arange(states)
-        pattern = np.zeros(states, dtype=np.int64)
+    def classes(self, basis: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The pattern of each basis state, the shape of basis."""
+        pattern = np.zeros_like(basis)
         for place, mask in enumerate(self.masks):
             pattern |= (np.bitwise_count(basis & mask) & 1).astype(np.int64) << place
-        return np.ascontiguousarray(np.argsort(pattern, kind="stable").reshape(1 << len(self.masks), -1).T)
+        return pattern
+
+    def order(self, states: int) -> NDArray[np.int64]:
+        """Basis states, (N/C, C): column c holds those of pattern c."""
+        order = np.argsort(self.classes(np.arange(states)), kind="stable")
+        return np.ascontiguousarray(order.reshape(len(self.energies), -1).T)
 
     def probabilities(self, rows: Tensor, order: Tensor) -> Tensor:
         """Of the state ψ, and of (ψ + χ_j)/√2 and (ψ - χ_j)/√2 for each of K tangents: (B, 1 + K, 2, N) -> (B, 1 + 2K, C)."""
