@@ -17,11 +17,11 @@ $(BIN)/python:
 
 # one stamp for what running needs, one for what developing needs; either is made again when the pins or the extras change
 $(VENV)/run.stamp: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[server,chemistry]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[server,chemistry,fast]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[server,chemistry,bench,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[server,chemistry,fast,bench,dev]'
 	@touch $@
 
 setup: $(VENV)/run.stamp ## a virtual environment in .venv with everything that running needs

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,22 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer import AerSimulator
 
 from benchmarks.harness import Effort, Row, race, row
+from benchmarks.peers import qulacs_sampling
 from thalweg_core.streams import Stream
+from thalweg_vqe.aer import AerSampler
+from thalweg_vqe.engines import engines
+from thalweg_vqe.jordan_wigner import electrons
 from thalweg_vqe.landscape import VqeLandscape
+from thalweg_vqe.parameter_shift import ParameterShift
+from thalweg_vqe.pauli import Observable
 from thalweg_vqe.problem import EfficientSu2, Estimator, Molecule, Vqe
+from thalweg_vqe.shots import StatevectorSampler
 
 NAME = "shot_gradient"
 SHOTS = 1000
 H2 = "H 0 0 0; H 0 0 0.735"  # Å
+LIH = "Li 0 0 0; H 0 0 1.595"
+CASES = (("H2", H2, 2), ("LiH CAS(2,3)", LIH, 3), ("LiH CAS(2,5)", LIH, 5))
 
 Floats = NDArray[np.float64]
 Gradient = Callable[[int], tuple[float, Floats]]
@@ -53,7 +63,37 @@ def rows(effort: Effort, reps: int = 3, shots: int = SHOTS) -> Iterator[Row]:
         ):
             look = partial(landscape.evaluate, x, rng)
             yield from race(NAME, f"{case}, {_replicas(replicas)}", name, look, partial(_each, theirs, x.numpy()), effort.repeats)
+    yield from _engines(effort, shots)
     yield _noise(landscape, angles[0], peer, effort.samples, case)
+
+
+def _engines(effort: Effort, shots: int) -> Iterator[Row]:
+    """One gradient by the engine alone, on molecules of growing size with two entangling layers."""
+    for name, atoms, orbitals in CASES[:1] if effort.small else CASES:
+        observable = active_space(atoms, orbitals)
+        program = EfficientSu2(2).program(observable.qubits)
+        angles = torch.from_numpy(np.random.default_rng(1).uniform(-np.pi, np.pi, (1, program.parameters)))
+        ours, rng = engines(program, observable, Estimator(shots=shots))[1], Stream.of(7, 1)
+        look = partial(ours.gradients, angles, shots, rng)
+        case = f"{name}, {program.parameters} angles, {ours.groups} groups, engine alone"
+        twin = StatevectorSampler(program, observable)
+        yield from race(NAME, case, "our torch twin", look, partial(twin.gradients, angles, shots, rng), effort.repeats)
+        aer = ParameterShift(AerSampler.of(program, observable, "cpu"))
+        repeats = effort.repeats if observable.qubits < 10 else 1  # the largest takes Aer most of a minute
+        yield from race(NAME, case, "Aer counts, batched binds", look, partial(aer.gradients, angles, shots, rng), repeats)
+        if find_spec("qulacs"):
+            theirs = qulacs_sampling(program, observable, shots)
+            yield from race(NAME, case, "Qulacs sampling", look, partial(theirs, angles[0].numpy(), 1), repeats)
+
+
+def active_space(atoms: str, orbitals: int) -> Observable:
+    """Two electrons in so many Hartree-Fock orbitals, the rest frozen, in sto-3g."""
+    from pyscf import ao2mo, gto, mcscf, scf
+
+    field = scf.RHF(gto.M(atom=atoms, basis="sto-3g", verbose=0)).run()
+    space = mcscf.CASCI(field, orbitals, 2)
+    one, constant = space.get_h1eff()
+    return electrons(one, ao2mo.restore(1, space.get_h2eff(), orbitals), constant)
 
 
 @dataclass(frozen=True)
@@ -75,7 +115,7 @@ class Notebook:
     @classmethod
     def of(cls, landscape: VqeLandscape, reps: int, shots: int) -> Notebook:
         """For the operator of a landscape of ours."""
-        observable = landscape.exact.observable
+        observable = landscape.observable
         words = [word.letters(observable.qubits) for word in observable.words]
         groups = SparsePauliOp(words, observable.coefficients).group_commuting(qubit_wise=True)
         simulator = AerSimulator(method="statevector", max_parallel_threads=1)

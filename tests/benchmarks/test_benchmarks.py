@@ -45,7 +45,7 @@ def check(rows: list[Row], name: str) -> None:
 def test_the_shot_gradient_has_rows_for_both_clocks_and_for_its_noise(gradient_rows: list[Row]):
     check(gradient_rows, "shot_gradient")
     figures = [item.figure for item in gradient_rows]
-    assert figures.count("CPU time, 1 thread") == figures.count("wall time, 1 thread") == 2
+    assert figures.count("CPU time, 1 thread") == figures.count("wall time, 1 thread") >= 4
     assert figures[-1] == "rms error of the gradient, 8 samples"
 
 

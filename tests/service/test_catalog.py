@@ -245,3 +245,50 @@ def test_decoding_ignores_fields_that_the_class_does_not_know() -> None:
 
     message = descriptor_pb2.FieldDescriptorProto(name="set", number=3)
     assert decode(message, FieldDescriptorProto) == FieldDescriptorProto("set")
+
+
+HAMILTONIANS: dict[str, Any] = {
+    "molecule": {"atoms": "H 0 0 0; H 0 0 0.7", "mapping": "parity", "tapering": "particles"},
+    "pauli_sum": {"terms": [{"word": "ZZ", "coefficient": 1.0}]},
+    "fcidump": {"text": "&FCI NORB=2,NELEC=2,MS2=0 &END"},
+    "transverse_field_ising": {"sites": 4, "field": 0.5, "periodic": True},
+    "heisenberg_xxz": {"sites": 4, "anisotropy": 0.0},
+    "fermi_hubbard": {"columns": 2, "spin_up": 0, "spin_down": 1, "repulsion": 0.0},
+}
+CIRCUITS: dict[str, Any] = {
+    "efficient_su2": {"reps": 0},
+    "real_amplitudes": {},
+    "uccsd": {},
+    "k_up_ccgsd": {"k": 2},
+    "hamiltonian_variational": {"layers": 1},
+    "excitation_preserving": {},
+    "open_qasm": {"text": "qubit[2] q; input float t; rx(t) q[0];"},
+}
+
+
+@pytest.mark.parametrize("ansatz", CIRCUITS)
+@pytest.mark.parametrize("hamiltonian", HAMILTONIANS)
+def test_every_hamiltonian_and_every_circuit_is_read_from_the_wire(hamiltonian: str, ansatz: str) -> None:
+    chosen = {
+        "hamiltonian": {hamiltonian: HAMILTONIANS[hamiltonian]},
+        "ansatz": {ansatz: CIRCUITS[ansatz]},
+        "start": {"zeros": {}},
+    }
+    problem: Any = read(spec({"vqe": chosen})).problem
+    for part, given in ((problem.hamiltonian, HAMILTONIANS[hamiltonian]), (problem.ansatz, CIRCUITS[ansatz])):
+        assert {name: getattr(part, name) for name in given if name != "terms"} == {
+            n: v for n, v in given.items() if n != "terms"
+        }
+    assert type(problem.start).__name__ == "Zeros"
+
+
+@pytest.mark.parametrize("message", ["Hamiltonian", "Ansatz", "VqeStart"])
+def test_every_choice_within_a_circuit_has_the_fields_of_its_message_all_explained(message: str) -> None:
+    from thalweg_vqe import problem
+
+    for member in problems_pb2.DESCRIPTOR.message_types_by_name[message].fields:
+        if member.message_type is not None:
+            kind = getattr(problem, member.message_type.name)
+            names = {field.name for field in member.message_type.fields}
+            assert {field.name for field in dataclasses.fields(kind)} == names
+            assert set(meanings_of(kind)) == names

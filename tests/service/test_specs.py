@@ -28,7 +28,7 @@ def test_the_h2_example_says_what_its_file_says():
     assert h2.name == "H2 ground state, 1000 shots"
     assert h2.problem.vqe.hamiltonian.molecule.atoms == "H 0 0 0; H 0 0 0.735"
     assert h2.problem.vqe.ansatz.efficient_su2.reps == 3
-    assert (h2.problem.vqe.estimator.shots, h2.problem.vqe.estimator.engine) == (1000, "aer")
+    assert (h2.problem.vqe.estimator.shots, h2.problem.vqe.estimator.engine) == (1000, "statevector")
     assert h2.problem.vqe.start.hartree_fock == 0.1
     assert (h2.plan.steps, h2.plan.replicas, h2.plan.seed) == (60, 4, 7)
 
@@ -190,3 +190,36 @@ def test_a_list_of_tables_survives_toml():
     spec.problem.vqe.hamiltonian.pauli_sum.terms.add(word="XI", coefficient=0.25)
     spec.method.adam.learning_rate = 0.1
     assert specs.parse(specs.to_toml(spec)) == spec
+
+
+FCIDUMP = """
+[problem.vqe.hamiltonian.fcidump]
+{text}
+[problem.vqe.ansatz.efficient_su2]
+[method.adam]
+"""
+
+
+def test_a_text_may_stand_in_a_file_beside_the_specification(tmp_path: Path) -> None:
+    (tmp_path / "h2.fcidump").write_text("&FCI NORB=2")
+    (tmp_path / "job.toml").write_text(FCIDUMP.format(text='file = "h2.fcidump"'))
+    spec = specs.load(tmp_path / "job.toml")
+    assert spec.problem.vqe.hamiltonian.fcidump.text == "&FCI NORB=2"
+    assert specs.load(specs.to_dict(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "part"),
+    [
+        ('file = "none.fcidump"', "file", "none.fcidump: cannot be read: No such file"),
+        ('file = "bytes"', "file", "is not text in UTF-8"),
+        ("file = 3", "file", "wanted the name of a file, got 3"),
+        ('file = "x"\ntext = "y"', "", "file and text are both given"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_its_field(text: str, field: str, part: str, tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\xfa")
+    (tmp_path / "job.toml").write_text(FCIDUMP.format(text=text))
+    with pytest.raises(InvalidSpec, match=part) as refused:
+        specs.load(tmp_path / "job.toml")
+    assert refused.value.field == "problem.vqe.hamiltonian.fcidump" + (f".{field}" if field else "")

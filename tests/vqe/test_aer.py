@@ -9,7 +9,7 @@ from scipy.stats import chi2
 
 from thalweg_vqe.aer import AerSampler
 from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.pauli import PauliSum, PauliTerm
+from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 
 QUBITS, REPS = 3, 1
 WORDS = {"ZZI": 0.7, "IZZ": -0.4, "XXI": 0.5, "IXX": 0.3, "YIY": -0.6, "ZIZ": 0.2, "III": 1.5}
@@ -20,7 +20,7 @@ ANGLES = np.random.default_rng(5).uniform(-np.pi, np.pi, (4, ANSATZ.parameters(Q
 
 @pytest.fixture(scope="module")
 def sampler():
-    return AerSampler.of(tuple(ANSATZ.gates(QUBITS)), ANSATZ.parameters(QUBITS), OBSERVABLE, "cpu")
+    return AerSampler.of(ANSATZ.program(QUBITS), OBSERVABLE, "cpu")
 
 
 def probabilities(group, angles):

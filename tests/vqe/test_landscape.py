@@ -10,7 +10,7 @@ from thalweg_core.landscape import Cost
 from thalweg_core.streams import Stream
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.pauli import PauliSum, PauliTerm
+from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.problem import Vqe
 from thalweg_vqe.starts import Uniform
 
@@ -38,7 +38,7 @@ def noisy():
 @pytest.fixture(scope="module")
 def repeats(noisy):
     """Three hundred looks at one point, each with its own shots."""
-    return noisy.evaluate(angles(1).expand(300, -1), Stream.of(3, 300))
+    return noisy.evaluate(angles(1).expand(300, -1), Stream.of(5, 300))
 
 
 def same(a, b):

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from qiskit.quantum_info import SparsePauliOp
 from thalweg_core.errors import BadInput, Unavailable
 from thalweg_vqe.exact import ground_energy, particle_sector
 from thalweg_vqe.jordan_wigner import electrons, lower, number, raise_
-from thalweg_vqe.molecule import Molecule, Size
+from thalweg_vqe.molecule import ActiveSpace, Molecule, Size
 from thalweg_vqe.pauli import IDENTITY, product, total
 
 pytest.importorskip("pyscf")
@@ -137,7 +138,26 @@ def test_no_more_sets_of_qubits_are_flipped_than_the_size_tells(molecule):
         ({"atoms": "H 0 0 0; H 0 0 1", "basis": "zzz"}, "basis", "for example"),
         ({"atoms": "H 0 0 0; H 0 0 1", "basis": "6-31h"}, "basis", 'did you mean .*"6-31g"'),
         ({"atoms": "U 0 0 0", "basis": "6-31g"}, "basis", "does not cover all of U"),
-        ({"atoms": "H 0 0 0; H 0 0 1", "mapping": "parity"}, "mapping", 'wanted "jordan_wigner", got "parity"'),
+        ({"atoms": "H 0 0 0; H 0 0 1", "mapping": "partiy"}, "mapping", 'wanted .*"parity" .* got "partiy"'),
+        ({"atoms": "H 0 0 0; H 0 0 1", "tapering": "some"}, "tapering", 'wanted "none" .* got "some"'),
+        ({"atoms": "He 0 0 0", "tapering": "all"}, "tapering", "symmetries alone fix every qubit"),
+        ({"atoms": "He 0 0 0", "tapering": "particles"}, "tapering", "symmetries alone fix every qubit"),
+        (
+            {"atoms": "Li 0 0 0; H 0 0 1.6", "active_space": ActiveSpace(3, 3)},
+            "active_space.electrons",
+            "2, then in steps of 2 up to 4",
+        ),
+        ({"atoms": "Li 0 0 0; H 0 0 1.6", "active_space": ActiveSpace(6, 3)}, "active_space.electrons", "up to 4 of .* got 6"),
+        (
+            {"atoms": "Li 0 0 0; H 0 0 1.6", "active_space": ActiveSpace(2, 6)},
+            "active_space.orbitals",
+            "1 to 5 orbitals .* got 6",
+        ),
+        (
+            {"atoms": "H 0 0 0", "spin": 1, "frozen_core": True, "active_space": ActiveSpace(1, 1)},
+            "frozen_core",
+            "only one of the two",
+        ),
         ({"atoms": "H 0 0 0; H 0 0 1", "charge": 2}, "charge", "at most 1"),
         ({"atoms": "H 0 0 0; H 0 0 1", "spin": 1}, "spin", "an even number up to 2"),
         ({"atoms": "H 0 0 0; H 0 0 1", "spin": 4}, "spin", "an even number up to 2"),
@@ -149,8 +169,57 @@ def test_no_more_sets_of_qubits_are_flipped_than_the_size_tells(molecule):
 )
 def test_what_no_molecule_can_be_is_refused_with_its_field(fields, field, part):
     with pytest.raises(BadInput, match=part) as refused:
-        Molecule(**fields).size()
+        Molecule(**fields).system()
     assert refused.value.field == field
+
+
+LIH = "Li 0 0 0; H 0 0 1.595"
+
+
+@pytest.mark.parametrize(
+    ("molecule", "qubits", "terms", "hartree_fock", "exact"),
+    [  # PySCF's CASCI by another pipeline
+        (Molecule(LIH, active_space=ActiveSpace(2, 3)), 6, 62, -7.862023860, -7.863077754),
+        (Molecule(LIH, active_space=ActiveSpace(2, 5)), 10, 276, -7.862023860, -7.882174506),
+        (Molecule(LIH, frozen_core=True), 10, 276, -7.862023860, -7.882174506),
+    ],
+)
+def test_active_spaces_have_the_energies_known_elsewhere(molecule, qubits, terms, hartree_fock, exact):
+    solved = molecule.solve()
+    assert (solved.observable.qubits, len(solved.observable.words)) == (qubits, terms)
+    assert solved.hartree_fock_energy == pytest.approx(hartree_fock, abs=1e-8)
+    assert solved.exact_energy == pytest.approx(exact, abs=1e-8)
+
+
+@pytest.mark.parametrize("tapering", ["none", "particles", "all"])
+@pytest.mark.parametrize("mapping", ["jordan_wigner", "parity", "bravyi_kitaev"])
+@pytest.mark.parametrize(
+    "fields", [{"atoms": LIH, "active_space": ActiveSpace(2, 3)}, {"atoms": H3_RADICAL.atoms, "spin": 1}, {"atoms": H2.atoms}]
+)
+def test_every_map_and_tapering_has_the_same_energies(fields, mapping, tapering):
+    molecule, plain = Molecule(**fields, mapping=mapping, tapering=tapering), Molecule(**fields).solve()
+    size, solved = molecule.size(), molecule.solve()
+    encoding = solved.electrons.encoding
+    sector = encoding.sector(particle_sector(size.orbitals, size.alpha, size.beta))
+    assert molecule.system().qubits == solved.observable.qubits == encoding.qubits
+    assert ground_energy(solved.observable, sector) == pytest.approx(solved.exact_energy, abs=1e-9)
+    assert solved.exact_energy == pytest.approx(plain.exact_energy, abs=1e-9)
+    determinant = encoding.state(solved.electrons.occupation)
+    diagonal = sum(entries[determinant].real for x, entries in solved.observable.diagonals() if x == 0)
+    assert diagonal == pytest.approx(plain.hartree_fock_energy, abs=1e-9)
+    count = sum(entries[determinant].real for _, entries in solved.number.diagonals())
+    assert count == pytest.approx(size.alpha + size.beta, abs=1e-12)
+
+
+@pytest.mark.parametrize(("molecule", "qubits"), [(H2, 1), (Molecule(LIH), 8), (H4, 5)])
+def test_point_groups_leave_as_few_qubits_as_they_should(molecule, qubits):
+    """Two qubits for the electron numbers; one for the mirror of H2 and of H4; two for the mirrors of LiH."""
+    assert replace(molecule, tapering="all").system().qubits == qubits
+
+
+def test_the_hartree_fock_energy_does_not_depend_on_what_is_active():
+    energies = [replace(H4, active_space=ActiveSpace(n, m)).solve().hartree_fock_energy for n, m in ((2, 2), (2, 3), (4, 4))]
+    np.testing.assert_allclose(energies, -2.098545937, atol=1e-8)
 
 
 def test_atoms_may_stand_on_lines_of_their_own():

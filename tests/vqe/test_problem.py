@@ -22,7 +22,7 @@ from thalweg_vqe import aer
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.pauli import PauliSum, PauliTerm
+from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.problem import FINAL_SHOTS, Vqe
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform
 
@@ -80,7 +80,7 @@ def chain(sites):
         ),
         (
             lambda: Vqe(chain(40), EfficientSu2(), start=Uniform()).traits(),
-            "hamiltonian.pauli_sum.terms",
+            "hamiltonian.pauli_sum",
             "40 qubits need about .* GiB",
         ),
         (
@@ -90,7 +90,7 @@ def chain(sites):
         ),
         (lambda: Estimator(shots=1), "shots", "2 to"),
         (lambda: Estimator(shots=-5), "shots", "got -5"),
-        (lambda: Estimator(engine="qulacs"), "engine", 'wanted "aer", got "qulacs"'),
+        (lambda: Estimator(engine="qulacs"), "engine", 'wanted "statevector" or "aer", got "qulacs"'),
         (lambda: Estimator(device="tpu"), "device", 'wanted "cpu" or "gpu", got "tpu"'),
         (lambda: HartreeFock(-0.1), "spread", "0 or more"),
         (lambda: Uniform(float("nan")), "spread", "0 or more"),
@@ -105,12 +105,22 @@ def test_what_cannot_be_is_refused_with_the_path_of_the_field(build, field, part
 
 
 def test_a_gpu_that_aer_does_not_see_is_refused_with_the_package_that_would_bring_it(monkeypatch):
-    problem = Vqe(H2, EfficientSu2(), Estimator(device="gpu"))
+    problem = Vqe(H2, EfficientSu2(), Estimator(engine="aer", device="gpu"))
     monkeypatch.setattr(aer, "devices", lambda: ("CPU",))
     with pytest.raises(Unavailable, match=f"qiskit-aer-gpu=={aer.version} in place of qiskit-aer {aer.version}") as refused:
         problem.traits()
     assert refused.value.field == "estimator.device"
     monkeypatch.setattr(aer, "devices", lambda: ("CPU", "GPU"))
+    problem.traits()
+
+
+def test_a_gpu_that_torch_does_not_see_is_refused(monkeypatch):
+    problem = Vqe(H2, EfficientSu2(), Estimator(device="gpu"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(Unavailable, match=r'sees no GPU here; .* or use device = "cpu"') as refused:
+        problem.traits()
+    assert refused.value.field == "estimator.device"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     problem.traits()
 
 

@@ -20,16 +20,25 @@ from numpy.typing import NDArray
 from qiskit import transpile
 from qiskit.circuit import ParameterVector, QuantumCircuit
 from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error, thermal_relaxation_error
 from qiskit_aer.version import __version__ as version
 
-from thalweg_vqe.ansatz import Gate
-from thalweg_vqe.circuits import circuit, measured
-from thalweg_vqe.grouping import Group, qubit_wise
+from thalweg_vqe.circuits import circuit, measured, turned
+from thalweg_vqe.grouping import IDEAL, Group, groups
+from thalweg_vqe.noise import Noise
+from thalweg_vqe.patterns import diagonal
 from thalweg_vqe.pauli import Observable
+from thalweg_vqe.program import Program
 
 __all__ = ["AerSampler", "devices", "version"]
 
 Floats = NDArray[np.float64]
+
+BASIS = ["rz", "sx", "x", "cx"]
+"""Gates of a noisy device."""
+
+MOST_MIXED = 10
+"""Up to so many qubits noise is computed as a density matrix, above by drawing errors shot by shot (arbitrary: 16 MiB)."""
 
 
 def devices() -> tuple[str, ...]:
@@ -42,11 +51,12 @@ class AerSampler:
     """Energies from counts: one measured circuit for each group, transpiled once, its angles bound at every run.
 
     Args:
-        simulator: Aer, ideal, on its device.
+        simulator: Aer, ideal or noisy, on its device.
         circuits: one for each group, over the same parameters.
-        parameters: θ, in the ansatz's order.
+        parameters: φ, one for each rotation of the program that has a parameter.
         groups: what the circuits measure.
         constant: the identity's coefficient (Ha).
+        readings: what the bits 0 and 1 say of Z: 1 and -1, or more where flips of the readout are undone.
     """
 
     simulator: AerSimulator
@@ -54,24 +64,34 @@ class AerSampler:
     parameters: ParameterVector
     groups: tuple[Group, ...]
     constant: float
+    readings: tuple[float, float] = IDEAL
 
     @classmethod
-    def of(cls, gates: tuple[Gate, ...], parameters: int, observable: Observable, device: str) -> AerSampler:
-        simulator = AerSimulator(method="statevector", device=device.upper(), max_parallel_shots=1)
-        theta = ParameterVector("θ", parameters)
-        ansatz = circuit(gates, observable.qubits, theta)
-        groups = qubit_wise(observable)
-        plain = [measured(ansatz, group) for group in groups]
+    def of(
+        cls,
+        program: Program,
+        observable: Observable,
+        device: str,
+        noise: Noise | None = None,
+        mitigated: bool = False,
+        grouping: str = "qubit_wise",
+    ) -> AerSampler:
+        simulator = _simulator(observable.qubits, noise, device.upper())
+        angles = ParameterVector("φ", len(program.turned))
+        ansatz = circuit(program, angles)
+        found, plain = _measured(ansatz, observable, grouping)
+        target = {"backend": simulator} if noise is None else {"basis_gates": BASIS}
         return cls(
             simulator,
-            tuple(transpile(plain, simulator, optimization_level=1, seed_transpiler=0)),
-            theta,
-            groups,
+            tuple(transpile(plain, **target, optimization_level=1, seed_transpiler=0)),
+            angles,
+            found,
             observable.constant,
+            noise.readings if noise and mitigated else IDEAL,
         )
 
     def energies(self, angles: Floats, shots: int, seed: int) -> tuple[Floats, Floats]:
-        """Sample means of H and their variances (Ha, Ha²) for K sets of angles: (K, P) -> (K,), (K,).
+        """Sample means of H and their variances (Ha, Ha²) for K sets of angles: (K, R) -> (K,), (K,).
 
         The variance of a group is that of the energy of its single shots, so that the covariance of words measured
         together is in it; groups are independent. One shot alone has no known variance: infinity.
@@ -79,7 +99,7 @@ class AerSampler:
         counts = self.counts(angles, shots, seed)
         mean, variance = np.full(len(angles), self.constant), np.zeros(len(angles))
         for group, histograms in zip(self.groups, counts, strict=True):
-            group_mean, group_variance = _statistics(group, histograms, shots)
+            group_mean, group_variance = _statistics(group, histograms, shots, self.readings)
             mean += group_mean
             variance += group_variance
         return mean, variance
@@ -102,14 +122,52 @@ class AerSampler:
         return [seen[first : first + len(angles)] for first in range(0, len(seen), len(angles))]
 
 
-def _statistics(group: Group, histograms: Sequence[dict[str, Any]], shots: int) -> tuple[Floats, Floats]:
+def _measured(ansatz: QuantumCircuit, observable: Observable, grouping: str) -> tuple[tuple[Group, ...], list[QuantumCircuit]]:
+    """Groups in the bits that are read, and their circuits."""
+    found = groups(observable, grouping)
+    if grouping == "qubit_wise":
+        return found, [measured(ansatz, group) for group in found]
+    turns = [diagonal(group) for group in found]
+    return tuple(group for _, group in turns), [turned(ansatz, turners) for turners, _ in turns]
+
+
+def _simulator(qubits: int, noise: Noise | None, device: str) -> AerSimulator:
+    if noise is None:
+        return AerSimulator(method="statevector", device=device, max_parallel_shots=1)
+    method = "density_matrix" if qubits <= MOST_MIXED else "statevector"
+    return AerSimulator(method=method, device=device, noise_model=_model(noise), max_parallel_shots=1)
+
+
+def _model(noise: Noise) -> NoiseModel:
+    """The noise in Aer's terms."""
+    model = NoiseModel(basis_gates=BASIS)
+    rest = None
+    for names, qubits, depolarized, time in (
+        (["sx", "x"], 1, noise.one_qubit_error, noise.one_qubit_time),
+        (["cx"], 2, noise.two_qubit_error, noise.two_qubit_time),
+    ):
+        error = depolarizing_error(depolarized, qubits)
+        if noise.t1 is not None:
+            rest = thermal_relaxation_error(noise.t1, 2 * noise.t1 if noise.t2 is None else noise.t2, time)
+            error = error.compose(rest if qubits == 1 else rest.tensor(rest))
+        if depolarized or rest:
+            model.add_all_qubit_quantum_error(error, names)
+    if noise.false_one or noise.false_zero:
+        flips = [[1 - noise.false_one, noise.false_one], [noise.false_zero, 1 - noise.false_zero]]
+        model.add_all_qubit_readout_error(ReadoutError(flips))
+    return model
+
+
+def _statistics(
+    group: Group, histograms: Sequence[dict[str, Any]], shots: int, readings: tuple[float, float]
+) -> tuple[Floats, Floats]:
     """Mean energy of a group and the variance of that mean, for each histogram."""
     outcomes = np.array([int(key, 16) for histogram in histograms for key in histogram], dtype=np.int64)
     weights = np.array([count for histogram in histograms for count in histogram.values()], dtype=np.float64)
     rows = np.repeat(np.arange(len(histograms)), [len(histogram) for histogram in histograms])
     order = np.lexsort((outcomes, rows))  # sums must not depend on the order in which Aer lists what it counted
     rows, outcomes, weights = rows[order], outcomes[order], weights[order]
-    energies = group.energies(outcomes)
+    energies = group.energies(outcomes, readings)
     mean = np.bincount(rows, weights * energies, len(histograms)) / shots
     if shots == 1:
         return mean, np.full(len(histograms), np.inf)

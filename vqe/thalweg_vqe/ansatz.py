@@ -1,31 +1,30 @@
-"""Parametrized circuits, as lists of gates that any simulator can read."""
+"""Circuits of hardware's own gates: layers of rotations between layers of CX."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Protocol
 
 from thalweg_core.errors import BadInput
+from thalweg_vqe.hamiltonian import Register
+from thalweg_vqe.program import Cx, Gate, Program, ry, rz
 
 
-class Rotation(NamedTuple):
-    """exp(-i θ σ/2) on a qubit, σ = Y or Z, θ the parameter of this number."""
+class Ansatz(Protocol):
+    """A parametrized circuit: a frozen dataclass whose fields are the wire schema."""
 
-    axis: str  # "y" or "z"
-    qubit: int
-    parameter: int
+    def program(self, register: Register) -> Program:
+        """The circuit on a Hamiltonian's qubits.
 
+        Raises:
+            BadInput: it cannot be built on this Hamiltonian; the field is below the ansatz.
+        """
+        ...
 
-class Cx(NamedTuple):
-    """Flips the target where the control is 1."""
-
-    control: int
-    target: int
-
-
-Gate = Rotation | Cx
+    def hartree_fock(self, register: Register) -> list[float] | None:
+        """Angles (rad) that prepare the determinant of a Hamiltonian with a mean field; None where none are known."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,21 +44,27 @@ class EfficientSu2:
     reps: int = 3
 
     def __post_init__(self) -> None:
-        if not 0 <= self.reps <= 1000:  # the upper bound is arbitrary: it catches slips
-            raise BadInput("reps", f"wanted 0 to 1000 entangling layers, got {self.reps}")
+        _check_layers(self.reps)
 
     def parameters(self, qubits: int) -> int:
         """How many angles the circuit has."""
         return 2 * qubits * (self.reps + 1)
 
-    def gates(self, qubits: int) -> Iterator[Gate]:
-        """The circuit, first gate first."""
+    def program(self, on: Register | int) -> Program:
+        """The circuit on |0…0⟩ of a register or of so many qubits."""
+        qubits = on if isinstance(on, int) else on.qubits
+        gates: list[Gate] = []
         for layer in range(self.reps + 1):
             if layer > 0:
-                yield from (Cx(q, q + 1) for q in reversed(range(qubits - 1)))
+                gates += (Cx(q, q + 1) for q in reversed(range(qubits - 1)))
             first = 2 * qubits * layer
-            yield from (Rotation("y", q, first + q) for q in range(qubits))
-            yield from (Rotation("z", q, first + qubits + q) for q in range(qubits))
+            gates += (ry(q, first + q) for q in range(qubits))
+            gates += (rz(q, first + qubits + q) for q in range(qubits))
+        return Program(qubits, self.parameters(qubits), tuple(gates))
+
+    def hartree_fock(self, register: Register) -> list[float]:
+        """Angles (rad) that prepare the Hartree-Fock determinant."""
+        return self.determinant(register.qubits, register.prepared().start)
 
     def determinant(self, qubits: int, bits: int) -> list[float]:
         """Angles (rad) that prepare the basis state `bits`.
@@ -70,3 +75,45 @@ class EfficientSu2:
         for q in range(qubits):
             angles[2 * qubits * self.reps + q] = math.pi * (bits >> q & 1)
         return angles
+
+
+@dataclass(frozen=True)
+class RealAmplitudes:
+    """RY on every qubit, then CX from each qubit's lower neighbour, repeated; a last layer of RY closes.
+
+        A(θ) = R(θ_reps) Π_{l<reps} [C R(θ_l)],   C = CX(0→1) ⋯ CX(n-2→n-1), the rightmost acts first
+
+    All amplitudes are real. Gate for gate what Qiskit's `real_amplitudes(n, reps=reps)` gives with its default entanglement
+    "reverse_linear".
+
+    Args:
+        reps: entangling layers; n qubits have n (reps + 1) parameters (rad).
+
+    Source: Kandala et al., Nature 549 (2017) 242, without its RZ.
+    """
+
+    reps: int = 3
+
+    def __post_init__(self) -> None:
+        _check_layers(self.reps)
+
+    def program(self, on: Register | int) -> Program:
+        """The circuit on |0…0⟩ of a register or of so many qubits."""
+        qubits = on if isinstance(on, int) else on.qubits
+        gates: list[Gate] = []
+        for layer in range(self.reps + 1):
+            if layer > 0:
+                gates += (Cx(q, q + 1) for q in reversed(range(qubits - 1)))
+            gates += (ry(q, qubits * layer + q) for q in range(qubits))
+        return Program(qubits, qubits * (self.reps + 1), tuple(gates))
+
+    def hartree_fock(self, register: Register) -> list[float]:
+        """Angles (rad) that prepare the Hartree-Fock determinant: the last layer sets its bits."""
+        bits = register.prepared().start
+        last = [math.pi * (bits >> q & 1) for q in range(register.qubits)]
+        return [0.0] * (register.qubits * self.reps) + last
+
+
+def _check_layers(reps: int) -> None:
+    if not 0 <= reps <= 1000:  # the upper bound is arbitrary: it catches slips
+        raise BadInput("reps", f"wanted 0 to 1000 entangling layers, got {reps}")

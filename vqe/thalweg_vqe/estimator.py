@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from thalweg_core.errors import BadInput, Unavailable
+from thalweg_vqe.grouping import GROUPINGS
+from thalweg_vqe.noise import Noise
 
-ENGINES = ("aer",)
+ENGINES = ("statevector", "aer")
 DEVICES = ("cpu", "gpu")
 MOST_SHOTS = 10**6
-"""Per circuit (arbitrary: about a second of a core for each circuit)."""
+"""Per circuit (arbitrary: about a second of a core for each circuit on Aer)."""
 
 BYTES_PER_SHOT = 120
 """What Aer holds while it samples a circuit (measured, 4 and 12 qubits)."""
@@ -17,33 +19,55 @@ BYTES_PER_SHOT = 120
 
 @dataclass(frozen=True)
 class Estimator:
-    """Shots on a simulated device without noise of its own, or the exact expectation values.
+    """Shots on a simulated device, or the exact expectation values.
 
     Args:
         shots: per measured circuit; 0 means exact expectation values.
-        engine: what runs the circuits: "aer", Qiskit Aer.
+        engine: what measures: "statevector" draws the outcomes of every circuit from its exact distribution, "aer" runs
+            every circuit on Qiskit Aer.
         device: where they run: "cpu" or "gpu".
+        grouping: which Pauli words one circuit measures: "qubit_wise", those with equal letters on every qubit; "commuting",
+            all that commute, in fewer but deeper circuits.
+        noise: imperfect gates and readout, on engine = "aer"; none by default. Noiseless energies of the result stay noiseless.
+        readout_mitigation: undo the readout's flips, whose probabilities are taken as known: unbiased, with larger error bars.
     """
 
     shots: int = 1000
-    engine: str = "aer"
+    engine: str = "statevector"
     device: str = "cpu"
+    grouping: str = "qubit_wise"
+    noise: Noise | None = None
+    readout_mitigation: bool = False
 
     def __post_init__(self) -> None:
         if self.shots == 1 or not 0 <= self.shots <= MOST_SHOTS:
             raise BadInput("shots", f"wanted 2 to {MOST_SHOTS} shots, or 0 for exact expectation values, got {self.shots}")
-        for field, known in (("engine", ENGINES), ("device", DEVICES)):
+        for field, known in (("engine", ENGINES), ("device", DEVICES), ("grouping", GROUPINGS)):
             if (got := getattr(self, field)) not in known:
                 raise BadInput(field, f'wanted {" or ".join(repr(name) for name in known)}, got "{got}"'.replace("'", '"'))
 
+        if self.noise is not None and self.engine != "aer":
+            raise BadInput("noise", f'engine = "{self.engine}" simulates an ideal device; use engine = "aer"')
+        if self.noise is not None and self.shots == 0:
+            raise BadInput("noise", "exact expectation values have no noise; use shots of 2 or more")
+        if self.readout_mitigation and self.noise is None:
+            raise BadInput("readout_mitigation", "there is no readout error to undo; give noise.false_one and noise.false_zero")
+
     def check_device(self) -> None:
-        """Ask Aer whether it has the device.
+        """Ask the engine whether it has the device.
 
         Raises:
-            Unavailable: it has not, with the package that would bring it.
+            Unavailable: it has not, with what would bring it.
         """
         if self.device == "cpu":
-            return  # every Aer has one: no need to load it
+            return  # every engine has one: no need to load it
+        if self.engine == "statevector":
+            import torch
+
+            if not torch.cuda.is_available():
+                here = f"torch {torch.__version__} sees no GPU here; on a machine with an NVIDIA GPU install torch for its CUDA"
+                raise Unavailable("device", f'{here}, or use device = "cpu"')
+            return
         from thalweg_vqe.aer import devices, version
 
         if self.device.upper() not in devices():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
@@ -11,32 +13,76 @@ from thalweg_vqe.pauli import Observable
 _DENSE = 256
 """Up to so many states the whole matrix is diagonalized (arbitrary: a few milliseconds)."""
 
+Floats = NDArray[np.float64] | NDArray[np.complex128]
+
 
 def ground_energy(observable: Observable, sector: NDArray[np.int64] | None = None) -> float:
-    """Lowest eigenvalue (Ha) among the basis states of a sector, which the operator must not leave; all of them by default."""
-    states = np.arange(2**observable.qubits) if sector is None else sector
-    place = np.full(2**observable.qubits, -1)
-    place[states] = np.arange(len(states))
-    moves = [(place[states ^ x], diagonal[states ^ x]) for x, diagonal in observable.diagonals()]
-    moves = [(np.where(source < 0, 0, source), np.where(source < 0, 0, weight)) for source, weight in moves]
+    """Lowest eigenvalue among the basis states of a sector, which the operator must not leave; all of them by default.
 
-    def act(v: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        columns = v.reshape(len(states), -1)
-        out = np.zeros(columns.shape, dtype=np.complex128)
-        for source, weight in moves:
-            out += weight[:, None] * columns[source]
+    The sector's states are in rising order.
+    """
+    moves = (
+        [_moved(observable.qubits, x, diagonal) for x, diagonal in observable.diagonals()]
+        if sector is None
+        else [_found(sector, x, diagonal) for x, diagonal in observable.diagonals(sector)]
+    )
+    size = 2**observable.qubits if sector is None else len(sector)
+    kind = np.result_type(np.float64, *(weight for _, weight in moves))
+
+    def act(v: Floats) -> Floats:
+        columns = v.reshape(size, -1)
+        out = np.zeros(columns.shape, dtype=kind)
+        for move, weight in moves:
+            out += weight * move(columns)
         return out.reshape(v.shape)
 
-    if len(states) <= _DENSE:
-        return float(np.linalg.eigvalsh(act(np.eye(len(states), dtype=np.complex128)))[0])
-    operator = LinearOperator((len(states), len(states)), matvec=act, dtype=np.complex128)
-    start = np.random.default_rng(0).standard_normal(len(states))  # fixed: the answer must not change from run to run
+    if size <= _DENSE:
+        return float(np.linalg.eigvalsh(act(np.eye(size, dtype=kind)))[0])
+    operator = LinearOperator((size, size), matvec=act, dtype=kind)
+    start = np.random.default_rng(0).standard_normal(size)  # fixed: the answer must not change from run to run
     return float(eigsh(operator, k=1, which="SA", v0=start, return_eigenvectors=False)[0])
 
 
+Move = Callable[[Floats], Floats]
+"""Amplitudes of the states s^x in the place of s, (N, K) -> (N, K)."""
+
+
+def _moved(qubits: int, x: int, diagonal: NDArray[np.complex128]) -> tuple[Move, Floats]:
+    """Among all states, by reversing the axes of the qubits that are flipped: no index has to be read."""
+    shape, flipped = [1], []
+    for q in reversed(range(qubits)):
+        if x >> q & 1:
+            flipped.append(len(shape))
+            shape += [2, 1]
+        else:
+            shape[-1] *= 2
+
+    def move(v: Floats) -> Floats:
+        return np.flip(v.reshape(*shape, -1), tuple(flipped)).reshape(v.shape) if x else v
+
+    return move, _slim(diagonal.conj())
+
+
+def _found(states: NDArray[np.int64], x: int, diagonal: NDArray[np.complex128]) -> tuple[Move, Floats]:
+    """Among the states of a sector, by their places in it.
+
+    X^x D is Hermitian, so the entry of D at s is the conjugate of that at s^x.
+    """
+    source = np.minimum(np.searchsorted(states, states ^ x), len(states) - 1)
+    weight = np.where(states[source] == states ^ x, diagonal.conj(), 0)
+    return (lambda v: v[source]), _slim(weight)
+
+
+def _slim(weight: NDArray[np.complex128]) -> Floats:
+    """As a column, real where it is, one number where all are equal."""
+    slim: Floats = weight[:, None] if weight.imag.any() else weight.real[:, None].copy()
+    return slim[:1].copy() if (slim == slim[0]).all() else slim
+
+
 def particle_sector(orbitals: int, alpha: int, beta: int) -> NDArray[np.int64]:
-    """The Jordan-Wigner basis states with so many spin-up and spin-down electrons."""
-    states = np.arange(4**orbitals)
-    up, down = states & (2**orbitals - 1), states >> orbitals
-    inside: NDArray[np.bool_] = (np.bitwise_count(up) == alpha) & (np.bitwise_count(down) == beta)
-    return states[inside]
+    """The Jordan-Wigner basis states with so many spin-up and spin-down electrons, in rising order."""
+    masks = np.arange(2**orbitals)
+    ones = np.bitwise_count(masks)
+    up, down = masks[ones == alpha], masks[ones == beta]
+    sector: NDArray[np.int64] = (down[:, None] << orbitals | up[None, :]).ravel()
+    return sector

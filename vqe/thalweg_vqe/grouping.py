@@ -1,13 +1,17 @@
-"""Groups of Pauli words that one measured circuit shows at once: on every qubit their letters agree or are the identity."""
+"""Groups of Pauli words that one measured circuit shows at once: words that agree on every qubit, or all that commute."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_vqe.pauli import IDENTITY, Observable, Word, signs
+from thalweg_vqe.pauli import IDENTITY, Observable, Word, commute, signs
+
+IDEAL = (1.0, -1.0)
+"""What the bits 0 and 1 say of Z."""
 
 
 class Group(NamedTuple):
@@ -20,29 +24,75 @@ class Group(NamedTuple):
     words: tuple[Word, ...]
     coefficients: tuple[float, ...]
 
-    def energies(self, outcomes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What single shots say of Σ_j c_j P_j: outcomes as integers, bit q read on qubit q; (N,) -> (N,)."""
+    def energies(self, outcomes: NDArray[np.int64], readings: tuple[float, float] = IDEAL) -> NDArray[np.float64]:
+        """What single shots say of Σ_j c_j P_j: outcomes as integers, bit q read on qubit q; (N,) -> (N,).
+
+        `readings` are what the bits 0 and 1 say of Z.
+        """
         energy = np.zeros(len(outcomes))
-        for word, coefficient in zip(self.words, self.coefficients, strict=True):
-            energy += coefficient * signs(outcomes, word.support)  # term by term: no BLAS, so no rounding by width
+        for word, coefficient in zip(self.words, self.coefficients, strict=True):  # no BLAS, so no rounding by width
+            shown = signs(outcomes, word.support) if readings == IDEAL else _read(outcomes, word, readings)
+            energy += coefficient * shown
         return energy
 
 
-def qubit_wise(observable: Observable) -> tuple[Group, ...]:
-    """The words but the identity in groups, each word put into the first group it fits, large coefficients first.
+def _read(outcomes: NDArray[np.int64], word: Word, readings: tuple[float, float]) -> NDArray[np.float64]:
+    """The product of the readings of a word's bits."""
+    value = np.ones(len(outcomes))
+    for q in range(word.support.bit_length()):
+        if word.support >> q & 1:
+            value *= np.where(outcomes >> q & 1, readings[1], readings[0])
+    return value
 
-    Source of the greedy order: Crawford et al., Quantum 5 (2021) 385 ("sorted insertion").
-    """
+
+GROUPINGS = ("qubit_wise", "commuting")
+
+
+def groups(observable: Observable, grouping: str) -> tuple[Group, ...]:
+    """The words but the identity in groups that one circuit measures, by the name of how they must agree."""
+    return qubit_wise(observable) if grouping == "qubit_wise" else commuting(observable)
+
+
+def qubit_wise(observable: Observable) -> tuple[Group, ...]:
+    """Groups whose words agree on every qubit."""
+    return tuple(_group(members, observable.qubits) for members in _inserted(_sorted(observable), agree))
+
+
+def commuting(observable: Observable) -> tuple[Group, ...]:
+    """Groups of commuting words; their basis is Z everywhere, after turns that make all of them diagonal."""
+    everywhere = Word(0, (1 << observable.qubits) - 1)
+    found = _inserted(_sorted(observable), commute)
+    return tuple(Group(everywhere, tuple(w for w, _ in members), tuple(c for _, c in members)) for members in found)
+
+
+def commuting_parts(observable: Observable) -> tuple[Observable, ...]:
+    """Sums of commuting words: the diagonal ones in the first, none of the identity."""
+    terms = sorted(_sorted(observable), key=lambda term: term[0].x != 0)  # stable: large coefficients stay first
+    return tuple(Observable.of(observable.qubits, dict(members)) for members in _inserted(terms, commute))
+
+
+Terms = list[tuple[Word, float]]
+
+
+def _sorted(observable: Observable) -> Terms:
+    """All but the identity, large coefficients first."""
     terms = zip(observable.words, observable.coefficients, strict=True)
-    order = sorted(((w, c) for w, c in terms if w != IDENTITY), key=lambda term: (-abs(term[1]), term[0]))
-    found: list[list[tuple[Word, float]]] = []
-    for word, coefficient in order:
-        home = next((group for group in found if all(agree(word, other) for other, _ in group)), None)
+    return sorted(((w, c) for w, c in terms if w != IDENTITY), key=lambda term: (-abs(term[1]), term[0]))
+
+
+def _inserted(terms: Terms, fit: Callable[[Word, Word], bool]) -> list[Terms]:
+    """Each word into the first group in which it fits all others.
+
+    Source: Crawford et al., Quantum 5 (2021) 385 ("sorted insertion").
+    """
+    found: list[Terms] = []
+    for word, coefficient in terms:
+        home = next((members for members in found if all(fit(word, other) for other, _ in members)), None)
         if home is None:
             found.append([(word, coefficient)])
         else:
             home.append((word, coefficient))
-    return tuple(_group(members, observable.qubits) for members in found)
+    return found
 
 
 def agree(a: Word, b: Word) -> bool:

@@ -2,73 +2,92 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg_core.landscape import Cost, Evaluation, Reading
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.streams import Stream
 from thalweg_vqe.pauli import Observable
+from thalweg_vqe.program import Program
+from thalweg_vqe.shots import Seen
 from thalweg_vqe.statevector import Statevector
 
-Floats = NDArray[np.float64]
+
+class Exact(Protocol):
+    """An engine without noise. Angles φ (B, R), one for each rotation of the program that has a parameter."""
+
+    def energies(self, angles: Tensor) -> Tensor:
+        """U (Ha), (B,)."""
+        ...
+
+    def gradients(self, angles: Tensor) -> tuple[Tensor, Tensor]:
+        """U and ∂U/∂φ, (B,) and (B, R)."""
+        ...
+
+    def metric(self, angles: Tensor) -> Tensor:
+        """The Fubini-Study metric, (B, R, R)."""
+        ...
 
 
 class Sampler(Protocol):
-    """Something that runs measured circuits."""
+    """An engine that measures by shots, each replica by its own."""
 
     @property
-    def circuits(self) -> tuple[object, ...]:
-        """One for each group of words measured together."""
+    def groups(self) -> int:
+        """Circuits that one energy takes."""
         ...
 
-    def energies(self, angles: Floats, shots: int, seed: int) -> tuple[Floats, Floats]:
-        """Sample means of H and their variances (Ha, Ha²): (K, P) -> (K,), (K,)."""
+    def energies(self, angles: Tensor, shots: int, rng: Stream) -> tuple[Tensor, Tensor]:
+        """U and the variance of the estimate (Ha, Ha²), (B,) each."""
+        ...
+
+    def gradients(self, angles: Tensor, shots: int, rng: Stream) -> Seen:
+        """U, the slopes ∂U/∂φ, and their variances."""
         ...
 
 
 class Reference(NamedTuple):
     """What is known of a Hamiltonian without any circuit."""
 
-    exact_energy: float  # Ha, the lowest in the sector of interest
-    hartree_fock_energy: float | None  # Ha; None where the operator is no molecule's
+    exact_energy: float  # the lowest in the sector of interest
+    hartree_fock_energy: float | None  # None where there is no mean field
     determinant: list[float] | None  # angles (rad) that prepare the Hartree-Fock determinant; None likewise
+    number: Observable | None = None  # of electrons; None for spins
 
 
 @dataclass(frozen=True)
 class VqeLandscape:
-    """U(θ) = ⟨0|A(θ)† H A(θ)|0⟩ and its gradient by parameter shift:
+    """U(θ) = ⟨start| A(θ)† H A(θ) |start⟩ and its gradient, by parameter shift in each of the R rotations:
 
-        ∂U/∂θ_k = [U(θ + π/2 e_k) - U(θ - π/2 e_k)] / 2,   exact for rotations exp(-iθσ/2)
+        ∂U/∂θ_k = Σ_j a_j [U(φ_j + π/2) - U(φ_j - π/2)] / 2,   φ_j = a_j θ_k + b_j,   exact for rotations exp(-iφP/2)
 
-    Shot noise: every shifted point is measured by its own shots, so Var(∂_k U) = (V₊ + V₋)/4. The charge is (2P+1) G
+    Shot noise: every shifted point is measured by its own shots, so Var(∂U/∂φ_j) = (V₊ + V₋)/4. The charge is (2R+1) G
     circuits for a gradient, G for an energy, G the number of groups of words measured together.
 
     Shapes: θ (B, P) -> value (B,), gradient (B, P). Units: θ in rad, U in Ha.
 
     Args:
+        program: the circuit A.
+        observable: the operator H.
         exact: expectation values without noise.
-        sampler: what runs the circuits.
+        sampler: what measures.
         shots: per measured circuit; 0 means exact.
-        parameters: P.
         reference: energies known without any circuit.
-        device: where x lives; circuits run where the sampler runs them.
+        device: where x lives; circuits run where the engines run them.
         dtype: of x; circuits are computed in double precision.
 
     Source: Schuld et al., Phys. Rev. A 99 (2019) 032331.
     """
 
-    exact: Statevector
+    program: Program
+    observable: Observable
+    exact: Exact
     sampler: Sampler
     shots: int
-    parameters: int
     reference: Reference
     device: torch.device
     dtype: torch.dtype
@@ -79,58 +98,46 @@ class VqeLandscape:
     def noisy(self) -> bool:
         return self.shots > 0
 
+    @property
+    def parameters(self) -> int:
+        """P."""
+        return self.program.parameters
+
     def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
         shots = self.shots if samples is None else samples
-        mean, variance = self._look(x, shifted, shots, rng.named("gradient shots"))
-        up, down = slice(1, 1 + self.parameters), slice(1 + self.parameters, None)
-        return Evaluation(
-            mean[:, 0],
-            (mean[:, up] - mean[:, down]) / 2,
-            variance[:, 0],
-            (variance[:, up] + variance[:, down]) / 4,
-            self._cost(x, mean.shape[1], shots, gradients=1),
-        )
+        angles = self._angles(x)
+        if shots == 0:
+            value, slopes = self.exact.gradients(angles)
+            seen = Seen(value, torch.zeros_like(value), slopes, torch.zeros_like(slopes))
+        else:
+            seen = self.sampler.gradients(angles, shots, rng.named("gradient shots"))
+        grad, grad_var = self.program.pull_back(seen.slopes), self.program.pull_back(seen.slopes_var, power=2)
+        cost = self._cost(x, 1 + 2 * len(self.program.turned), shots, gradients=1)
+        return Evaluation(seen.value.to(x), grad.to(x), seen.value_var.to(x), grad_var.to(x), cost)
 
     def measure(self, x: Tensor, rng: Stream, samples: int | None = None) -> Reading:
         """The energy alone."""
         shots = self.shots if samples is None else samples
-        mean, variance = self._look(x, alone, shots, rng.named("energy shots"))
-        return Reading(mean[:, 0], variance[:, 0], self._cost(x, 1, shots))
+        angles = self._angles(x)
+        if shots == 0:
+            value = self.exact.energies(angles)
+            return Reading(value.to(x), torch.zeros_like(x[:, 0]), self._cost(x, 1, shots))
+        value, variance = self.sampler.energies(angles, shots, rng.named("energy shots"))
+        return Reading(value.to(x), variance.to(x), self._cost(x, 1, shots))
+
+    def metric(self, x: Tensor) -> Tensor:
+        """The exact Fubini-Study metric of the parameters, (B, P) -> (B, P, P)."""
+        pull = self.program.pull_back
+        return torch.stack([pull(pull(metric).T.contiguous()) for metric in self.exact.metric(self._angles(x))]).to(x)
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, (B,)."""
-        operator = Statevector.of(self.exact.gates, observable)
-        return torch.from_numpy(np.concatenate([operator.energies(alone(row)) for row in _angles(x)])).to(x)
+        engine = self.exact if observable is self.observable else Statevector(self.program, observable)
+        return engine.energies(self._angles(x)).to(x)
 
-    def _look(self, x: Tensor, points: Callable[[Floats], Floats], shots: int, rng: Stream) -> tuple[Tensor, Tensor]:
-        """Energies and variances at K points around each replica, (B, K) each: one run for each replica."""
-        seeds = rng.seeds(2).tolist()
-        looks = [self._run(points(row), shots, high << 31 | low) for row, (high, low) in zip(_angles(x), seeds, strict=True)]
-        mean, variance = (torch.from_numpy(np.stack(column)).to(x) for column in zip(*looks, strict=True))
-        return mean, variance
-
-    def _run(self, angles: Floats, shots: int, seed: int) -> tuple[Floats, Floats]:
-        if shots == 0:
-            return self.exact.energies(angles), np.zeros(len(angles))
-        return self.sampler.energies(angles, shots, seed)
+    def _angles(self, x: Tensor) -> Tensor:
+        return self.program.angles(x.detach().to("cpu", torch.float64))
 
     def _cost(self, x: Tensor, points: int, shots: int, gradients: int = 0) -> Cost:
-        circuits = points * len(self.sampler.circuits) if shots > 0 else 0
+        circuits = points * self.sampler.groups if shots > 0 else 0
         return Cost.of(x, evaluations=1, gradients=gradients, circuits=circuits, shots=circuits * shots)
-
-
-def _angles(x: Tensor) -> Floats:
-    """x as the engines want it, (B, P)."""
-    angles: Floats = x.detach().to("cpu", torch.float64).numpy()
-    return angles
-
-
-def alone(angles: Floats) -> Floats:
-    """The point itself: (P,) -> (1, P)."""
-    return angles[None]
-
-
-def shifted(angles: Floats) -> Floats:
-    """The point, then every angle turned by +π/2, then every angle turned by -π/2: (P,) -> (2P + 1, P)."""
-    turns = np.eye(len(angles)) * (math.pi / 2)
-    return np.concatenate([angles[None], angles + turns, angles - turns])

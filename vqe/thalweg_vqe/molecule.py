@@ -7,29 +7,29 @@ import re
 import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import combinations
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from thalweg_core.errors import BadInput, Unavailable
-from thalweg_vqe.jordan_wigner import electrons
+from thalweg_core.errors import BadInput
+from thalweg_vqe.electronic import Integrals, Mapped, mapped, of_numbers, solve
+from thalweg_vqe.encoding import check
+from thalweg_vqe.geometry import Atom, atomic_number, pyscf_gto, quoted, read
+from thalweg_vqe.grouping import commuting_parts
+from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
 from thalweg_vqe.pauli import Observable
 
 if TYPE_CHECKING:
     from pyscf import gto
 
-MAPPINGS = ("jordan_wigner",)
+LARGEST_TO_TAPER = 40
+"""Spin orbitals (arbitrary: the operator of so many takes a minute to write down, and symmetries are looked for in it)."""
 
-CLOSEST = 0.05
-"""Å; nuclei nearer than this are a slip of the pen, not a geometry (arbitrary; the shortest bond, H2's, is 0.74 Å)."""
+_SMALLER = "a smaller basis, an active_space or fewer atoms"
 
-
-class Atom(NamedTuple):
-    """A nucleus."""
-
-    symbol: str
-    position: tuple[float, float, float]  # Å
+_PYSCF_NUMBERS = 2**29
+"""Above so many integrals PySCF computes them as it needs them (its max_memory, 4 GB)."""
 
 
 class Size(NamedTuple):
@@ -38,6 +38,11 @@ class Size(NamedTuple):
     orbitals: int
     alpha: int  # electrons with spin up
     beta: int
+    frozen: int = 0  # doubly occupied orbitals that are on no qubit
+
+    def without(self, inner: int) -> Size:
+        """With so many inner orbitals frozen."""
+        return Size(self.orbitals - inner, self.alpha - inner, self.beta - inner, self.frozen + inner)
 
     @property
     def qubits(self) -> int:
@@ -61,26 +66,58 @@ class Size(NamedTuple):
         return (1 << self.alpha) - 1 | ((1 << self.beta) - 1) << self.orbitals
 
 
-class Solved(NamedTuple):
-    """A molecule after its mean field and its exact diagonalization."""
+@dataclass(frozen=True)
+class ActiveSpace:
+    """The orbitals around the highest filled one: those below stay filled, those above stay empty.
 
-    observable: Observable
-    hartree_fock_energy: float  # Ha
-    exact_energy: float  # Ha, the lowest with these numbers of spin-up and spin-down electrons
+    Args:
+        electrons: how many are in the active orbitals.
+        orbitals: how many spatial orbitals are active.
+    """
+
+    electrons: int
+    orbitals: int
+
+    def __post_init__(self) -> None:
+        if self.electrons < 1:
+            raise BadInput("electrons", f"wanted at least 1 active electron, got {self.electrons}")
+        if self.orbitals < 1:
+            raise BadInput("orbitals", f"wanted at least 1 active orbital, got {self.orbitals}")
+
+    def of(self, whole: Size) -> Size:
+        """The active part of a molecule.
+
+        Raises:
+            BadInput: of active_space, where the molecule has no such part.
+        """
+        spin, electrons = whole.alpha - whole.beta, whole.alpha + whole.beta
+        if self.electrons > electrons or self.electrons < spin or (electrons - self.electrons) % 2:
+            wanted = f"wanted {max(spin, 2 - electrons % 2)}, then in steps of 2 up to {electrons}"
+            raise BadInput("active_space.electrons", f"{wanted} of the molecule's electrons, got {self.electrons}")
+        part = whole.without((electrons - self.electrons) // 2)
+        if not part.alpha <= self.orbitals <= part.orbitals:
+            wanted = f"wanted {part.alpha} to {part.orbitals} orbitals for {self.electrons} active electrons"
+            raise BadInput("active_space.orbitals", f"{wanted}, got {self.orbitals}")
+        return part._replace(orbitals=self.orbitals)
 
 
 @dataclass(frozen=True)
 class Molecule:
     """Electrons of a molecule in a Gaussian basis, mapped to qubits.
 
-    Qubits 0 … m-1 are the spin-up orbitals by falling occupation, then rising energy; qubits m … 2m-1 the spin-down ones.
+    Spin orbitals 0 … m-1 are the spin-up ones by falling occupation, then rising energy; m … 2m-1 the spin-down ones. By
+    Jordan-Wigner they are the qubits.
 
     Args:
         atoms: geometry, "H 0 0 0; H 0 0 0.735": element and x y z in Å, atoms separated by ';'.
         basis: Gaussian basis set by its PySCF name, such as "sto-3g".
-        mapping: fermions to qubits: "jordan_wigner".
+        mapping: fermions to qubits: "jordan_wigner", "parity" or "bravyi_kitaev".
         charge: total charge, in units of e.
         spin: unpaired electrons, N_alpha - N_beta.
+        frozen_core: keep the electrons of each atom's noble-gas core in their Hartree-Fock orbitals, and off the qubits.
+        active_space: put only the electrons and orbitals around the highest filled one on qubits.
+        tapering: qubits left out because a symmetry fixes them: "none"; "particles", the parities of both electron numbers
+            (two qubits, with mapping "parity" the two-qubit reduction); "all", also those of the point group.
 
     Source: Sun et al., J. Chem. Phys. 153 (2020) 024109 (PySCF).
     """
@@ -90,74 +127,99 @@ class Molecule:
     mapping: str = "jordan_wigner"
     charge: int = 0
     spin: int = 0
+    frozen_core: bool = False
+    active_space: ActiveSpace | None = None
+    tapering: str = "none"
 
     def __post_init__(self) -> None:
-        if self.mapping not in MAPPINGS:
-            raise BadInput("mapping", f'wanted {_quoted(MAPPINGS)}, got "{self.mapping}"')
+        check(self.mapping, self.tapering)
+        if self.frozen_core and self.active_space is not None:
+            raise BadInput("frozen_core", "an active_space leaves the inner shells out already; give only one of the two")
         if self.spin < 0:
             raise BadInput("spin", f"wanted 0 or more unpaired electrons, got {self.spin}")
         self.geometry()
 
     def geometry(self) -> tuple[Atom, ...]:
         """The atoms, read from their text."""
-        atoms = tuple(_atom(text) for text in self.atoms.replace("\n", ";").split(";") if text.strip())
-        if not atoms:
-            raise BadInput("atoms", 'wanted atoms such as "H 0 0 0; H 0 0 0.735", got none')
-        for (i, a), (j, b) in combinations(enumerate(atoms, 1), 2):
-            if (distance := math.dist(a.position, b.position)) < CLOSEST:
-                pair = f"atoms {i} ({a.symbol}) and {j} ({b.symbol}) are {distance:g} Å apart"
-                raise BadInput("atoms", f"impossible geometry: {pair}, wanted at least {CLOSEST} Å")
-        return atoms
+        return read(self.atoms)
+
+    @property
+    def unit(self) -> str:
+        return "Ha"
 
     def size(self) -> Size:
-        """Orbitals and electrons, at the price of a look at the basis set.
+        """Orbitals and electrons on the qubits, at the price of a look at the basis set.
 
         Raises:
-            BadInput: an unknown element or basis; a charge or spin that these atoms cannot have.
+            BadInput: an unknown element or basis; a charge, spin or active space that these atoms cannot have.
             Unavailable: PySCF is not installed.
         """
-        nuclear = sum(_atomic_number(atom.symbol) for atom in self.geometry())
+        nuclear = sum(atomic_number(atom.symbol) for atom in self.geometry())
         electrons = nuclear - self.charge
         if electrons < 1:
             raise BadInput("charge", f"wanted at most {nuclear - 1} so that an electron is left, got {self.charge}")
         if self.spin > electrons or (electrons - self.spin) % 2:
             wanted = "an even" if electrons % 2 == 0 else "an odd"
             raise BadInput("spin", f"wanted {wanted} number up to {electrons} with {electrons} electrons, got {self.spin}")
-        orbitals = int(self._mole().nao)
+        mole = self._mole()
+        orbitals = int(mole.nao)
         alpha, beta = (electrons + self.spin) // 2, (electrons - self.spin) // 2
         if alpha > orbitals:
             room = f'basis "{self.basis}" has {orbitals} orbital(s) for {alpha} spin-up electrons'
             raise BadInput("spin" if electrons <= 2 * orbitals else "charge", f"{room}; wanted fewer, or a larger basis")
-        return Size(orbitals, alpha, beta)
+        everything = Size(orbitals, alpha, beta)
+        if self.active_space is not None:
+            return self.active_space.of(everything)
+        return everything.without(min(_core_orbitals(self.geometry()), beta)) if self.frozen_core else everything
+
+    @property
+    def mean_field(self) -> bool:
+        return True
+
+    def system(self) -> System:
+        size = self.size()
+        functions = int(self._mole().nao)
+        integrals = 8 * (min(functions**4 // 8, _PYSCF_NUMBERS) + 3 * size.orbitals**4)
+        if self.tapering == "all" and size.qubits > LARGEST_TO_TAPER:
+            few = f"wanted at most {LARGEST_TO_TAPER} spin orbitals to look for symmetries in, got {size.qubits}"
+            raise BadInput("tapering", f'{few}; use tapering = "particles" or a smaller active_space')
+        qubits = self.electrons().encoding.qubits
+        return System(qubits, size.flips, size.determinants, integrals, _SMALLER)
+
+    def electrons(self) -> Electrons:
+        if self.tapering == "all":
+            return _mean_field(self).mapped.electrons
+        size = self.size()
+        return of_numbers(size.orbitals, size.alpha, size.beta, self.mapping, self.tapering)
+
+    def parts(self) -> tuple[Observable, ...]:
+        """Groups of commuting words, the diagonal ones first."""
+        return commuting_parts(_mean_field(self).mapped.observable)
+
+    def prepared(self) -> Prepared:
+        """The Hartree-Fock determinant."""
+        return Prepared(self.electrons().determinant)
 
     def solve(self) -> Solved:
         """Mean field, integrals, qubit operator and exact energy.
 
         Raises:
-            BadInput: the mean field does not converge.
+            BadInput: the mean field does not converge; tapering leaves no qubit.
         """
-        from pyscf import ao2mo, fci, lib, scf
+        from pyscf import lib
 
-        size = self.size()
+        found = _mean_field(self)
         with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
-            mole = self._mole()
-            field = scf.RHF(mole) if self.spin == 0 else scf.ROHF(mole)
-            energy = _converged(field)
-            orbitals = field.mo_coeff[:, np.argsort(-field.mo_occ, kind="stable")]
-            one = orbitals.T @ field.get_hcore() @ orbitals
-            two = ao2mo.restore(1, ao2mo.kernel(mole, orbitals), size.orbitals)
-            nuclear = float(mole.energy_nuc())
-            exact, _ = fci.direct_spin1.kernel(
-                one, two, size.orbitals, (size.alpha, size.beta), ecore=nuclear, conv_tol=1e-12, max_cycle=500
-            )
-        return Solved(electrons(one, two, nuclear), energy, float(exact))
+            return solve(found.integrals, found.mapped, found.energy)
 
     def _mole(self) -> gto.Mole:
-        gto = _pyscf_gto()
+        gto = pyscf_gto()
         atoms = [[atom.symbol, atom.position] for atom in self.geometry()]
+        options = {"basis": self.basis, "charge": self.charge, "spin": self.spin, "unit": "Angstrom", "verbose": 0}
+        options["symmetry"] = self.tapering == "all"  # its orbitals show the symmetries that are to be tapered
         with warnings.catch_warnings(action="ignore"):  # advice to install a package that fetches basis sets
             try:
-                return gto.M(atom=atoms, basis=self.basis, charge=self.charge, spin=self.spin, unit="Angstrom", verbose=0)
+                return gto.M(atom=atoms, **options)
             except (gto.basis.BasisNotFoundError, KeyError) as error:
                 raise BadInput("basis", self._unknown_basis(gto)) from error
 
@@ -165,41 +227,47 @@ class Molecule:
         if _squeezed(self.basis) in gto.basis.ALIAS:
             return f'PySCF\'s "{self.basis}" does not cover all of {", ".join(sorted({a.symbol for a in self.geometry()}))}'
         near = get_close_matches(self.basis.lower(), [_spelled(*alias) for alias in gto.basis.ALIAS.items()], n=3)
-        hint = f"did you mean {_quoted(near)}?" if near else 'for example "sto-3g" or "6-31g"'
+        hint = f"did you mean {quoted(near)}?" if near else 'for example "sto-3g" or "6-31g"'
         return f'wanted a basis set that PySCF knows, got "{self.basis}"; {hint}'
 
 
-def _atom(text: str) -> Atom:
-    symbol, *numbers = text.split()
-    if len(numbers) != 3:
-        raise BadInput("atoms", f'wanted an element and three coordinates (Å) as in "H 0 0 0.735", got "{text.strip()}"')
-    try:
-        x, y, z = (float(number) for number in numbers)
-    except ValueError as error:
-        raise BadInput("atoms", f'wanted three numbers (Å) after the element, got "{text.strip()}"') from error
-    if not all(math.isfinite(coordinate) for coordinate in (x, y, z)):
-        raise BadInput("atoms", f'wanted finite coordinates (Å), got "{text.strip()}"')
-    return Atom(symbol, (x, y, z))
+class _MeanField(NamedTuple):
+    """A molecule as far as all that comes after needs it."""
+
+    integrals: Integrals
+    mapped: Mapped
+    energy: float  # Ha, of the Hartree-Fock determinant
 
 
-def _atomic_number(symbol: str) -> int:
-    _pyscf_gto()
-    from pyscf.data.elements import ELEMENTS
+@lru_cache(maxsize=4)  # a job's checks and its landscape ask for the same one
+def _mean_field(molecule: Molecule) -> _MeanField:
+    """Hartree-Fock, the active orbitals' integrals in the field of the frozen ones, and the qubit operator."""
+    from pyscf import ao2mo, lib, scf
 
-    elements = ELEMENTS[1:]  # the first is PySCF's ghost atom
-    if symbol not in elements:
-        near = get_close_matches(symbol.capitalize(), elements, n=3, cutoff=0.5)
-        hint = f"; did you mean {_quoted(near)}?" if near else ""
-        raise BadInput("atoms", f'wanted the symbol of an element such as "H" or "Li", got "{symbol}"{hint}')
-    return int(elements.index(symbol)) + 1
+    size = molecule.size()
+    with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
+        mole = molecule._mole()
+        field = scf.RHF(mole) if molecule.spin == 0 else scf.ROHF(mole)
+        energy = _converged(field)
+        orbitals = np.asarray(field.mo_coeff)[:, np.argsort(-field.mo_occ, kind="stable")]
+        inner, active = orbitals[:, : size.frozen], orbitals[:, size.frozen : size.frozen + size.orbitals]
+        core, constant = field.get_hcore(), float(mole.energy_nuc())
+        if size.frozen:
+            density = 2 * inner @ inner.T
+            coulomb, exchange = field.get_jk(mole, density)
+            potential = coulomb - 0.5 * exchange
+            constant += float(np.einsum("ij,ji->", density, core + 0.5 * potential))
+            core = core + potential
+        one = active.T @ core @ active
+        two = ao2mo.restore(1, ao2mo.kernel(mole, active), size.orbitals)
+    integrals = Integrals(one, two, constant, size.alpha, size.beta)
+    return _MeanField(integrals, mapped(integrals, molecule.mapping, molecule.tapering), energy)
 
 
-def _pyscf_gto() -> Any:
-    try:
-        from pyscf import gto
-    except ImportError as error:
-        raise Unavailable("", 'a molecule needs PySCF, which is not installed here: pip install "thalweg[chemistry]"') from error
-    return gto
+def _core_orbitals(atoms: tuple[Atom, ...]) -> int:
+    """Spatial orbitals of the noble gas before each atom."""
+    before = ((2, 1), (10, 5), (18, 9), (36, 18), (54, 27), (86, 43))  # its electrons, its filled orbitals
+    return sum(max((o for e, o in before if atomic_number(atom.symbol) > e), default=0) for atom in atoms)
 
 
 def _converged(field: Any) -> float:
@@ -224,7 +292,3 @@ def _spelled(alias: str, source: Any) -> str:
     if isinstance(source, str) and _squeezed(source.removesuffix(".dat")) == alias:
         return source.removesuffix(".dat").lower()
     return re.sub(r"^(\d)(\d+\+*g)", r"\1-\2", alias)
-
-
-def _quoted(names: Any) -> str:
-    return " or ".join(f'"{name}"' for name in names)

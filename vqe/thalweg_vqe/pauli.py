@@ -6,19 +6,15 @@ Bit q of a mask, and of a basis state, belongs to qubit q; in a written word the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_core.errors import BadInput
-
-_LETTERS = {"I": (0, 0), "X": (1, 0), "Y": (1, 1), "Z": (0, 1)}
-_NAMES = {bits: letter for letter, bits in _LETTERS.items()}
+LETTERS = {"I": (0, 0), "X": (1, 0), "Y": (1, 1), "Z": (0, 1)}
+_NAMES = {bits: letter for letter, bits in LETTERS.items()}
 _POWERS_OF_I = (1, 1j, -1, -1j)
 
 ROUND_OFF = 1e-12
@@ -34,7 +30,7 @@ class Word(NamedTuple):
     @classmethod
     def parse(cls, letters: str) -> Word:
         """The word written "XIZ", leftmost letter on the highest qubit."""
-        bits = [_LETTERS[letter] for letter in reversed(letters)]
+        bits = [LETTERS[letter] for letter in reversed(letters)]
         return cls(sum(x << q for q, (x, _) in enumerate(bits)), sum(z << q for q, (_, z) in enumerate(bits)))
 
     def letters(self, qubits: int) -> str:
@@ -102,12 +98,12 @@ class Observable(NamedTuple):
         """The coefficient of the identity."""
         return dict(zip(self.words, self.coefficients, strict=True)).get(IDENTITY, 0.0)
 
-    def diagonals(self) -> Iterator[tuple[int, NDArray[np.complex128]]]:
-        """The operator as  H = Σ_x X^x D_x:  pairs of a flip mask x and the 2ⁿ diagonal entries of D_x."""
-        basis = np.arange(2**self.qubits)
+    def diagonals(self, states: NDArray[np.int64] | None = None) -> Iterator[tuple[int, NDArray[np.complex128]]]:
+        """The operator as  H = Σ_x X^x D_x:  pairs of a flip mask x and the diagonal entries of D_x, of some states or all 2ⁿ."""
+        basis = np.arange(2**self.qubits) if states is None else states
         terms = zip(self.words, self.coefficients, strict=True)  # sorted by x
         for x, alike in groupby(terms, key=lambda term: term[0].x):
-            diagonal = np.zeros(2**self.qubits, dtype=np.complex128)
+            diagonal = np.zeros(len(basis), dtype=np.complex128)
             for word, coefficient in alike:
                 diagonal += coefficient * _POWERS_OF_I[_ys(word) % 4] * signs(basis, word.z)
             yield x, diagonal
@@ -117,52 +113,6 @@ def signs(states: NDArray[np.int64], mask: int) -> NDArray[np.float64]:
     """(-1) to the number of set bits of each state under the mask, the shape of states."""
     odd: NDArray[np.bool_] = np.bitwise_count(states & mask) % 2 == 1
     return np.where(odd, -1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class PauliTerm:
-    """One word of a Pauli sum.
-
-    Args:
-        word: letters I X Y Z; the leftmost acts on the highest qubit, as in Qiskit.
-        coefficient: its real coefficient (Ha).
-    """
-
-    word: str
-    coefficient: float
-
-    def __post_init__(self) -> None:
-        if not self.word or set(self.word) - set(_LETTERS):
-            raise BadInput("word", f'wanted letters I X Y Z such as "XIZ", got "{self.word}"')
-        if not math.isfinite(self.coefficient):
-            raise BadInput("coefficient", f"wanted a finite number, got {self.coefficient}")
-
-
-@dataclass(frozen=True)
-class PauliSum:
-    """An operator written out as Pauli words; coefficients add where a word repeats.
-
-    Args:
-        terms: the words and their coefficients (Ha), all words of one length.
-    """
-
-    terms: tuple[PauliTerm, ...]
-
-    def __post_init__(self) -> None:
-        if not any(set(term.word) - {"I"} for term in self.terms):
-            raise BadInput("terms", "wanted at least one word that is not the identity")
-        for number, term in enumerate(self.terms):
-            if len(term.word) != self.qubits:
-                wanted = f"wanted {self.qubits} letters as in the first word"
-                raise BadInput(f"terms.{number}.word", f'{wanted}, got "{term.word}"')
-
-    @property
-    def qubits(self) -> int:
-        return len(self.terms[0].word)
-
-    def observable(self) -> Observable:
-        """The sum as masks and real coefficients."""
-        return Observable.of(self.qubits, total((Word.parse(term.word), term.coefficient) for term in self.terms))
 
 
 def _ys(word: Word) -> int:

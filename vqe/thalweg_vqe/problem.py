@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,19 +15,50 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Reading
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
-from thalweg_vqe.ansatz import EfficientSu2
+from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes
+from thalweg_vqe.engines import engines
 from thalweg_vqe.estimator import BYTES_PER_SHOT, Estimator
-from thalweg_vqe.exact import ground_energy
-from thalweg_vqe.jordan_wigner import number
+from thalweg_vqe.excitation_preserving import ExcitationPreserving
+from thalweg_vqe.excitations import KUpCcgsd, Uccsd
+from thalweg_vqe.fcidump import Fcidump
+from thalweg_vqe.hamiltonian import Refused, Register, Solved, System
+from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.landscape import Reference, VqeLandscape
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.pauli import Observable, PauliSum, PauliTerm
-from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform
-from thalweg_vqe.statevector import AMPLITUDES, Statevector
+from thalweg_vqe.molecule import ActiveSpace, Molecule
+from thalweg_vqe.noise import Noise
+from thalweg_vqe.open_qasm import OpenQasm
+from thalweg_vqe.pauli import Observable
+from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.program import Program
+from thalweg_vqe.shots import tangent_bytes
+from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
+from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform, Zeros
 
-__all__ = ["EfficientSu2", "Estimator", "HartreeFock", "Molecule", "ParameterValues", "PauliSum", "PauliTerm", "Uniform", "Vqe"]
-
-UNIT = "Ha"
+__all__ = [
+    "ActiveSpace",
+    "EfficientSu2",
+    "Estimator",
+    "ExcitationPreserving",
+    "Fcidump",
+    "FermiHubbard",
+    "HamiltonianVariational",
+    "HartreeFock",
+    "HeisenbergXxz",
+    "KUpCcgsd",
+    "Molecule",
+    "Noise",
+    "OpenQasm",
+    "ParameterValues",
+    "PauliSum",
+    "PauliTerm",
+    "RealAmplitudes",
+    "TransverseFieldIsing",
+    "Uccsd",
+    "Uniform",
+    "Vqe",
+    "Zeros",
+]
 
 FINAL_SHOTS = 16
 """The final energy is measured with so many times the shots of a step: a quarter of its error (arbitrary)."""
@@ -40,22 +71,22 @@ class Vqe:
         U(θ) = ⟨0| A(θ)† H A(θ) |0⟩
 
     The final energy is measured anew, with 16 times the shots of a step. Observed at the end: exact_energy (the reference),
-    true_energy (noiseless, of the final angles), energy_error (their difference); of a molecule hartree_fock_energy, and
-    electrons: the circuit does not keep their number, so the energy may fall below that of the right number.
+    true_energy (noiseless, of the final angles), energy_error (their difference); hartree_fock_energy where there is one;
+    of electrons their number: a circuit that does not keep it may fall below the energy of the right one.
 
     Args:
-        hamiltonian: the operator H whose lowest eigenvalue is sought (Ha).
+        hamiltonian: the operator H whose lowest eigenvalue is sought, in Ha or, for models, in the unit of their constants.
         ansatz: the parametrized circuit A.
         estimator: how the energy of a circuit is measured.
-        start: where the angles start (rad); hartree_fock needs a molecule.
+        start: where the angles start (rad); hartree_fock needs a molecule or an fcidump.
 
     Source: Peruzzo et al., Nat. Commun. 5 (2014) 4213.
     """
 
-    hamiltonian: Molecule | PauliSum
-    ansatz: EfficientSu2
+    hamiltonian: Molecule | Fcidump | PauliSum | TransverseFieldIsing | HeisenbergXxz | FermiHubbard
+    ansatz: EfficientSu2 | RealAmplitudes | Uccsd | KUpCcgsd | HamiltonianVariational | ExcitationPreserving | OpenQasm
     estimator: Estimator = field(default_factory=Estimator)
-    start: HartreeFock | Uniform | ParameterValues = field(default_factory=HartreeFock)
+    start: HartreeFock | Zeros | Uniform | ParameterValues = field(default_factory=HartreeFock)
 
     def traits(self) -> Traits:
         """What the fields tell, at the price of a look at the basis set.
@@ -64,10 +95,10 @@ class Vqe:
             BadInput: what the fields say of atoms, basis, electrons, qubits, angles cannot be.
             Unavailable: this machine has not the device or the package that they need.
         """
-        system = self._system()
-        parameters = self.ansatz.parameters(system.qubits)
-        self._check_start(parameters)
-        self._check_memory(system)
+        system = self._checked_system()
+        register = Register(system.qubits, self.hamiltonian)
+        program = self._program(register)
+        self._check_start(program, register)
         try:
             self.estimator.check_device()
         except BadInput as bad:
@@ -78,27 +109,20 @@ class Vqe:
         return Traits(
             knows=frozenset(known if shots else known | {EXACT_VALUE}),
             lacks={EXACT_VALUE: noisy} if shots else {},
-            dimension=parameters,
-            memory=system.memory + BYTES_PER_SHOT * FINAL_SHOTS * shots,
-            memory_per_replica=8 * 8 * parameters**2,  # the shifted angles, eight times over as Python's numbers for Aer
-            unit=UNIT,
+            dimension=program.parameters,
+            memory=system.memory + self._work(program),
+            memory_per_replica=8 * 8 * len(program.turned) ** 2 if self.estimator.engine == "aer" else 64 * len(program.turned),
+            unit=self.hamiltonian.unit,
         )
 
     def open(self, device: torch.device, dtype: torch.dtype) -> VqeLandscape:
-        from thalweg_vqe.aer import AerSampler  # Qiskit is loaded by who runs circuits, not by who checks a spec
-
-        observable, reference = self._solve()
-        gates = tuple(self.ansatz.gates(observable.qubits))
-        parameters = self.ansatz.parameters(observable.qubits)
-        return VqeLandscape(
-            exact=Statevector.of(gates, observable),
-            sampler=AerSampler.of(gates, parameters, observable, self.estimator.device),
-            shots=self.estimator.shots,
-            parameters=parameters,
-            reference=reference,
-            device=device,
-            dtype=dtype,
-        )
+        solved = self._solve()
+        register = Register(solved.observable.qubits, self.hamiltonian)
+        program = self._program(register)
+        exact, sampler = engines(program, solved.observable, self.estimator)
+        angles = self.ansatz.hartree_fock(register) if self.hamiltonian.mean_field else None
+        reference = Reference(solved.exact_energy, solved.hartree_fock_energy, angles, solved.number)
+        return VqeLandscape(program, solved.observable, exact, sampler, self.estimator.shots, reference, device, dtype)
 
     def final(self, landscape: VqeLandscape, x: Tensor, rng: Stream) -> Reading:
         """The energy measured anew with 16 times the shots of a step; exact where shots = 0."""
@@ -106,87 +130,87 @@ class Vqe:
 
     def observe(self, landscape: VqeLandscape, x: Tensor) -> dict[str, Observed]:
         """The reference energies, the noiseless energy of the angles x, and how far it is from the exact one."""
-        energy, reference = landscape.expectation(landscape.exact.observable, x), landscape.reference
+        energy, reference = landscape.expectation(landscape.observable, x), landscape.reference
         exact = torch.full_like(energy, reference.exact_energy)
         seen = {"exact_energy": exact, "true_energy": energy, "energy_error": energy - exact}
         if reference.hartree_fock_energy is not None:
             seen["hartree_fock_energy"] = torch.full_like(energy, reference.hartree_fock_energy)
-        out = {name: Observed.exact(value, UNIT) for name, value in seen.items()}
-        if isinstance(self.hamiltonian, Molecule):
-            out["electrons"] = Observed.exact(landscape.expectation(number(landscape.exact.observable.qubits), x))
+        out = {name: Observed.exact(value, self.hamiltonian.unit) for name, value in seen.items()}
+        if reference.number is not None:
+            out["electrons"] = Observed.exact(landscape.expectation(reference.number, x))
         return out
 
     def files(self, landscape: VqeLandscape, start: Tensor, end: Tensor) -> Iterable[File]:
         from thalweg_vqe.circuits import openqasm
 
-        observable = landscape.exact.observable
-        about = "Pauli words (leftmost letter on the highest qubit) and coefficients (Ha)"
-        yield File("hamiltonian.json", _json(observable), "application/json", about)
-        circuit = openqasm(landscape.exact.gates, observable.qubits, end[0].tolist())
+        observable = landscape.observable
+        unit = self.hamiltonian.unit
+        about = f"Pauli words (leftmost letter on the highest qubit) and coefficients{f' ({unit})' if unit else ''}"
+        yield File("hamiltonian.json", _json(observable, unit), "application/json", about)
+        circuit = openqasm(landscape.program, landscape.program.angles(end[:1])[0].tolist())
         yield File("circuit.qasm", circuit.encode(), "text/plain", "OpenQASM 3: the circuit at the final angles of replica 0")
 
-    def _system(self) -> _System:
-        if isinstance(self.hamiltonian, PauliSum):
-            terms = self.hamiltonian.observable()
-            return _System(self.hamiltonian.qubits, len({word.x for word in terms.words}), 0)
+    def _under(self, bad: BadInput) -> BadInput:
+        """What a Hamiltonian complains of, with its place."""
+        return bad.under(f"hamiltonian.{snake(self.hamiltonian)}")
+
+    def _checked_system(self) -> System:
         try:
-            size = self.hamiltonian.size()
+            system = self.hamiltonian.system()
+            available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            if system.memory > available:
+                need = f"{system.qubits} qubits need about {_gib(system.memory)}, and this machine has {_gib(available)}"
+                raise BadInput(system.field, f"too many qubits: {need}; use {system.less}")
         except BadInput as bad:
-            raise bad.under("hamiltonian.molecule") from None
-        return _System(size.qubits, size.flips, size.determinants)
+            raise self._under(bad) from None
+        return system
 
-    def _solve(self) -> tuple[Observable, Reference]:
-        if isinstance(self.hamiltonian, PauliSum):
-            observable = self.hamiltonian.observable()
-            return observable, Reference(ground_energy(observable), None, None)
+    def _solve(self) -> Solved:
         try:
-            solved = self.hamiltonian.solve()
+            return self.hamiltonian.solve()
         except BadInput as bad:
-            raise bad.under("hamiltonian.molecule") from None
-        angles = self.ansatz.determinant(solved.observable.qubits, self.hamiltonian.size().determinant)
-        return solved.observable, Reference(solved.exact_energy, solved.hartree_fock_energy, angles)
+            raise self._under(bad) from None
 
-    def _check_start(self, parameters: int) -> None:
-        if isinstance(self.start, HartreeFock) and isinstance(self.hamiltonian, PauliSum):
-            raise BadInput("start.hartree_fock", "a pauli_sum has no Hartree-Fock determinant; use start.uniform or start.values")
-        if isinstance(self.start, ParameterValues) and len(self.start.angles) != parameters:
-            raise BadInput("start.values.angles", f"wanted {parameters} angles, one a parameter, got {len(self.start.angles)}")
+    def _program(self, register: Register) -> Program:
+        try:
+            return self.ansatz.program(register)
+        except Refused as bad:
+            raise self._under(BadInput(bad.field, bad.sentence)) from None
+        except BadInput as bad:
+            raise bad.under(f"ansatz.{snake(self.ansatz)}") from None
 
-    def _check_memory(self, system: _System) -> None:
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if system.memory > available:
-            need = f"{system.qubits} qubits need about {_gib(system.memory)}, and this machine has {_gib(available)}"
-            name = "pauli_sum.terms" if isinstance(self.hamiltonian, PauliSum) else "molecule"
-            less = "fewer qubits" if isinstance(self.hamiltonian, PauliSum) else "a smaller basis or fewer atoms"
-            raise BadInput(f"hamiltonian.{name}", f"too many qubits: {need}; use {less}")
+    def _work(self, program: Program) -> int:
+        """Bytes that the engine takes while it measures, beside the states counted with the system."""
+        shots = self.estimator.shots
+        if self.estimator.engine == "aer":
+            return BYTES_PER_SHOT * FINAL_SHOTS * shots
+        return tangent_bytes(program.qubits, len(program.turned)) if shots else 0
 
-
-class _System(NamedTuple):
-    """What decides how much memory an operator takes."""
-
-    qubits: int
-    flips: int  # different sets of qubits flipped by its words
-    determinants: int  # basis states of the molecule's sector; 0 for a Pauli sum
-
-    @property
-    def memory(self) -> int:
-        """Bytes: the diagonals of the operator, states worked on together, and the vectors of the exact diagonalization."""
-        amplitude = 16
-        states = max(1 << self.qubits, AMPLITUDES)
-        vectors = self.determinants or 1 << self.qubits
-        return amplitude * ((self.flips << self.qubits) + 6 * states + _KRYLOV * vectors)
+    def _check_start(self, program: Program, register: Register) -> None:
+        others = "use start.uniform, start.zeros or start.values"
+        if isinstance(self.start, HartreeFock):
+            if not self.hamiltonian.mean_field:
+                raise BadInput("start.hartree_fock", f"a {snake(self.hamiltonian)} has no Hartree-Fock determinant; {others}")
+            if self.ansatz.hartree_fock(register) is None:
+                unknown = f"no angles are known with which an {snake(self.ansatz)} circuit prepares the Hartree-Fock determinant"
+                raise BadInput("start.hartree_fock", f"{unknown}; {others}")
+        if isinstance(self.start, ParameterValues) and len(self.start.angles) != program.parameters:
+            raise BadInput(
+                "start.values.angles", f"wanted {program.parameters} angles, one a parameter, got {len(self.start.angles)}"
+            )
 
 
-_KRYLOV = 20
-"""Vectors that ARPACK and PySCF's Davidson keep, about."""
+def snake(chosen: object) -> str:
+    """How a specification names the class of what was chosen: "pauli_sum"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(chosen).__name__).lower()
 
 
-def _json(observable: Observable) -> bytes:
+def _json(observable: Observable, unit: str) -> bytes:
     terms = [
         {"word": word.letters(observable.qubits), "coefficient": coefficient}
         for word, coefficient in zip(observable.words, observable.coefficients, strict=True)
     ]
-    return json.dumps({"qubits": observable.qubits, "unit": UNIT, "terms": terms}, indent=1).encode()
+    return json.dumps({"qubits": observable.qubits, "unit": unit, "terms": terms}, indent=1).encode()
 
 
 def _gib(size: int) -> str:

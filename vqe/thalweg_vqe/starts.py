@@ -29,8 +29,16 @@ class HartreeFock:
     def __call__(self, landscape: VqeLandscape, rng: Stream) -> Tensor:
         angles = landscape.reference.determinant
         if angles is None:
-            raise BadInput("start.hartree_fock", "this operator has no Hartree-Fock determinant; use start.uniform")
+            raise BadInput("start.hartree_fock", "no Hartree-Fock determinant here; use start.uniform or start.zeros")
         return _around(angles, self.spread, landscape, rng)
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """All angles zero, in every replica."""
+
+    def __call__(self, landscape: VqeLandscape, rng: Stream) -> Tensor:
+        return _around([0.0] * landscape.parameters, 0.0, landscape, rng)
 
 
 @dataclass(frozen=True)

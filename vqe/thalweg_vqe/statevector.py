@@ -1,82 +1,191 @@
-"""Exact energies: states of all angles at once, gate by gate, without sampling.
+"""Exact states, energies, gradients and metrics of a program, in torch: the readable engine, on any device.
 
-Every point (one set of angles) is computed by itself, elementwise: no number depends on what stands beside it.
+A state is a pair of real vectors, its real and its imaginary part, and  -iP  is a signed permutation of them. So a rotation
+is  cos(φ/2) ψ + sin(φ/2) (-iP) ψ:  sums and products of single numbers, in which no bit depends on what is computed beside.
+
+Shapes: B replicas, R angles, N = 2ⁿ; states (B, K, 2, N), K of them for each replica.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
-from thalweg_vqe.ansatz import Cx, Gate, Rotation
-from thalweg_vqe.pauli import Observable
+from thalweg_core.rows import row_sum
+from thalweg_vqe.pauli import Observable, Word
+from thalweg_vqe.program import Cx, Program, Rotation
 
-Floats = NDArray[np.float64]
-States = NDArray[np.complex128]
+CPU = torch.device("cpu")
 
-AMPLITUDES = 2**18
-"""Amplitudes worked on together (arbitrary: 4 MiB, about a core's cache)."""
+TOGETHER = 2**18
+"""Amplitudes worked on together, as far as there are replicas enough (arbitrary: 4 MiB, about a core's cache)."""
+
+AT_MOST = 2**24
+"""Amplitudes that the tangents of one replica may take at a time (arbitrary: 256 MiB)."""
 
 
 @dataclass(frozen=True)
 class Statevector:
-    """Exact expectation values of an operator in the states of a circuit.
+    """⟨ψ(φ)|H|ψ(φ)⟩ and what follows from it without noise.
 
     Args:
-        gates: the circuit.
+        program: the circuit.
         observable: H.
-        diagonals: H = Σ_x X^x D_x as pairs of a flip mask and the diagonal of D_x (Ha).
+        device: where it is computed.
     """
 
-    gates: tuple[Gate, ...]
+    program: Program
     observable: Observable
-    diagonals: tuple[tuple[int, States], ...]
+    device: torch.device = CPU
 
-    @classmethod
-    def of(cls, gates: tuple[Gate, ...], observable: Observable) -> Statevector:
-        return cls(gates, observable, tuple(observable.diagonals()))
+    def energies(self, angles: Tensor) -> Tensor:
+        """U (Ha): (B, R) -> (B,)."""
+        return torch.cat([row_sum(psi * self._h(psi)) for psi in map(self._state, self._chunks(angles))])
 
-    def energies(self, angles: Floats) -> Floats:
-        """⟨ψ(θ)|H|ψ(θ)⟩ (Ha) for K sets of angles: (K, P) -> (K,)."""
-        rows = max(1, AMPLITUDES >> self.observable.qubits)
-        chunks = [angles[first : first + rows] for first in range(0, len(angles), rows)]
-        return np.concatenate([self._expectation(states(self.gates, self.observable.qubits, chunk)) for chunk in chunks])
+    def gradients(self, angles: Tensor) -> tuple[Tensor, Tensor]:
+        """U (Ha) and ∂U/∂φ: (B, R) -> (B,), (B, R).
 
-    def _expectation(self, psi: States) -> Floats:
-        basis = np.arange(psi.shape[1])
-        density = np.zeros(psi.shape)
-        for x, diagonal in self.diagonals:
-            density += (psi[:, basis ^ x].conj() * (diagonal * psi)).real
-        return _sum_in_pairs(density)
+        The adjoint way: with λ = H ψ, both are taken back through the circuit, and just after rotation j
+
+            ∂U/∂φ_j = Re ⟨λ| -iP_j |ψ⟩
+
+        Source: Jones & Gacon, arXiv:2009.02823.
+        """
+        values, slopes = zip(*map(self._adjoint, self._chunks(angles)), strict=True)
+        return torch.cat(values), torch.cat(slopes)
+
+    def metric(self, angles: Tensor) -> Tensor:
+        """The Fubini-Study metric  Re⟨∂_jψ|∂_kψ⟩ - ⟨∂_jψ|ψ⟩⟨ψ|∂_kψ⟩:  (B, R) -> (B, R, R).
+
+        Source: Stokes, Izaac, Killoran & Carleo, Quantum 4 (2020) 269.
+        """
+        turned = len(self.program.turned)
+        out = angles.new_empty(len(angles), turned, turned)
+        for b, row in enumerate(angles):  # one by one: a matrix product may round differently in a wider batch
+            rows = tangents(self.program, row[None].to(self.device), 0, turned)[0]
+            psi, chi = rows[0], rows[1:].flatten(1)
+            along = chi @ torch.stack([-psi[1], psi[0]]).flatten()
+            out[b] = ((chi @ chi.T - torch.outer(along, along)) / 4).to(out)
+        return out
+
+    def _chunks(self, angles: Tensor) -> Iterator[Tensor]:
+        return iter(torch.split(angles.to(self.device), max(1, TOGETHER >> self.program.qubits)))
+
+    def _state(self, angles: Tensor) -> Tensor:
+        return tangents(self.program, angles, 0, 0)
+
+    def _adjoint(self, angles: Tensor) -> tuple[Tensor, Tensor]:
+        psi = self._state(angles)
+        pair = torch.cat([psi, self._h(psi)], dim=1)
+        value, slopes = row_sum(pair[:, 0] * pair[:, 1]), torch.empty_like(angles)
+        number = angles.shape[1]
+        for gate in reversed(self.program.gates):
+            if isinstance(gate, Cx):
+                pair = flip_where(pair, gate)
+                continue
+            turn = act(pair, gate.word, -1)
+            if gate.parameter is not None:
+                number -= 1
+                slopes[:, number] = row_sum(pair[:, 1] * turn[:, 0])
+            pair = _turned(pair, turn, -_angle(gate, angles, number))
+        return value, slopes
+
+    def _h(self, psi: Tensor) -> Tensor:
+        """H ψ = Σ_x X^x D_x ψ."""
+        out = torch.zeros_like(psi)
+        for x, real, imaginary in self._diagonals:
+            weighted = real * psi
+            if imaginary is not None:
+                weighted += torch.stack([-imaginary * psi[..., 1, :], imaginary * psi[..., 0, :]], dim=-2)
+            out += flip(weighted, x)
+        return out
+
+    @cached_property
+    def _diagonals(self) -> list[tuple[int, Tensor, Tensor | None]]:
+        parts = [(x, torch.from_numpy(d).to(self.device)) for x, d in self.observable.diagonals()]
+        return [(x, d.real.clone(), d.imag.clone() if d.imag.any() else None) for x, d in parts]
 
 
-def states(gates: tuple[Gate, ...], qubits: int, angles: Floats) -> States:
-    """The states that a circuit prepares from |0…0⟩: (K, P) -> (K, 2ⁿ)."""
-    psi = np.zeros((len(angles), 2**qubits), dtype=np.complex128)
-    psi[:, 0] = 1.0
-    for gate in gates:
-        psi = _flip(psi, gate) if isinstance(gate, Cx) else _rotate(psi, gate, angles[:, gate.parameter])
-    return psi
+def tangents(program: Program, angles: Tensor, first: int, last: int) -> Tensor:
+    """The state ψ, and χ_j = 2 ∂ψ/∂φ_j for the angles first ≤ j < last: (B, R) -> (B, 1 + last - first, 2, N).
+
+    χ_j = -iP_j ψ just after its gate, and goes through the rest of the circuit with ψ. As P² = 1, the states at φ_j ± π/2
+    are (ψ ± χ_j)/√2.
+    """
+    rows = angles.new_zeros(len(angles), 1 + last - first, 2, 2**program.qubits)
+    rows[:, 0, 0, program.start] = 1.0
+    alive, number = 1, 0
+    for gate in program.gates:
+        if isinstance(gate, Cx):
+            rows[:, :alive] = flip_where(rows[:, :alive], gate)
+            continue
+        here = rows[:, :alive]
+        rows[:, :alive] = _turned(here, act(here, gate.word, -1), _angle(gate, angles, number))
+        if gate.parameter is not None:
+            if first <= number < last:
+                rows[:, alive] = act(rows[:, 0], gate.word, -1)
+                alive += 1
+            number += 1
+    return rows
 
 
-def _rotate(psi: States, gate: Rotation, angle: Floats) -> States:
-    split = psi.reshape(len(psi), -1, 2, 2**gate.qubit)  # the third axis is the qubit
-    zero, one = split[:, :, 0], split[:, :, 1]
-    c, s = np.cos(angle / 2)[:, None, None], np.sin(angle / 2)[:, None, None]
-    y = gate.axis == "y"
-    turned = (c * zero - s * one, s * zero + c * one) if y else ((c - 1j * s) * zero, (c + 1j * s) * one)
-    return np.stack(turned, axis=2).reshape(psi.shape)
+def act(psi: Tensor, word: Word, quarters: int = 0) -> Tensor:
+    """i^quarters P ψ, where (Pψ)(b) = i^|x∧z| (-1)^|z∧b'| ψ(b') with b' = b xor x: (…, 2, N) -> (…, 2, N)."""
+    ys = (word.x & word.z).bit_count()
+    turn = (ys + quarters) % 4
+    sign = _signs(psi.shape[-1], word.z, psi.device) * (-1) ** (ys + (turn > 1))
+    moved = flip(psi, word.x) * sign
+    return torch.stack([-moved[..., 1, :], moved[..., 0, :]], dim=-2) if turn % 2 else moved
 
 
-def _flip(psi: States, gate: Cx) -> States:
-    basis = np.arange(psi.shape[1])
-    return psi[:, basis ^ ((basis >> gate.control & 1) << gate.target)]
+def flip(psi: Tensor, mask: int) -> Tensor:
+    """ψ(b xor mask): a run of neighbouring qubits that are all flipped is an axis read backwards."""
+    if mask == 0:
+        return psi
+    shape: list[int] = []
+    backwards: list[int] = []
+    above = -1
+    for q in reversed(range((psi.shape[-1] - 1).bit_length())):
+        bit = mask >> q & 1
+        if bit != above:
+            shape.append(1)
+        shape[-1] *= 2
+        if bit and bit != above:
+            backwards.append(len(shape))
+        above = bit
+    lead = psi.dim() - 1
+    return psi.reshape(*psi.shape[:-1], *shape).flip([lead - 1 + place for place in backwards]).reshape(psi.shape)
 
 
-def _sum_in_pairs(density: Floats) -> Floats:
-    """Sum along each row, (K, 2ⁿ) -> (K,): only elementwise sums, which no library may reorder."""
-    while density.shape[1] > 1:
-        density = density[:, ::2] + density[:, 1::2]
-    return density[:, 0]
+def flip_where(psi: Tensor, gate: Cx) -> Tensor:
+    """The gate CX, which is its own inverse."""
+    return psi[..., _moved(psi.shape[-1], gate, psi.device)]
+
+
+def _turned(psi: Tensor, generated: Tensor, angle: Tensor) -> Tensor:
+    half = angle[:, None, None, None] / 2
+    return torch.cos(half) * psi + torch.sin(half) * generated
+
+
+def _angle(gate: Rotation, angles: Tensor, number: int) -> Tensor:
+    return angles.new_full((len(angles),), gate.offset) if gate.parameter is None else angles[:, number]
+
+
+@lru_cache(maxsize=64)
+def _signs(states: int, mask: int, device: torch.device) -> Tensor:
+    """(-1) to the number of set bits under the mask, (N,)."""
+    sign = torch.ones(states, dtype=torch.float64, device=device)
+    for q in range(mask.bit_length()):
+        if mask >> q & 1:
+            sign.view(-1, 2, 1 << q)[:, 1] *= -1.0
+    return sign
+
+
+@lru_cache(maxsize=64)
+def _moved(states: int, gate: Cx, device: torch.device) -> Tensor:
+    basis = torch.arange(states, device=device)
+    return basis ^ ((basis >> gate.control & 1) << gate.target)

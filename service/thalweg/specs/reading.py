@@ -7,9 +7,13 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
+
+from google.protobuf.descriptor import Descriptor
 
 from thalweg.errors import InvalidSpec
 from thalweg.specs.fields import fill
+from thalweg.specs.files import with_files
 from thalweg.v1 import jobs_pb2
 
 Source = str | os.PathLike[str] | Mapping[str, object] | jobs_pb2.JobSpec
@@ -28,17 +32,17 @@ def load(source: Source) -> jobs_pb2.JobSpec:
     return _from_file(Path(source))
 
 
-def parse(text: str, file: str = "specification", json_text: bool = False) -> jobs_pb2.JobSpec:
-    """The JobSpec in a text of TOML or JSON; `file` is what complaints call it."""
+def parse(text: str, file: str = "specification", json_text: bool = False, folder: Path | None = None) -> jobs_pb2.JobSpec:
+    """The JobSpec in a text of TOML or JSON; `file` is what complaints call it, `folder` where files that it names lie."""
     if not text.strip():
         raise InvalidSpec("", f"{file}: the file is empty; a job needs [problem.…], [method.…] and usually [plan]")
     given = _from_json(text, file) if json_text else _from_toml(text, file)
-    return _from_mapping(given)
+    return _from_mapping(given, folder)
 
 
-def _from_mapping(given: Mapping[str, object]) -> jobs_pb2.JobSpec:
+def _from_mapping(given: Mapping[str, object], folder: Path | None = None) -> jobs_pb2.JobSpec:
     spec = jobs_pb2.JobSpec()
-    fill(spec, given)
+    fill(spec, with_files(given, cast(Descriptor, jobs_pb2.JobSpec.DESCRIPTOR), folder or Path()))
     for part in ("problem", "method"):
         if not spec.HasField(part):
             kinds = ", ".join(f"[{part}.{kind.name}]" for kind in getattr(spec, part).DESCRIPTOR.fields)
@@ -57,7 +61,7 @@ def _from_file(path: Path) -> jobs_pb2.JobSpec:
         raise InvalidSpec("", f"{path}: is not text in UTF-8; wanted a .toml or .json file") from None
     except OSError as error:
         raise InvalidSpec("", f"{path}: cannot be read: {error.strerror}") from None
-    return parse(text, str(path), path.suffix.lower() == ".json")
+    return parse(text, str(path), path.suffix.lower() == ".json", path.parent)
 
 
 def _toml_beside(path: Path) -> str:

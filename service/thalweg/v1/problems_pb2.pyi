@@ -29,26 +29,106 @@ class Vqe(_message.Message):
     def __init__(self, hamiltonian: _Optional[_Union[Hamiltonian, _Mapping]] = ..., ansatz: _Optional[_Union[Ansatz, _Mapping]] = ..., estimator: _Optional[_Union[Estimator, _Mapping]] = ..., start: _Optional[_Union[VqeStart, _Mapping]] = ...) -> None: ...
 
 class Hamiltonian(_message.Message):
-    __slots__ = ("molecule", "pauli_sum")
+    __slots__ = ("molecule", "pauli_sum", "fcidump", "transverse_field_ising", "heisenberg_xxz", "fermi_hubbard")
     MOLECULE_FIELD_NUMBER: _ClassVar[int]
     PAULI_SUM_FIELD_NUMBER: _ClassVar[int]
+    FCIDUMP_FIELD_NUMBER: _ClassVar[int]
+    TRANSVERSE_FIELD_ISING_FIELD_NUMBER: _ClassVar[int]
+    HEISENBERG_XXZ_FIELD_NUMBER: _ClassVar[int]
+    FERMI_HUBBARD_FIELD_NUMBER: _ClassVar[int]
     molecule: Molecule
     pauli_sum: PauliSum
-    def __init__(self, molecule: _Optional[_Union[Molecule, _Mapping]] = ..., pauli_sum: _Optional[_Union[PauliSum, _Mapping]] = ...) -> None: ...
+    fcidump: Fcidump
+    transverse_field_ising: TransverseFieldIsing
+    heisenberg_xxz: HeisenbergXxz
+    fermi_hubbard: FermiHubbard
+    def __init__(self, molecule: _Optional[_Union[Molecule, _Mapping]] = ..., pauli_sum: _Optional[_Union[PauliSum, _Mapping]] = ..., fcidump: _Optional[_Union[Fcidump, _Mapping]] = ..., transverse_field_ising: _Optional[_Union[TransverseFieldIsing, _Mapping]] = ..., heisenberg_xxz: _Optional[_Union[HeisenbergXxz, _Mapping]] = ..., fermi_hubbard: _Optional[_Union[FermiHubbard, _Mapping]] = ...) -> None: ...
 
 class Molecule(_message.Message):
-    __slots__ = ("atoms", "basis", "mapping", "charge", "spin")
+    __slots__ = ("atoms", "basis", "mapping", "charge", "spin", "frozen_core", "active_space", "tapering")
     ATOMS_FIELD_NUMBER: _ClassVar[int]
     BASIS_FIELD_NUMBER: _ClassVar[int]
     MAPPING_FIELD_NUMBER: _ClassVar[int]
     CHARGE_FIELD_NUMBER: _ClassVar[int]
     SPIN_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_CORE_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_SPACE_FIELD_NUMBER: _ClassVar[int]
+    TAPERING_FIELD_NUMBER: _ClassVar[int]
     atoms: str
     basis: str
     mapping: str
     charge: int
     spin: int
-    def __init__(self, atoms: _Optional[str] = ..., basis: _Optional[str] = ..., mapping: _Optional[str] = ..., charge: _Optional[int] = ..., spin: _Optional[int] = ...) -> None: ...
+    frozen_core: bool
+    active_space: ActiveSpace
+    tapering: str
+    def __init__(self, atoms: _Optional[str] = ..., basis: _Optional[str] = ..., mapping: _Optional[str] = ..., charge: _Optional[int] = ..., spin: _Optional[int] = ..., frozen_core: _Optional[bool] = ..., active_space: _Optional[_Union[ActiveSpace, _Mapping]] = ..., tapering: _Optional[str] = ...) -> None: ...
+
+class ActiveSpace(_message.Message):
+    __slots__ = ("electrons", "orbitals")
+    ELECTRONS_FIELD_NUMBER: _ClassVar[int]
+    ORBITALS_FIELD_NUMBER: _ClassVar[int]
+    electrons: int
+    orbitals: int
+    def __init__(self, electrons: _Optional[int] = ..., orbitals: _Optional[int] = ...) -> None: ...
+
+class Fcidump(_message.Message):
+    __slots__ = ("text", "mapping", "tapering")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    MAPPING_FIELD_NUMBER: _ClassVar[int]
+    TAPERING_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    mapping: str
+    tapering: str
+    def __init__(self, text: _Optional[str] = ..., mapping: _Optional[str] = ..., tapering: _Optional[str] = ...) -> None: ...
+
+class TransverseFieldIsing(_message.Message):
+    __slots__ = ("sites", "coupling", "field", "periodic")
+    SITES_FIELD_NUMBER: _ClassVar[int]
+    COUPLING_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    PERIODIC_FIELD_NUMBER: _ClassVar[int]
+    sites: int
+    coupling: float
+    field: float
+    periodic: bool
+    def __init__(self, sites: _Optional[int] = ..., coupling: _Optional[float] = ..., field: _Optional[float] = ..., periodic: _Optional[bool] = ...) -> None: ...
+
+class HeisenbergXxz(_message.Message):
+    __slots__ = ("sites", "coupling", "anisotropy", "field", "periodic")
+    SITES_FIELD_NUMBER: _ClassVar[int]
+    COUPLING_FIELD_NUMBER: _ClassVar[int]
+    ANISOTROPY_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    PERIODIC_FIELD_NUMBER: _ClassVar[int]
+    sites: int
+    coupling: float
+    anisotropy: float
+    field: float
+    periodic: bool
+    def __init__(self, sites: _Optional[int] = ..., coupling: _Optional[float] = ..., anisotropy: _Optional[float] = ..., field: _Optional[float] = ..., periodic: _Optional[bool] = ...) -> None: ...
+
+class FermiHubbard(_message.Message):
+    __slots__ = ("columns", "rows", "hopping", "repulsion", "spin_up", "spin_down", "periodic", "mapping", "tapering")
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    HOPPING_FIELD_NUMBER: _ClassVar[int]
+    REPULSION_FIELD_NUMBER: _ClassVar[int]
+    SPIN_UP_FIELD_NUMBER: _ClassVar[int]
+    SPIN_DOWN_FIELD_NUMBER: _ClassVar[int]
+    PERIODIC_FIELD_NUMBER: _ClassVar[int]
+    MAPPING_FIELD_NUMBER: _ClassVar[int]
+    TAPERING_FIELD_NUMBER: _ClassVar[int]
+    columns: int
+    rows: int
+    hopping: float
+    repulsion: float
+    spin_up: int
+    spin_down: int
+    periodic: bool
+    mapping: str
+    tapering: str
+    def __init__(self, columns: _Optional[int] = ..., rows: _Optional[int] = ..., hopping: _Optional[float] = ..., repulsion: _Optional[float] = ..., spin_up: _Optional[int] = ..., spin_down: _Optional[int] = ..., periodic: _Optional[bool] = ..., mapping: _Optional[str] = ..., tapering: _Optional[str] = ...) -> None: ...
 
 class PauliSum(_message.Message):
     __slots__ = ("terms",)
@@ -65,10 +145,22 @@ class PauliTerm(_message.Message):
     def __init__(self, word: _Optional[str] = ..., coefficient: _Optional[float] = ...) -> None: ...
 
 class Ansatz(_message.Message):
-    __slots__ = ("efficient_su2",)
+    __slots__ = ("efficient_su2", "real_amplitudes", "uccsd", "k_up_ccgsd", "hamiltonian_variational", "excitation_preserving", "open_qasm")
     EFFICIENT_SU2_FIELD_NUMBER: _ClassVar[int]
+    REAL_AMPLITUDES_FIELD_NUMBER: _ClassVar[int]
+    UCCSD_FIELD_NUMBER: _ClassVar[int]
+    K_UP_CCGSD_FIELD_NUMBER: _ClassVar[int]
+    HAMILTONIAN_VARIATIONAL_FIELD_NUMBER: _ClassVar[int]
+    EXCITATION_PRESERVING_FIELD_NUMBER: _ClassVar[int]
+    OPEN_QASM_FIELD_NUMBER: _ClassVar[int]
     efficient_su2: EfficientSu2
-    def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ...) -> None: ...
+    real_amplitudes: RealAmplitudes
+    uccsd: Uccsd
+    k_up_ccgsd: KUpCcgsd
+    hamiltonian_variational: HamiltonianVariational
+    excitation_preserving: ExcitationPreserving
+    open_qasm: OpenQasm
+    def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ..., real_amplitudes: _Optional[_Union[RealAmplitudes, _Mapping]] = ..., uccsd: _Optional[_Union[Uccsd, _Mapping]] = ..., k_up_ccgsd: _Optional[_Union[KUpCcgsd, _Mapping]] = ..., hamiltonian_variational: _Optional[_Union[HamiltonianVariational, _Mapping]] = ..., excitation_preserving: _Optional[_Union[ExcitationPreserving, _Mapping]] = ..., open_qasm: _Optional[_Union[OpenQasm, _Mapping]] = ...) -> None: ...
 
 class EfficientSu2(_message.Message):
     __slots__ = ("reps",)
@@ -76,25 +168,93 @@ class EfficientSu2(_message.Message):
     reps: int
     def __init__(self, reps: _Optional[int] = ...) -> None: ...
 
+class RealAmplitudes(_message.Message):
+    __slots__ = ("reps",)
+    REPS_FIELD_NUMBER: _ClassVar[int]
+    reps: int
+    def __init__(self, reps: _Optional[int] = ...) -> None: ...
+
+class Uccsd(_message.Message):
+    __slots__ = ("reps",)
+    REPS_FIELD_NUMBER: _ClassVar[int]
+    reps: int
+    def __init__(self, reps: _Optional[int] = ...) -> None: ...
+
+class KUpCcgsd(_message.Message):
+    __slots__ = ("k",)
+    K_FIELD_NUMBER: _ClassVar[int]
+    k: int
+    def __init__(self, k: _Optional[int] = ...) -> None: ...
+
+class HamiltonianVariational(_message.Message):
+    __slots__ = ("layers",)
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    layers: int
+    def __init__(self, layers: _Optional[int] = ...) -> None: ...
+
+class ExcitationPreserving(_message.Message):
+    __slots__ = ("reps",)
+    REPS_FIELD_NUMBER: _ClassVar[int]
+    reps: int
+    def __init__(self, reps: _Optional[int] = ...) -> None: ...
+
+class OpenQasm(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
+
 class Estimator(_message.Message):
-    __slots__ = ("shots", "engine", "device")
+    __slots__ = ("shots", "engine", "device", "noise", "readout_mitigation", "grouping")
     SHOTS_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FIELD_NUMBER: _ClassVar[int]
+    READOUT_MITIGATION_FIELD_NUMBER: _ClassVar[int]
+    GROUPING_FIELD_NUMBER: _ClassVar[int]
     shots: int
     engine: str
     device: str
-    def __init__(self, shots: _Optional[int] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ...) -> None: ...
+    noise: Noise
+    readout_mitigation: bool
+    grouping: str
+    def __init__(self, shots: _Optional[int] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ..., noise: _Optional[_Union[Noise, _Mapping]] = ..., readout_mitigation: _Optional[bool] = ..., grouping: _Optional[str] = ...) -> None: ...
+
+class Noise(_message.Message):
+    __slots__ = ("one_qubit_error", "two_qubit_error", "t1", "t2", "one_qubit_time", "two_qubit_time", "false_one", "false_zero")
+    ONE_QUBIT_ERROR_FIELD_NUMBER: _ClassVar[int]
+    TWO_QUBIT_ERROR_FIELD_NUMBER: _ClassVar[int]
+    T1_FIELD_NUMBER: _ClassVar[int]
+    T2_FIELD_NUMBER: _ClassVar[int]
+    ONE_QUBIT_TIME_FIELD_NUMBER: _ClassVar[int]
+    TWO_QUBIT_TIME_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ONE_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ZERO_FIELD_NUMBER: _ClassVar[int]
+    one_qubit_error: float
+    two_qubit_error: float
+    t1: float
+    t2: float
+    one_qubit_time: float
+    two_qubit_time: float
+    false_one: float
+    false_zero: float
+    def __init__(self, one_qubit_error: _Optional[float] = ..., two_qubit_error: _Optional[float] = ..., t1: _Optional[float] = ..., t2: _Optional[float] = ..., one_qubit_time: _Optional[float] = ..., two_qubit_time: _Optional[float] = ..., false_one: _Optional[float] = ..., false_zero: _Optional[float] = ...) -> None: ...
 
 class VqeStart(_message.Message):
-    __slots__ = ("hartree_fock", "uniform", "values")
+    __slots__ = ("hartree_fock", "uniform", "values", "zeros")
     HARTREE_FOCK_FIELD_NUMBER: _ClassVar[int]
     UNIFORM_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    ZEROS_FIELD_NUMBER: _ClassVar[int]
     hartree_fock: float
     uniform: float
     values: ParameterValues
-    def __init__(self, hartree_fock: _Optional[float] = ..., uniform: _Optional[float] = ..., values: _Optional[_Union[ParameterValues, _Mapping]] = ...) -> None: ...
+    zeros: Zeros
+    def __init__(self, hartree_fock: _Optional[float] = ..., uniform: _Optional[float] = ..., values: _Optional[_Union[ParameterValues, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ...) -> None: ...
+
+class Zeros(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class ParameterValues(_message.Message):
     __slots__ = ("angles",)

@@ -1,0 +1,184 @@
+"""The compiled engines against the readable ones, and against their own parts written out."""
+
+import logging
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binom, chi2
+
+from thalweg_core.streams import Stream
+from thalweg_vqe import engines
+from thalweg_vqe.ansatz import EfficientSu2
+from thalweg_vqe.pauli import Observable, Word
+from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
+from thalweg_vqe.shots import StatevectorSampler
+from thalweg_vqe.statevector import Statevector
+
+pytest.importorskip("numba")
+
+from thalweg_vqe.compiled import check, sampling
+from thalweg_vqe.compiled.engine import CompiledExact, CompiledSampler
+
+ROUNDING = 1e-12
+CERTAIN = 6.3e-5  # outside four standard deviations of a normal, both sides
+
+
+def random_word(rng, qubits):
+    while not (word := Word(*(int(mask) for mask in rng.integers(2**qubits, size=2)))).support:
+        pass
+    return word
+
+
+def random_observable(qubits, terms=25):
+    rng = np.random.default_rng(2)
+    return Observable.of(qubits, {random_word(rng, qubits): c for c in rng.normal(size=terms).tolist()} | {Word(0, 0): 0.7})
+
+
+def random_program(qubits, parameters=4, seed=3):
+    """Runs of every kind, tied and scaled parameters, offsets, fixed turns, repeated qubits, a start of its own."""
+    rng, gates = np.random.default_rng(seed), []
+    for number in range(30):
+        scale, offset = (float(v) for v in rng.normal(size=2))
+        parameter = None if number % 7 == 0 else number % parameters
+        q, kind = int(rng.integers(qubits)), number // 3 % 5
+        if kind == 4 and qubits > 1:
+            gates.append(Cx(*(int(a) for a in rng.choice(qubits, 2, replace=False))))
+        elif kind in (0, 4):
+            gates.append(Rotation(random_word(rng, qubits), parameter, scale, offset))
+        else:
+            gates.append((rx, ry, rz)[kind - 1](q, parameter, scale, offset))
+    return Program(qubits, parameters, tuple(gates), start=int(rng.integers(2**qubits)))
+
+
+def turns(program, rows, seed=1):
+    return torch.from_numpy(np.random.default_rng(seed).uniform(-np.pi, np.pi, (rows, len(program.turned))))
+
+
+PROGRAMS = {
+    **{f"random {n}": random_program(n) for n in (1, 2, 3, 6, 7)},
+    **{f"su2 {n}": EfficientSu2(2).program(n) for n in (1, 2, 5)},
+}
+
+
+@pytest.mark.parametrize("at_pi", [False, True])
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+def test_energies_gradients_and_metrics_are_those_of_the_readable_engine(program, at_pi):
+    observable, angles = random_observable(program.qubits), turns(program, 3)
+    if at_pi:
+        angles = torch.full_like(angles, math.pi)
+    ours, theirs = CompiledExact(program, observable), Statevector(program, observable)
+    value, slopes = theirs.gradients(angles)
+    for a, b in zip(
+        [ours.energies(angles), *ours.gradients(angles), ours.metric(angles)],
+        [value, value, slopes, theirs.metric(angles)],
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, rtol=0, atol=20 * ROUNDING if a.dim() == 3 else ROUNDING)
+
+
+def test_passes_in_blocks_are_right_beyond_one_block():
+    """13 qubits are two blocks; the operator flips low, high and both kinds of qubits, with constants and without."""
+    program = EfficientSu2(1).program(13)
+    words = {Word(1 << q, 0): 0.3 for q in range(13)} | {Word(0, 3 << q): -0.7 for q in range(12)}
+    words |= {Word(4097, 5): 0.2, Word(2048, 2048): 0.1, Word(4096, 1): 0.4, Word(8, 0): 0.6}
+    observable, angles = Observable.of(13, words), turns(program, 1)
+    value, slopes = CompiledExact(program, observable).gradients(angles)
+    wanted = Statevector(program, observable).gradients(angles)
+    torch.testing.assert_close(value, wanted[0], rtol=0, atol=ROUNDING)
+    torch.testing.assert_close(slopes, wanted[1], rtol=0, atol=ROUNDING)
+
+
+def test_no_bit_depends_on_what_is_computed_beside_it():
+    program = PROGRAMS["su2 5"]
+    engine, angles = CompiledExact(program, random_observable(5)), turns(program, 32)
+    alone = [engine.energies(angles[:1]), *engine.gradients(angles[:1]), engine.metric(angles[:1])]
+    for count in (4, 32):
+        beside = [engine.energies(angles[:count]), *engine.gradients(angles[:count]), engine.metric(angles[:count])]
+        assert all(torch.equal(a, b[:1]) for a, b in zip(alone, beside, strict=True))
+
+
+@pytest.mark.parametrize("name", ["random 3", "random 6", "su2 5"])
+def test_means_and_variances_by_shots_are_those_of_the_readable_engine(name):
+    program, repeats, shots = PROGRAMS[name], 300, 500
+    observable, angles = random_observable(program.qubits), turns(program, 1).expand(repeats, -1)
+    value, slopes = Statevector(program, observable).gradients(angles[:1])
+    seen = CompiledSampler.of(program, observable).gradients(angles, shots, Stream.of(1, repeats))
+    theirs = StatevectorSampler(program, observable).gradients(angles[:1], 10**6, Stream.of(1, 1))
+    for values, reported, truth, variance in (
+        (seen.value[:, None], seen.value_var[:, None], value[:, None], theirs.value_var[:, None]),
+        (seen.slopes, seen.slopes_var, slopes, theirs.slopes_var),
+    ):
+        wanted = variance[0] * 10**6 / shots + 1e-18
+        assert ((values.mean(dim=0) - truth[0]).abs() < 4.8 * (wanted / repeats).sqrt() + ROUNDING).all()  # the largest of many
+        error = reported.std(dim=0) / math.sqrt(repeats)
+        assert ((reported.mean(dim=0) - wanted).abs() < 4.8 * error + 0.01 * wanted).all()  # theirs is known to a percent
+
+
+@pytest.mark.parametrize(("n", "p"), [(5, 0.3), (1000, 0.004), (1000, 0.011), (1000, 0.35), (1000, 0.93), (200_000, 0.5)])
+def test_binomials_follow_their_distribution(n, p):
+    """By inversion and by rejection, either side of one half: χ² over outcomes expected more than ten times."""
+    state, draws = np.zeros(4, dtype=np.uint64), 20_000
+    sampling.vqe_seed(state, np.uint64(11), np.uint64(7), 3, n)
+    seen = np.array([sampling.vqe_binomial(state, n, p) for _ in range(draws)])
+    outcomes = np.arange(seen.min(), seen.max() + 1)
+    expected = draws * binom.pmf(outcomes, n, p)
+    often = expected > 10
+    counts = np.bincount(seen - seen.min(), minlength=len(outcomes))
+    rest = draws - expected[often].sum()
+    statistic = ((counts[often] - expected[often]) ** 2 / expected[often]).sum() + (counts[~often].sum() - rest) ** 2 / rest
+    low, high = chi2.ppf([CERTAIN / 2, 1 - CERTAIN / 2], often.sum())
+    assert low < statistic < high
+
+
+def test_multinomials_have_the_covariance_of_multinomials():
+    """Cov(k_a, k_b) = n (p_a δ_ab - p_a p_b); its error over N draws is below n/√N times 2."""
+    p, n, draws = np.array([0.1, 0.0, 0.55, 0.05, 0.3]), 60, 20_000
+    state, rest, counts = np.zeros(4, dtype=np.uint64), np.empty(5), np.empty(5, dtype=np.int64)
+    sampling.vqe_seed(state, np.uint64(1), np.uint64(2), 3, 4)
+    seen = np.empty((draws, 5))
+    for k in range(draws):
+        sampling.vqe_multinomial(state, n, p, rest, counts)
+        seen[k] = counts
+    wanted = n * (np.diag(p) - np.outer(p, p))
+    scale = np.sqrt((np.outer(wanted.diagonal(), wanted.diagonal()) + wanted**2) / draws)
+    assert (seen.sum(axis=1) == n).all()
+    assert (np.abs(np.cov(seen.T) - wanted) <= 4.5 * scale + 1e-12).all()
+
+
+def test_streams_of_random_numbers_are_uniform_and_unrelated():
+    states = np.zeros((2, 4), dtype=np.uint64)
+    sampling.vqe_seed(states[0], np.uint64(1), np.uint64(2), 0, 0)
+    sampling.vqe_seed(states[1], np.uint64(1), np.uint64(2), 0, 1)
+    u = np.array([[sampling.vqe_uniform(state) for _ in range(20_000)] for state in states])
+    assert ((u > 0) & (u < 1)).all()
+    assert np.abs(u.mean(axis=1) - 0.5).max() < 4 / math.sqrt(12 * 20_000)
+    assert abs(np.corrcoef(u)[0, 1]) < 4 / math.sqrt(20_000)
+
+
+def test_a_wrong_kernel_is_found_and_the_readable_engine_serves(monkeypatch, caplog):
+    assert check.fault() is None
+    right = CompiledExact.energies
+    monkeypatch.setattr(CompiledExact, "energies", lambda self, angles: right(self, angles) + 1e-6)
+    monkeypatch.setattr(check, "fault", check._compare)
+    engines.compiled.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert isinstance(engines.exact(PROGRAMS["su2 2"], random_observable(2)), Statevector)
+        assert "not used: energies differ by 1.0e-06" in caplog.text
+    finally:
+        engines.compiled.cache_clear()
+
+
+def test_without_numba_the_readable_engine_serves_and_says_so():
+    code = (
+        "import importlib.util as u, sys; find = u.find_spec; u.find_spec = lambda n, *a: None if n == 'numba' else find(n, *a);"
+        "from thalweg_vqe.engines import compiled; assert not compiled(); assert 'numba' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert "thalweg[fast]" in done.stderr

@@ -1,0 +1,63 @@
+"""Whether the compiled engines say what the readable ones say: looked at before they are used."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from thalweg_core.streams import Stream
+from thalweg_vqe.compiled import compiling
+from thalweg_vqe.compiled.engine import CompiledExact, CompiledSampler
+from thalweg_vqe.pauli import Observable, Word
+from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
+from thalweg_vqe.statevector import Statevector
+
+_SHOTS = 4000
+_ROUNDING = 1e-11
+
+
+@cache
+def fault() -> str | None:
+    """What is wrong with the compiled engines on this machine, in words; None where nothing is."""
+    with compiling():
+        return _compare()
+
+
+def _compare() -> str | None:
+    angles = 6 * Stream.of(1, 2).uniform((len(_PROGRAM.turned),)) - 3
+    ours, theirs = CompiledExact(_PROGRAM, _OBSERVABLE), Statevector(_PROGRAM, _OBSERVABLE)
+    exact = theirs.gradients(angles)
+    for name, a, b in (
+        ("energies", ours.energies(angles), exact[0]),
+        ("energies", ours.gradients(angles)[0], exact[0]),
+        ("gradients", ours.gradients(angles)[1], exact[1]),
+        ("metrics", ours.metric(angles), theirs.metric(angles)),
+    ):
+        if not (a - b).abs().max() < _ROUNDING:
+            return f"{name} differ by {(a - b).abs().max():.1e}"
+    sampler = CompiledSampler.of(_PROGRAM, _OBSERVABLE)
+    seen = sampler.gradients(angles, _SHOTS, Stream.of(1, 2))
+    off = torch.cat([(seen.value - exact[0])[:, None], seen.slopes - exact[1]], dim=1)
+    allowed = 7 * torch.cat([seen.value_var[:, None], seen.slopes_var], dim=1).sqrt() + 1e-9
+    return None if (off.abs() < allowed).all() else "means of shots lie beyond seven standard errors"
+
+
+_PROGRAM = Program(
+    4,
+    5,
+    (
+        *(ry(q, q) for q in range(4)),
+        *(rz(q, 4 - q) for q in range(4)),
+        *(Cx(q, q + 1) for q in range(3)),
+        Rotation(Word.parse("XYZX"), 0, 0.5),
+        Rotation(Word.parse("YXIY"), 1, -1.0, 0.3),
+        Rotation(Word.parse("ZIIZ"), 2),
+        Rotation(Word.parse("ZZII"), 3),
+        rx(2, None, offset=0.4),
+        *(ry(q, 4, 2.0) for q in (3, 0, 2)),
+    ),
+    start=5,
+)
+_TERMS = {"IIII": 0.3, "ZZII": 0.7, "IZXY": -0.4, "XXXX": 0.5, "YYZI": 0.2, "IIIX": -0.9, "ZIIZ": 0.6}
+_OBSERVABLE = Observable.of(4, {Word.parse(letters): coefficient for letters, coefficient in _TERMS.items()})

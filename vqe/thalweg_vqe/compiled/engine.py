@@ -1,0 +1,169 @@
+"""The compiled engines: what `statevector.Statevector` and `shots.StatevectorSampler` compute, on one processor core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thalweg_core.streams import Stream
+from thalweg_vqe.compiled.adjoint import MAP, vqe_adjoint
+from thalweg_vqe.compiled.sampling import vqe_shots
+from thalweg_vqe.compiled.table import Diagonals, Table, diagonals, table
+from thalweg_vqe.compiled.tangents import vqe_tangent_rows
+from thalweg_vqe.grouping import groups
+from thalweg_vqe.patterns import Pattern
+from thalweg_vqe.pauli import Observable
+from thalweg_vqe.program import Program
+from thalweg_vqe.shots import Seen
+
+LANES = 16
+"""States propagated side by side (8 to 32 differ by a tenth)."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CompiledExact:
+    """Energies, gradients and metrics without noise.
+
+    Args:
+        program: the circuit.
+        observable: H.
+    """
+
+    program: Program
+    observable: Observable
+
+    def energies(self, angles: Tensor) -> Tensor:
+        """U (Ha): (B, R) -> (B,)."""
+        return self._run(angles, differentiate=False)[0]
+
+    def gradients(self, angles: Tensor) -> tuple[Tensor, Tensor]:
+        """U (Ha) and ∂U/∂φ: (B, R) -> (B,), (B, R)."""
+        return self._run(angles, differentiate=True)
+
+    def metric(self, angles: Tensor) -> Tensor:
+        """The Fubini-Study metric: (B, R) -> (B, R, R)."""
+        t, turned = self._table, len(self.program.turned)
+        runs, out = _run_of(t, turned), np.empty((len(angles), turned, turned))
+        for b, phi in enumerate(_all_angles(angles, t)):
+            rows = np.empty((1 + turned, 2, 1 << self.program.qubits))
+            vqe_tangent_rows(phi, LANES, rows, t.start, t.split, runs, *_runs(t))
+            psi, chi = rows[0], rows[1:].reshape(turned, -1)
+            along = chi @ np.concatenate([-psi[1], psi[0]])
+            out[b] = (chi @ chi.T - np.outer(along, along)) / 4
+        return torch.from_numpy(out)
+
+    def _run(self, angles: Tensor, differentiate: bool) -> tuple[Tensor, Tensor]:
+        t = self._table
+        phi = _all_angles(angles, t)
+        values, slopes = np.empty(len(phi)), np.empty_like(phi)
+        work = np.empty((8, 1 << self.program.qubits))
+        scratch = np.empty((2 << t.split) + 2 * (work.shape[1] >> t.split))
+        vqe_adjoint(phi, values, slopes, differentiate, t.start, t.split, *_runs(t), *self._diagonals, work, scratch)
+        return torch.from_numpy(values), torch.from_numpy(slopes[:, : len(self.program.turned)])
+
+    @cached_property
+    def _table(self) -> Table:
+        return table(self.program)
+
+    @cached_property
+    def _diagonals(self) -> Diagonals:
+        return diagonals(self.observable)
+
+
+class Groups(NamedTuple):
+    """What is measured, group after group."""
+
+    turner_firsts: NDArray[np.int64]
+    turner_words: NDArray[np.int64]  # (turners, 3): x, z, qubit
+    class_firsts: NDArray[np.int64]
+    energies: Floats  # of all classes
+    class_low: NDArray[np.int64]  # (G, low), (G, high): a basis state's class is the xor of its halves'
+    class_high: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, patterns: list[Pattern], qubits: int) -> Groups:
+        split = (qubits + 1) // 2
+        halves = np.arange(1 << split), np.arange(1 << qubits - split) << split
+        low, high = (np.array([pattern.classes(half) for pattern in patterns]).reshape(-1, len(half)) for half in halves)
+        words = [(turner.word.x, turner.word.z, turner.qubit) for pattern in patterns for turner in pattern.turners]
+        return cls(
+            np.cumsum([0, *(len(pattern.turners) for pattern in patterns)], dtype=np.int64),
+            np.array(words, dtype=np.int64).reshape(-1, 3),
+            np.cumsum([0, *(len(pattern.energies) for pattern in patterns)], dtype=np.int64),
+            np.concatenate([pattern.energies for pattern in patterns] or [np.zeros(0)]),
+            low,
+            high,
+        )
+
+
+@dataclass(frozen=True)
+class CompiledSampler:
+    """Energies and slopes from multinomial draws.
+
+    Args:
+        program: the circuit.
+        constant: the identity's coefficient (Ha).
+        groups: circuits that one energy takes.
+    """
+
+    program: Program
+    constant: float
+    groups: int
+    _groups: Groups
+    _table: Table
+
+    @classmethod
+    def of(cls, program: Program, observable: Observable, grouping: str = "qubit_wise") -> CompiledSampler:
+        patterns = [Pattern.of(group) for group in groups(observable, grouping)]
+        return cls(program, observable.constant, len(patterns), Groups.of(patterns, program.qubits), table(program))
+
+    def energies(self, angles: Tensor, shots: int, rng: Stream) -> tuple[Tensor, Tensor]:
+        """U and the variance of the estimate: (B, R) -> (B,), (B,)."""
+        mean, variance = self._points(angles, shots, rng, 0, 1)
+        return mean[:, 0], variance[:, 0]
+
+    def gradients(self, angles: Tensor, shots: int, rng: Stream) -> Seen:
+        """U and its slopes, with their variances."""
+        return Seen.of_points(*self._points(angles, shots, rng, angles.shape[1], LANES))
+
+    def _points(self, angles: Tensor, shots: int, rng: Stream, turned: int, width: int) -> tuple[Tensor, Tensor]:
+        words = rng.words(4).cpu().numpy().astype(np.uint64)
+        seeds = words[:, ::2] << np.uint64(32) | words[:, 1::2]
+        mean = np.full((len(angles), 1 + 2 * turned), self.constant)
+        variance = np.zeros_like(mean)
+        t = self._table
+        runs = _run_of(t, len(self.program.turned))
+        vqe_shots(
+            _all_angles(angles, t), shots, seeds, width, turned, mean, variance, t.start, t.split, runs, *self._groups, *_runs(t)
+        )
+        return torch.from_numpy(mean), torch.from_numpy(variance)
+
+
+def _all_angles(angles: Tensor, t: Table) -> Floats:
+    """Those of the rotations with a parameter, then the fixed ones."""
+    given: Floats = angles.numpy()
+    if not len(t.fixed):
+        return np.ascontiguousarray(given)
+    return np.concatenate([given, np.broadcast_to(t.fixed, (len(given), len(t.fixed)))], axis=1)
+
+
+def _runs(t: Table) -> tuple[Any, ...]:
+    return t.kinds, t.firsts, t.numbers, t.xs, t.zs, t.counts, t.maps_low, t.maps_high
+
+
+def _run_of(t: Table, turned: int) -> NDArray[np.int64]:
+    """The run that each rotation with a parameter is in, (R,)."""
+    out = np.zeros(turned, dtype=np.int64)
+    for run, kind in enumerate(t.kinds):
+        items = t.numbers[t.firsts[run] : t.firsts[run + 1]]
+        if kind != MAP:
+            out[items[items < turned]] = run
+    return out

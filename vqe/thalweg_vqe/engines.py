@@ -1,0 +1,58 @@
+"""Which engine computes: chosen by what the estimator says and by what is there."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from importlib.util import find_spec
+
+import torch
+
+from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.landscape import Exact, Sampler
+from thalweg_vqe.parameter_shift import ParameterShift
+from thalweg_vqe.pauli import Observable
+from thalweg_vqe.program import Program
+from thalweg_vqe.shots import StatevectorSampler
+from thalweg_vqe.statevector import Statevector
+
+
+def engines(program: Program, observable: Observable, estimator: Estimator) -> tuple[Exact, Sampler]:
+    """What computes the circuit's energies without noise, and what measures them by shots."""
+    if estimator.engine == "aer":
+        from thalweg_vqe.aer import AerSampler  # Qiskit is loaded by who runs circuits, not by who checks a spec
+
+        noise, mitigated = estimator.noise, estimator.readout_mitigation
+        runner = AerSampler.of(program, observable, estimator.device, noise, mitigated, estimator.grouping)
+        return exact(program, observable), ParameterShift(runner)
+    if estimator.device == "gpu":
+        device = torch.device("cuda")
+        return Statevector(program, observable, device), StatevectorSampler(program, observable, device, estimator.grouping)
+    if not compiled():
+        return exact(program, observable), StatevectorSampler(program, observable, grouping=estimator.grouping)
+    from thalweg_vqe.compiled.engine import CompiledSampler
+
+    return exact(program, observable), CompiledSampler.of(program, observable, estimator.grouping)
+
+
+def exact(program: Program, observable: Observable) -> Exact:
+    """What computes without noise on the processor."""
+    if not compiled():
+        return Statevector(program, observable)
+    from thalweg_vqe.compiled.engine import CompiledExact
+
+    return CompiledExact(program, observable)
+
+
+@cache
+def compiled() -> bool:
+    """Whether the compiled engines are there and right; says so once where they are not."""
+    log = logging.getLogger("thalweg.vqe")
+    if find_spec("numba") is None:
+        log.warning("numba is not installed (pip install 'thalweg[fast]'): circuits are computed in torch, more slowly")
+        return False
+    from thalweg_vqe.compiled.check import fault
+
+    if wrong := fault():
+        log.warning("the compiled circuit kernels are not used: %s from those computed in torch", wrong)
+    return wrong is None

@@ -1,0 +1,86 @@
+"""Operators written out by the user, word by word."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from thalweg_core.errors import BadInput
+from thalweg_vqe.exact import ground_energy
+from thalweg_vqe.grouping import commuting_parts
+from thalweg_vqe.hamiltonian import Prepared, Solved, System
+from thalweg_vqe.pauli import LETTERS, Observable, Word, total
+
+
+@dataclass(frozen=True)
+class PauliTerm:
+    """One word of a Pauli sum.
+
+    Args:
+        word: letters I X Y Z; the leftmost acts on the highest qubit, as in Qiskit.
+        coefficient: its real coefficient (Ha).
+    """
+
+    word: str
+    coefficient: float
+
+    def __post_init__(self) -> None:
+        if not self.word or set(self.word) - set(LETTERS):
+            raise BadInput("word", f'wanted letters I X Y Z such as "XIZ", got "{self.word}"')
+        if not math.isfinite(self.coefficient):
+            raise BadInput("coefficient", f"wanted a finite number, got {self.coefficient}")
+
+
+@dataclass(frozen=True)
+class PauliSum:
+    """An operator written out as Pauli words; coefficients add where a word repeats.
+
+    Args:
+        terms: the words and their coefficients (Ha), all words of one length.
+    """
+
+    terms: tuple[PauliTerm, ...]
+
+    def __post_init__(self) -> None:
+        if not any(set(term.word) - {"I"} for term in self.terms):
+            raise BadInput("terms", "wanted at least one word that is not the identity")
+        for number, term in enumerate(self.terms):
+            if len(term.word) != self.qubits:
+                wanted = f"wanted {self.qubits} letters as in the first word"
+                raise BadInput(f"terms.{number}.word", f'{wanted}, got "{term.word}"')
+
+    @property
+    def qubits(self) -> int:
+        return len(self.terms[0].word)
+
+    @property
+    def unit(self) -> str:
+        return "Ha"
+
+    @property
+    def mean_field(self) -> bool:
+        return False
+
+    def system(self) -> System:
+        flips = len({word.x for word in self.observable().words})
+        return System(self.qubits, flips, 1 << self.qubits)
+
+    def electrons(self) -> None:
+        return None
+
+    def parts(self) -> tuple[Observable, ...]:
+        """Groups of commuting words, the diagonal ones first."""
+        return commuting_parts(self.observable())
+
+    def prepared(self) -> Prepared:
+        """All qubits 0."""
+        return Prepared(0)
+
+    def solve(self) -> Solved:
+        """Over all basis states."""
+        operator = self.observable()
+        return Solved(operator, ground_energy(operator))
+
+    def observable(self) -> Observable:
+        """The sum as masks and real coefficients."""
+        return Observable.of(self.qubits, total((Word.parse(term.word), term.coefficient) for term in self.terms))
