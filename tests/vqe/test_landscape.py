@@ -13,6 +13,7 @@ from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.problem import Vqe
 from thalweg_vqe.starts import Uniform
+from thalweg_vqe.statevector import tangents
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
 TERMS = {"ZZ": 0.8, "ZI": 0.5, "IZ": -0.3, "XX": 0.6, "YI": 0.4, "II": -1.0}
@@ -146,3 +147,21 @@ def test_single_precision_angles_are_measured_in_double_precision(exact):
     seen = exact.evaluate(x, Stream.of(0, 2))
     assert seen.grad.dtype == torch.float32
     torch.testing.assert_close(seen.value.double(), exact.measure(x.double(), Stream.of(0, 2)).value, rtol=1e-6, atol=1e-6)
+
+
+def test_the_metric_is_half_the_curvature_of_the_infidelity(exact):
+    """1 - |⟨ψ(x)|ψ(x + d)⟩|² = dᵀ F d + O(d³), by the states themselves."""
+    x, h = angles(1), 1e-4
+    metric = exact.metric(x)[0]
+    here = states(exact, x)[0]
+    directions = torch.eye(PARAMETERS, dtype=FLOAT64)
+    pairs = [directions[a] + directions[b] for a in range(PARAMETERS) for b in range(a)]
+    for d in [*directions, *pairs]:
+        overlaps = [(here.conj() @ states(exact, x + sign * h * d)[0]).abs() ** 2 for sign in (1, -1)]
+        wanted = (1 - sum(overlaps).item() / 2) / h**2
+        assert abs(d @ metric @ d - wanted) < 1e-6  # rounding over h²: 2e-16/1e-8; fourth order: h²
+
+
+def states(landscape, x):
+    psi = tangents(landscape.program, landscape.program.angles(x), 0, 0)[:, 0]
+    return torch.complex(psi[:, 0], psi[:, 1])

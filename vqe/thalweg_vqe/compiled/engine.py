@@ -14,7 +14,7 @@ from torch import Tensor
 from thalweg_core.streams import Stream
 from thalweg_vqe.compiled.adjoint import MAP, vqe_adjoint
 from thalweg_vqe.compiled.sampling import vqe_shots
-from thalweg_vqe.compiled.table import Diagonals, Table, diagonals, table
+from thalweg_vqe.compiled.table import Table, diagonals, table
 from thalweg_vqe.compiled.tangents import vqe_tangent_rows
 from thalweg_vqe.grouping import groups
 from thalweg_vqe.patterns import Pattern
@@ -66,7 +66,7 @@ class CompiledExact:
         values, slopes = np.empty(len(phi)), np.empty_like(phi)
         work = np.empty((8, 1 << self.program.qubits))
         scratch = np.empty((2 << t.split) + 2 * (work.shape[1] >> t.split))
-        vqe_adjoint(phi, values, slopes, differentiate, t.start, t.split, *_runs(t), *self._diagonals, work, scratch)
+        vqe_adjoint(phi, values, slopes, differentiate, *self._arguments, work, scratch)
         return torch.from_numpy(values), torch.from_numpy(slopes[:, : len(self.program.turned)])
 
     @cached_property
@@ -74,8 +74,8 @@ class CompiledExact:
         return table(self.program)
 
     @cached_property
-    def _diagonals(self) -> Diagonals:
-        return diagonals(self.observable)
+    def _arguments(self) -> tuple[Any, ...]:
+        return self._table.start, self._table.split, *_runs(self._table), *diagonals(self.observable)
 
 
 class Groups(NamedTuple):
