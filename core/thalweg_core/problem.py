@@ -35,6 +35,10 @@ class Traits:
     lacks: Mapping[Capability, str] = field(default_factory=dict)
     unit: str = ""
 
+    def why_not(self, need: Capability) -> str:
+        """Why it cannot be asked this: completes "but problem.NAME …"."""
+        return self.lacks.get(need, f"has no {need.name.removeprefix('an ').removeprefix('a ')}")
+
 
 class Observed(NamedTuple):
     """An observable, per replica."""
@@ -100,10 +104,10 @@ def require(method: str, kernel: Kernel, problem: str, traits: Traits, fitting: 
         Mismatch: with the path "method.NAME".
     """
     for need in sorted(kernel.needs - traits.knows, key=lambda capability: capability.name):
-        why = traits.lacks.get(need, f"has no {need.name}")
+        why = traits.why_not(need)
         raise Mismatch(f"method.{method}", f"{need.need}, but problem.{problem} {why}; or use {_either(fitting)}")
 
 
 def _either(methods: Iterable[str]) -> str:
-    names = [f"method.{name}" for name in methods]
-    return " or ".join(names) if names else "another problem: no method fits this one"
+    *others, last = [f"method.{name}" for name in methods] or ["another problem: no method fits this one"]
+    return f"{', '.join(others)} or {last}" if others else last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from thalweg_core.errors import BadInput, Mismatch
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Capability
 from thalweg_core.problem import Traits, require
 from thalweg_core.ranges import at_least, chosen, fraction, not_negative, positive, share
 from thalweg_core.sampling.mala import Mala
@@ -35,6 +35,13 @@ def test_a_method_that_fits_passes_and_one_without_alternative_says_so() -> None
     with pytest.raises(Mismatch, match="no method fits") as refused:
         require("mala", Mala(), "magnet", bare, [])
     assert "has no flat space" in refused.value.sentence
+    spins = Capability("an effective field", "turns spins in an effective field")
+    assert bare.why_not(spins) == "has no effective field"
+
+
+def test_alternatives_are_joined_as_in_a_sentence() -> None:
+    with pytest.raises(Mismatch, match=r"; or use method\.ula, method\.adam or method\.gradient_descent$"):
+        require("mala", Mala(), "vqe", NOISY, ["ula", "adam", "gradient_descent"])
 
 
 def test_a_complaint_is_carried_up_with_its_path_and_its_kind() -> None:

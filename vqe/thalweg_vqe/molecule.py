@@ -160,7 +160,7 @@ class Molecule:
             raise BadInput("charge", f"wanted at most {nuclear - 1} so that an electron is left, got {self.charge}")
         if self.spin > electrons or (electrons - self.spin) % 2:
             wanted = "an even" if electrons % 2 == 0 else "an odd"
-            raise BadInput("spin", f"wanted {wanted} number up to {electrons} with {electrons} electrons, got {self.spin}")
+            raise BadInput("spin", f"wanted {wanted} number up to {electrons}, the number of electrons, got {self.spin}")
         mole = self._mole()
         orbitals = int(mole.nao)
         alpha, beta = (electrons + self.spin) // 2, (electrons - self.spin) // 2

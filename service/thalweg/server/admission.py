@@ -67,9 +67,9 @@ def _check_warm_up(blueprint: Blueprint, traits: Traits) -> None:
     """A step size that is left out is found by the acceptance of the method, or of its Metropolised twin."""
     method = f"method.{blueprint.method_name}"
     for need in sorted(needs(blueprint.kernel) - traits.knows, key=lambda capability: capability.name):
-        why = traits.lacks.get(need, f"has no {need.name}")
         sentence = (
-            f"left out, warm-up would find it, and {need.need}, but problem.{blueprint.problem_name} {why}; or give a number"
+            "has to be given here: warm-up finds it by exact energies in flat space,"
+            f" but problem.{blueprint.problem_name} {traits.why_not(need)}"
         )
         raise Mismatch(f"{method}.step_size", sentence)
 
