@@ -140,7 +140,9 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
         learning_rate = jobs_pb2.FieldDescription(name="learning_rate", type="number", required=True, description="Step.")
         adam = jobs_pb2.Description(name="adam", summary="Moments.", fields=[learning_rate], fits=["density.gaussian"])
         gaussian = jobs_pb2.Description(name="density.gaussian", summary="A normal density.", fits=["adam"])
-        return jobs_pb2.DescribeResponse(problems=[gaussian], methods=[adam])
+        steps = jobs_pb2.FieldDescription(name="stop.plateau", type="integer", description="Steps without a decrease.")
+        plan = jobs_pb2.Description(name="plan", summary="How far to walk.", fields=[steps])
+        return jobs_pb2.DescribeResponse(problems=[gaussian], methods=[adam], plan=plan)
 
     def _find(self, id: str, context) -> jobs_pb2.Job:
         if id not in self.jobs:

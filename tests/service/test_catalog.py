@@ -70,16 +70,28 @@ def test_descriptions_tell_units_defaults_and_what_fits() -> None:
     assert set(methods["llg"].fits) == {"magnet"}
     assert set(methods["mala"].fits) == {"vqe", *(name for name in problems if name.startswith("density."))}
     assert set(problems["magnet"].fits) == set(methods) - {"mala"}
-    assert any("with estimator.shots" in capability for capability in problems["vqe"].capabilities)
     fields = {field.name: field for field in problems["vqe"].fields}
+    shots = fields["estimator.shots"].default_value  # the only number of shots that nobody has to give
+    assert any(f"with estimator.shots = {shots} is noisy" in capability for capability in problems["vqe"].capabilities)
     assert fields["hamiltonian.molecule.basis"].default_value == '"sto-3g"'
     assert fields["hamiltonian.molecule.atoms"].required
     assert fields["start.hartree_fock"].type == "number"
     assert {field.name: field.type for field in problems["magnet"].fields}["grid.periodic"] == "list of 3 yes/no"
-    for description in [*known.problems, *known.methods]:
+    for description in [*known.problems, *known.methods, known.plan]:
         assert description.summary
         for field in description.fields:
             assert field.description, f"{description.name}.{field.name} says nothing"
+
+
+def test_the_plan_is_described_down_to_its_rules_and_its_budget() -> None:
+    plan = {field.name: field for field in describe().plan.fields}
+    wire = methods_pb2.Plan.DESCRIPTOR.fields_by_name
+    nested = {f"{part}.{field.name}" for part in ("stop", "budget") for field in wire[part].message_type.fields}
+    assert set(plan) == set(wire) - {"stop", "budget"} | nested
+    assert (plan["replicas"].type, plan["replicas"].default_value) == ("integer", "1")
+    assert (plan["precision"].type, plan["precision"].default_value) == ("text", '"float64"')
+    assert (plan["stop.max_torque"].type, plan["stop.max_torque"].default_value) == ("number", "")
+    assert not any(field.required for field in plan.values())
 
 
 @pytest.mark.parametrize(
@@ -199,6 +211,16 @@ def test_a_method_that_compares_energies_is_refused_on_shots_and_told_what_to_do
     assert bad.field == "method.mala"
     assert "problem.vqe" in bad.sentence
     assert "estimator.shots = 0" in bad.sentence
+
+
+def test_a_step_size_that_warm_up_cannot_find_is_asked_for() -> None:
+    film = FILM | {"start": {"uniform": {"direction": [0, 0, 1]}}}
+    bad = complaint({"magnet": film}, {"ula": {"temperature": 4.14e-21}}, warmup=100)
+    assert bad.field == "method.ula.step_size"
+    assert bad.sentence == (
+        "has to be given here: warm-up finds it by exact energies in flat space,"
+        " but problem.magnet has a unit vector in every cell: it lives on spheres"
+    )
 
 
 def test_a_missing_gpu_is_something_that_this_machine_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

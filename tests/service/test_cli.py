@@ -180,6 +180,11 @@ def test_what_the_service_knows_is_listed_and_described(thalweg):
     assert "adam\tMoments." not in thalweg("describe", "problems")[1]
     assert "learning_rate\tnumber\trequired\tStep." in thalweg("describe", "methods", "adam")[1]
     assert json.loads(thalweg("describe", "methods", "adam", "--json")[1])["fields"][0]["required"] is True
+    assert "plan\tHow far to walk." in thalweg("describe")[1]
+    assert thalweg("describe", "plan")[1] == "[plan]  How far to walk.\nstop.plateau\tinteger\t\tSteps without a decrease.\n"
+    assert json.loads(thalweg("describe", "plan", "--json")[1])["fields"][0]["name"] == "stop.plateau"
+    assert set(json.loads(thalweg("describe", "--json")[1])) == {"problems", "methods", "plan"}
+    assert thalweg("describe", "plan", "steps")[0] == 2
     assert thalweg("describe", "methods", "adm") == (2, "", "thalweg: adm: no such method; did you mean adam?\n")
 
 

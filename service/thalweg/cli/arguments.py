@@ -109,6 +109,6 @@ def _report(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _describe(commands: Any, shared: argparse.ArgumentParser) -> None:
-    command = _command(commands, shared, "describe", describe.describe, "problems and methods: fields, units, defaults")
-    command.add_argument("what", nargs="?", choices=["problems", "methods"])
+    command = _command(commands, shared, "describe", describe.describe, "problems, methods and the plan: fields, units, defaults")
+    command.add_argument("what", nargs="?", choices=["problems", "methods", "plan"])
     command.add_argument("name", nargs="?", metavar="NAME", help='such as "vqe", "density.gaussian", "adam"')

@@ -13,23 +13,35 @@ from thalweg.cli.screen import Screen
 from thalweg.errors import InvalidSpec
 from thalweg.v1 import jobs_pb2
 
+CAPABILITIES = {"problems": "knows", "methods": "needs"}
+
 
 def describe(args: Namespace, screen: Screen) -> int:
+    if args.what == "plan" and args.name:
+        raise InvalidSpec(args.name, "the plan has no kinds; `thalweg describe plan` lists every field of it")
     with connect(args) as client:
         known = client.describe()
     shelves = {"problems": known.problems, "methods": known.methods}
-    if args.name:
+    if args.what == "plan":
+        _one(known.plan, "plan", screen)
+    elif args.name:
         _one(_named(shelves[args.what], args.what, args.name), args.what, screen)
-        return DONE
-    wanted = {what: shelf for what, shelf in shelves.items() if args.what in (None, what)}
-    if screen.json:
-        screen.object({what: [plain(one) for one in shelf] for what, shelf in wanted.items()})
-        return DONE
-    for what, shelf in wanted.items():
-        rows = [(one.name, one.summary, ", ".join(one.fits)) for one in shelf]
-        screen.table((what[:-1], "what it is", "fits"), rows, title=what)
-    screen.hint("thalweg describe problems NAME, or methods NAME, lists every field")
+    elif screen.json:
+        wanted = {what: [plain(one) for one in shelf] for what, shelf in shelves.items() if args.what in (None, what)}
+        screen.object(wanted if args.what else {**wanted, "plan": plain(known.plan)})
+    else:
+        for what, shelf in shelves.items():
+            if args.what in (None, what):
+                _shelf(shelf, what, screen)
+        if args.what is None:
+            screen.table(("plan", "what it is"), [(known.plan.name, known.plan.summary)], title="plan")
+        screen.hint("thalweg describe problems NAME, or methods NAME, or plan, lists every field")
     return DONE
+
+
+def _shelf(shelf: Sequence[jobs_pb2.Description], what: str, screen: Screen) -> None:
+    rows = [(one.name, one.summary, ", ".join(one.fits)) for one in shelf]
+    screen.table((what[:-1], "what it is", "fits"), rows, title=what)
 
 
 def _named(shelf: Sequence[jobs_pb2.Description], what: str, name: str) -> jobs_pb2.Description:
@@ -45,9 +57,11 @@ def _one(one: jobs_pb2.Description, what: str, screen: Screen) -> None:
     if screen.json:
         screen.object(plain(one))
         return
-    screen.line(f"[{what[:-1]}.{one.name}]  {one.summary}", "bold")
+    heading = one.name if what == "plan" else f"{what[:-1]}.{one.name}"
+    screen.line(f"[{heading}]  {one.summary}", "bold")
     if one.capabilities:
-        screen.line(f"{'knows' if what == 'problems' else 'needs'}: {', '.join(one.capabilities)}")
-    screen.line(f"fits: {', '.join(one.fits)}")
+        screen.line(f"{CAPABILITIES[what]}: {', '.join(one.capabilities)}")
+    if one.fits:
+        screen.line(f"fits: {', '.join(one.fits)}")
     rows = [(one.name, one.type, "required" if one.required else one.default_value, one.description) for one in one.fields]
     screen.table(("field", "type", "default", "what it means"), rows)

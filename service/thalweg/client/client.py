@@ -91,7 +91,7 @@ class Client:
         return islice(self._pages(request), limit)
 
     def describe(self) -> jobs_pb2.DescribeResponse:
-        """Problems and methods with their fields, units and defaults, and what fits what."""
+        """Problems, methods and the plan with their fields, units and defaults, and what fits what."""
         return self._service.ask(DESCRIBE, jobs_pb2.DescribeRequest())
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ PROBLEMS: Mapping[str, Entry] = {
     "vqe": Entry(
         "thalweg_vqe.problem:Vqe",
         (
-            _TWO_QUBITS + "estimator { shots: 100 } start { uniform: 1 }",
+            _TWO_QUBITS + "start { uniform: 1 }",
             _TWO_QUBITS + "estimator { shots: 0 } start { uniform: 1 }",
         ),
     ),

@@ -19,6 +19,7 @@ from google.protobuf import message_factory, text_format
 
 from thalweg.server import catalog
 from thalweg.server.decode import Descriptor, camel, class_of, decode, fields_of, has_default, is_choice, plain
+from thalweg.server.plan import Plan
 from thalweg.v1 import jobs_pb2, methods_pb2, problems_pb2
 from thalweg_core.kernel import Kernel
 from thalweg_core.problem import Problem, Traits
@@ -28,7 +29,7 @@ _WORDS = {int: "integer", float: "number", str: "text", bool: "yes/no"}
 
 @cache
 def describe() -> jobs_pb2.DescribeResponse:
-    """Every problem and every method."""
+    """Every problem and every method, and the plan."""
     examples = {name: examples_of(name) for name in catalog.PROBLEMS}
     kernels = {name: cast(Kernel, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
     fits = [
@@ -37,6 +38,7 @@ def describe() -> jobs_pb2.DescribeResponse:
     return jobs_pb2.DescribeResponse(
         problems=[_problem(name, traits, [m for p, m in fits if p == name]) for name, traits in examples.items()],
         methods=[_method(name, kernel, [p for p, m in fits if m == name]) for name, kernel in kernels.items()],
+        plan=_description("plan", Plan, methods_pb2.Plan.DESCRIPTOR, [], []),
     )
 
 
@@ -72,18 +74,19 @@ def _known(name: str, examples: Sequence[Traits]) -> list[str]:
 
 def _problem(name: str, examples: Sequence[Traits], fits: Sequence[str]) -> jobs_pb2.Description:
     kind = catalog.load(catalog.PROBLEMS[name].where)
-    return _description(name, kind, problems_pb2.Problem.DESCRIPTOR, _known(name, examples), fits)
+    return _description(name, kind, descriptor_of(problems_pb2.Problem.DESCRIPTOR, name), _known(name, examples), fits)
 
 
 def _method(name: str, kernel: Kernel, fits: Sequence[str]) -> jobs_pb2.Description:
     kind = catalog.load(catalog.METHODS[name].where)
-    return _description(name, kind, methods_pb2.Method.DESCRIPTOR, sorted(need.name for need in kernel.needs), fits)
+    descriptor = descriptor_of(methods_pb2.Method.DESCRIPTOR, name)
+    return _description(name, kind, descriptor, sorted(need.name for need in kernel.needs), fits)
 
 
 def _description(
-    name: str, kind: type, root: Descriptor, capabilities: Sequence[str], fits: Sequence[str]
+    name: str, kind: type, descriptor: Descriptor, capabilities: Sequence[str], fits: Sequence[str]
 ) -> jobs_pb2.Description:
-    fields = _fields(kind, descriptor_of(root, name), "")
+    fields = _fields(kind, descriptor, "")
     return jobs_pb2.Description(name=name, summary=first_line(kind), capabilities=capabilities, fields=fields, fits=fits)
 
 

@@ -280,12 +280,14 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("problems", "methods")
+    __slots__ = ("problems", "methods", "plan")
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
     problems: _containers.RepeatedCompositeFieldContainer[Description]
     methods: _containers.RepeatedCompositeFieldContainer[Description]
-    def __init__(self, problems: _Optional[_Iterable[_Union[Description, _Mapping]]] = ..., methods: _Optional[_Iterable[_Union[Description, _Mapping]]] = ...) -> None: ...
+    plan: Description
+    def __init__(self, problems: _Optional[_Iterable[_Union[Description, _Mapping]]] = ..., methods: _Optional[_Iterable[_Union[Description, _Mapping]]] = ..., plan: _Optional[_Union[Description, _Mapping]] = ...) -> None: ...
 
 class Description(_message.Message):
     __slots__ = ("name", "summary", "capabilities", "fields", "fits")

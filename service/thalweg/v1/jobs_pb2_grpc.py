@@ -431,7 +431,7 @@ class CatalogServiceServicer:
     """
 
     def Describe(self, request, context):
-        """Problems and methods with their fields, units and defaults, and which method fits which problem.
+        """Problems, methods and the plan with their fields, units and defaults, and which method fits which problem.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
