@@ -242,6 +242,42 @@ def test_an_energy_outside_chemical_accuracy_is_said_to_be_outside(tmp_path: Pat
     assert "below it, outside chemical accuracy" in html(tmp_path, vqe().observe("energy_error", -2e-3, 0.0, "Ha"))
 
 
+def test_an_energy_below_the_exact_one_is_explained(tmp_path: Path):
+    words = (
+        "The state lies below the lowest energy of the sector that the reference belongs to, so the circuit has left that sector"
+    )
+    below = vqe().observe("energy_error", -2e-3, 1e-4, "Ha")
+    assert f"{words}." in html(tmp_path, below)
+    assert f"{words}: it holds 1.25 electrons." in html(tmp_path, below.observe("electrons", 1.25))
+    for error, spread in ((2e-3, 0.0), (-2e-3, 1e-3), (-1e-13, 0.0)):  # above; within three standard errors; rounding
+        assert "sector" not in html(tmp_path, vqe().observe("energy_error", error, spread, "Ha"))
+
+
+def test_energies_of_one_kind_stand_under_one_prefix(tmp_path: Path):
+    record = magnet().observe("exchange_energy", 7.5e-20, unit="J").observe("zeeman_energy", 0.0, unit="J")
+    page = html(tmp_path, record.observe("dmi_energy", -2.5e-22, unit="J"))
+    for name, number in (("exchange energy", "75"), ("Zeeman energy", "0"), ("DMI energy", "−0.25")):
+        assert f'<tr><td>{name}</td><td class="n">{number}</td><td class="unit">zJ</td></tr>' in page
+
+
+def test_the_path_of_a_field_keeps_its_small_letters_where_a_sentence_begins_with_it(tmp_path: Path):
+    page = html(tmp_path, made("magnet", "FAILED", "method.llg.time_step: wanted at most 0.1 ps"))
+    assert "method.llg.time_step: wanted at most 0.1 ps." in page
+
+
+def test_what_a_user_wrote_stays_text_in_markdown(tmp_path: Path):
+    record = draws(dimension=1, chains=1, steps=1)
+    record.job.spec.name = "a_b*c | <script>alert(1)</script>\x1b[31m\n# heading"
+    rows = json.loads(record.files["summary.json"])
+    record.files["summary.json"] = json.dumps([{**rows[0], "name": "x|y\n<b>"}]).encode()
+    for records in ([record], [record, vqe()]):
+        page = write(records, tmp_path / "report.md")[0].read_text(encoding="utf-8")
+        outside = re.sub(r"```toml\n.*?```", "", page, flags=re.DOTALL)
+        assert "# a\\_b\\*c \\| &lt;script&gt;alert(1)&lt;/script&gt;\\\\x1b\\[31m\\\\n\\# heading\n" in outside
+        assert "| x\\|y\\\\n&lt;b&gt; |" in outside
+        assert "<script>" not in outside and "\x1b" not in page
+
+
 def test_the_magnet_page_shows_its_numbers_with_prefixes(tmp_path: Path):
     page = html(tmp_path, magnet())
     assert "Energy −3.25 aJ, topological charge −0.99987, skyrmion radius 5.4321 nm." in page

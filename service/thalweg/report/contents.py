@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import NamedTuple
 
 from thalweg.report import verdict
@@ -14,6 +15,7 @@ from thalweg.report.style import Picture
 from thalweg.report.verdict import Fact
 from thalweg.specs import to_toml
 from thalweg.v1 import jobs_pb2
+from thalweg.visible import visible
 
 _DEAREST = ("shots", "gradients", "evaluations", "circuits", "seconds")
 _MOST_ROWS = 12
@@ -72,7 +74,7 @@ def section(record: Record, number: int) -> Section:
     rows = summaries_of(record)
     return Section(
         anchor=f"job-{number}",
-        title=job.spec.name or job.id or f"Job {number}",
+        title=visible(job.spec.name) or job.id or f"Job {number}",
         kind=kind(job),
         state=verdict.state(job),
         well=verdict.ended_well(job),
@@ -112,7 +114,9 @@ def _diagnostic(row: Summary) -> Diagnostic:
 
 
 def _sentence(outcome: str) -> str:
-    return f"{outcome[0].upper()}{outcome[1:].rstrip('.')}." if outcome else ""
+    """With a capital and a full stop; the path of a field, which is case-sensitive, keeps its small letters."""
+    start = outcome[:1] if re.match(r"[a-z_]+\.[a-z]", outcome) else outcome[:1].upper()
+    return f"{start}{visible(outcome[1:]).rstrip('.')}." if outcome else ""
 
 
 def _spent(name: str, spent: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import jinja2
 from thalweg.report import style
 from thalweg.report.contents import Section, section
 from thalweg.report.record import Record
+from thalweg.visible import visible
 
 
 def write(records: Sequence[Record], path: Path) -> list[Path]:
@@ -69,13 +71,14 @@ def _templates(autoescape: bool) -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["cell"] = _cell
+    environment.filters["text"] = _text
     return environment
 
 
-def _cell(text: object) -> str:
-    """Text that may stand in a cell of a Markdown table."""
-    return str(text).replace("|", "\\|").replace("\n", " ")
+def _text(text: object) -> str:
+    """Text that Markdown shows as it is, in a heading, a paragraph or a cell of a table."""
+    plain = visible(str(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#!])", r"\\\1", plain)
 
 
 def _title(sections: list[Section]) -> str:

@@ -51,7 +51,7 @@ def quantity(
     if not math.isfinite(value):
         return Quantity(plain(value))
     if exponent is None:
-        exponent = _exponent(max(abs(value), abs(error) if math.isfinite(error) else 0.0)) if unit in _PREFIXED else 0
+        exponent = prefix(max(abs(value), abs(error) if math.isfinite(error) else 0.0), unit)
     value, error, unit = value / 10.0**exponent, error / 10.0**exponent, _PREFIXES[exponent] + unit
     if not _TINY < error < math.inf:
         return Quantity(plain(value, digits), unit=unit)
@@ -65,9 +65,13 @@ def symbol(unit: str) -> str:
 
 def prefixed(size: float, unit: str) -> tuple[float, str]:
     """A divisor that brings numbers of this size into a readable range, and the unit that goes with it: (1e-18, "aJ")."""
-    unit = symbol(unit)
-    exponent = _exponent(abs(size)) if unit in _PREFIXED and math.isfinite(size) else 0
-    return 10.0**exponent, _PREFIXES[exponent] + unit
+    exponent = prefix(size, unit)
+    return 10.0**exponent, _PREFIXES[exponent] + symbol(unit)
+
+
+def prefix(size: float, unit: str) -> int:
+    """The power of ten of the prefix that goes with numbers of this size; 0 for units that take none."""
+    return _exponent(abs(size)) if symbol(unit) in _PREFIXED and math.isfinite(size) else 0
 
 
 def plain(value: float, digits: int = _EXACT_DIGITS) -> str:

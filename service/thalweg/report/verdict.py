@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from thalweg.report.descent import CHEMICAL_ACCURACY, exact_energy, in_hartree
 from thalweg.report.record import Record, has
-from thalweg.report.rounding import Quantity, plain, quantity
+from thalweg.report.rounding import Quantity, plain, prefix, quantity
 from thalweg.v1 import jobs_pb2, results_pb2
 
 _ENDED = {
@@ -35,6 +36,8 @@ _WHOLE = frozenset({"ess_bulk_min", "ess_tail_min"})
 MIXED = 1.01
 """R̂ up to which chains count as mixed. Source: Vehtari et al., Bayesian Analysis 16 (2021) 667."""
 _FACTS = 4  # that fit one line of a page
+_SIGMAS = 3  # arbitrary: standard errors below zero from which an error is called negative
+_ROUNDING = 1e-9  # Ha; of double precision, for energies that have no standard error
 
 
 class Fact(NamedTuple):
@@ -85,6 +88,20 @@ def sentence(record: Record) -> str:
     if in_hartree(job.result.unit):
         within = "within" if abs(error.value) <= CHEMICAL_ACCURACY else "outside"
         words += f", {within} chemical accuracy ({plain(CHEMICAL_ACCURACY * 1e3)} mHa)"
+    return f"{words}.{_out_of_sector(record)}"
+
+
+def _out_of_sector(record: Record) -> str:
+    """A state below the lowest energy of its sector is none of that sector: what to think of an error that is negative."""
+    observables = record.job.result.observables
+    error = observables["energy_error"]
+    if error.value >= -max(_SIGMAS * error.standard_error, _ROUNDING):
+        return ""
+    words = (
+        " The state lies below the lowest energy of the sector that the reference belongs to, so the circuit has left that sector"
+    )
+    if "electrons" in observables and _known(observables["electrons"]):
+        words += f": it holds {name_quantity('electrons', observables['electrons'])} electrons"
     return f"{words}."
 
 
@@ -105,7 +122,7 @@ def facts(job: jobs_pb2.Job) -> list[Fact]:
     """The few observables that tell most, for large print."""
     observables = job.result.observables
     known = [name for name in _TELLING if name in observables]
-    return [Fact(in_words(name), name_quantity(name, observables[name])) for name in (known or sorted(observables))[:_FACTS]]
+    return _named((known or sorted(observables))[:_FACTS], observables)
 
 
 def table(job: jobs_pb2.Job) -> list[Fact]:
@@ -113,15 +130,35 @@ def table(job: jobs_pb2.Job) -> list[Fact]:
     observables = job.result.observables
     telling = [name for name in _TELLING if name in observables]
     rest = sorted(name for name in observables if name not in _TELLING)
-    return [Fact(in_words(name), name_quantity(name, observables[name])) for name in (*telling, *rest)]
+    return _named((*telling, *rest), observables)
 
 
-def name_quantity(name: str, observable: results_pb2.Observable, absolute: bool = False) -> Quantity:
-    """An observable ready to print; errors of energies in mHa."""
+def _named(names: Sequence[str], observables: Mapping[str, results_pb2.Observable]) -> list[Fact]:
+    """Observables of one kind, such as the energies of a magnet, under one prefix: that of the largest."""
+    sizes: dict[tuple[str, str], float] = {}
+    for name, one in observables.items():
+        size = max(filter(math.isfinite, (abs(one.value), one.standard_error)), default=0.0)
+        sizes[_kind(name, one)] = max(sizes.get(_kind(name, one), 0.0), size)
+
+    def fact(name: str, one: results_pb2.Observable) -> Fact:
+        return Fact(in_words(name), name_quantity(name, one, size=sizes[_kind(name, one)]))
+
+    return [fact(name, observables[name]) for name in names]
+
+
+def _kind(name: str, one: results_pb2.Observable) -> tuple[str, str]:
+    """zeeman_energy in J is of the kind of dmi_energy in J."""
+    return name.rpartition("_")[2], one.unit
+
+
+def name_quantity(name: str, observable: results_pb2.Observable, absolute: bool = False, size: float | None = None) -> Quantity:
+    """An observable ready to print; errors of energies in mHa. size: of the number that chooses the prefix, else its own."""
     number = abs(observable.value) if absolute else observable.value
     if name in _WHOLE and math.isfinite(number):
         number = round(number)
-    exponent = _milli_or_less(number) if in_hartree(observable.unit) and name.endswith("_error") else None
+    exponent = None if size is None else prefix(size, observable.unit)
+    if in_hartree(observable.unit) and name.endswith("_error"):
+        exponent = _milli_or_less(number)
     digits = 4 if name.endswith("_error") else 7 if name.endswith("energy") else 5  # arbitrary; the artifacts hold them all
     return quantity(number, observable.standard_error, observable.unit, exponent, digits)
 
