@@ -2,7 +2,9 @@
 
 ThalwegError
 ├── InvalidSpec             a specification that cannot be as it was given; knows the field
+│   └── BadArgument         an argument of a call, likewise (also a ValueError)
 ├── NotFound                no such job, no such artifact
+├── OutOfRange              no such event, no such byte
 ├── AlreadyExists           this request_id was used before, with another specification
 ├── FailedPrecondition      right in itself, but not here or not now: no GPU, no result yet
 ├── Exhausted               the service has no room for it
@@ -36,6 +38,14 @@ class InvalidSpec(ThalwegError):
         super().__init__(": ".join(filter(None, [file, field, sentence])))
         self.field = field
         self.sentence = sentence
+
+
+class BadArgument(InvalidSpec, ValueError):
+    """An argument that cannot be as it was given; `field` is its name."""
+
+
+class OutOfRange(ThalwegError):
+    """The job has not so many events, the artifact not so many bytes."""
 
 
 class NotFound(ThalwegError):

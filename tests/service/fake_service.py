@@ -102,7 +102,9 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
 
     def WatchJob(self, request, context) -> Iterator[jobs_pb2.WatchJobResponse]:
         self.watches += 1
-        self._find(request.id, context)
+        last = self._find(request.id, context).last_event
+        if request.after > last:
+            context.abort(grpc.StatusCode.OUT_OF_RANGE, f"job {request.id} has {last} events so far")
         sent = 0
         for event in self.events[request.id]:
             if event.number <= request.after:

@@ -143,6 +143,50 @@ def test_jobs_come_page_by_page_newest_first(client, service):
     assert [job.id for job in client.jobs(limit=2)] == ["job7", "job6"]
 
 
+def test_one_text_counts_as_a_list_of_it_and_states_may_be_written_small(client, service, monkeypatch):
+    for state in ("FAILED", "RUNNING", "SUCCEEDED"):
+        service.put(state)
+    for states in ("running", "RUNNING", State.RUNNING, ["Running"], (state for state in [State.RUNNING])):
+        assert [job.id for job in client.jobs(states=states)] == ["job2"]
+    asked = []
+    monkeypatch.setattr(service, "ListJobs", lambda request, _: asked.append(list(request.kinds)) or jobs_pb2.ListJobsResponse())
+    with serving(service) as address:
+        assert list(Client(address).jobs(kinds="density")) == []
+        assert list(Client(address).jobs(kinds=("vqe", "magnet"))) == []
+    assert asked == [["density"], ["vqe", "magnet"]]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda client: client.jobs(states="runing"), 'states: wanted one of queued, starting, .*, cancelled, got "runing"'),
+        (lambda client: client.jobs(states=[3]), "states: wanted text, got 3"),
+        (lambda client: client.jobs(kinds=5), "kinds: wanted a list of texts, got 5"),
+        (lambda client: client.jobs(limit=-1), "limit: wanted a whole number of 0 or more, got -1"),
+        (lambda client: client.jobs(limit="3"), 'limit: wanted a whole number of 0 or more, got "3"'),
+        (lambda client: client.jobs(labels={"sample": 7}), r"labels\.sample: wanted text, got 7"),
+        (lambda client: client.jobs(labels=["sample"]), "labels: wanted a dict such as"),
+        (lambda client: client.job(7), "id: wanted text, got 7"),
+        (lambda client: client.submit(5), "wanted a path, a dict or a JobSpec, got 5"),
+        (lambda client: client.validate(None), "wanted a path, a dict or a JobSpec, got None"),
+        (lambda client: client.submit(SPEC, request_id=7), "request_id: wanted text, got 7"),
+        (lambda client: client.submit(SPEC).watch(after=-1), "after: wanted a whole number of 0 or more, got -1"),
+        (lambda client: client.submit(SPEC).artifacts()[0].save(5), "folder: wanted a path, got 5"),
+        (lambda _: Client(123), "address: wanted text, got 123"),
+        (lambda _: Client(data=5), "data: wanted a path, got 5"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_refused_at_once_in_a_sentence_that_names_it(client, call, sentence):
+    with pytest.raises(errors.InvalidSpec, match=f"^{sentence}"):
+        call(client)
+
+
+def test_watching_from_beyond_the_end_says_so_in_the_services_words(client, service):
+    job = client.job(service.put("SUCCEEDED").id)
+    with pytest.raises(errors.OutOfRange, match=r"^job job1 has 5 events so far$"):
+        list(job.watch(after=9))
+
+
 def test_cancelling_asks_the_service(client, service):
     job = client.job(service.put("RUNNING").id)
     assert job.cancel() is State.CANCELLING

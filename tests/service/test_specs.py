@@ -223,3 +223,11 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_field(text: str, field: 
     with pytest.raises(InvalidSpec, match=part) as refused:
         specs.load(tmp_path / "job.toml")
     assert refused.value.field == "problem.vqe.hamiltonian.fcidump" + (f".{field}" if field else "")
+
+
+def test_no_control_character_of_a_name_stands_bare_in_toml():
+    names = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+    spec = specs.load({"name": names, "problem": {"density": {"double_well": {}}}, "method": {"adam": {}}})
+    text = specs.to_toml(spec)
+    assert not [character for character in text if ord(character) < 0x20 and character != "\n" or 0x7F <= ord(character) < 0xA0]
+    assert specs.parse(text) == spec

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from thalweg.client import arguments
 from thalweg.client.calls import READ
 from thalweg.client.service import Service, wait_or_give_up
 from thalweg.errors import Corrupt, ThalwegError, Unavailable
@@ -66,7 +67,7 @@ class Artifact:
         """Write it into a folder, under its own name; a file that is there is whole. Returns its path."""
         if Path(self.name).name != self.name or self.name in ("", ".", ".."):
             raise Corrupt(f"artifact {self.name!r} of job {self.job} has a name that leads out of its folder")
-        target = Path(folder) / self.name
+        target = Path(arguments.path("folder", folder)) / self.name
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{self.name}.part")
         try:

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from thalweg import specs
+from thalweg.client import arguments
 from thalweg.client.artifact import Artifact
 from thalweg.client.calls import DESCRIBE, GET, LIST, SUBMIT
 from thalweg.client.embedded import Embedded, Fixed, data_folder
 from thalweg.client.job import Job
 from thalweg.client.service import Service
-from thalweg.client.state import State
 from thalweg.client.transport import Transport, Wire
 from thalweg.v1 import jobs_pb2
 
@@ -32,6 +32,9 @@ class Client:
         transport: what carries the calls instead of gRPC; for tests.
 
     Nothing is sent before a method is called. Methods may be called from several threads.
+
+    Raises:
+        BadArgument: here and in every method, for an argument that cannot be as it was given.
     """
 
     def __init__(
@@ -42,6 +45,10 @@ class Client:
         patience: float = 60.0,
         transport: Transport | None = None,
     ) -> None:
+        if address is not None:
+            arguments.text("address", address)
+        if data is not None:
+            arguments.path("data", data)
         address = address or (os.environ.get("THALWEG_SERVER") if data is None else None)
         self.address = address
         self.data = None if address else data_folder(data)
@@ -58,7 +65,8 @@ class Client:
             InvalidSpec: with the path of the field and what to do.
             FailedPrecondition: the machine lacks what the job asks for.
         """
-        request = jobs_pb2.SubmitJobRequest(spec=specs.load(spec), request_id=request_id or str(uuid.uuid4()))
+        request_id = str(uuid.uuid4()) if request_id is None else arguments.text("request_id", request_id)
+        request = jobs_pb2.SubmitJobRequest(spec=specs.load(spec), request_id=request_id)
         return Job(self._service, self._service.ask(SUBMIT, request).job)
 
     def validate(self, spec: specs.Source) -> int:
@@ -72,7 +80,7 @@ class Client:
 
     def job(self, id: str) -> Job:
         """The job with this id. Raises NotFound."""
-        return Job(self._service, self._service.ask(GET, jobs_pb2.GetJobRequest(id=id)).job)
+        return Job(self._service, self._service.ask(GET, jobs_pb2.GetJobRequest(id=arguments.text("id", id))).job)
 
     def artifacts(self, job: jobs_pb2.Job) -> list[Artifact]:
         """Handles on the files that a job's message lists."""
@@ -80,14 +88,26 @@ class Client:
 
     def jobs(
         self,
-        states: Iterable[State | str] = (),
-        kinds: Iterable[str] = (),
+        states: str | Iterable[str] = (),
+        kinds: str | Iterable[str] = (),
         labels: Mapping[str, str] | None = None,
         limit: int | None = None,
     ) -> Iterator[Job]:
-        """Jobs, newest first: in any of these states, of any of these problem kinds, with all of these labels."""
-        wanted = [State(str(state).upper()).on_the_wire for state in states]
-        request = jobs_pb2.ListJobsRequest(states=wanted, kinds=kinds, labels=labels or {}, page_size=min(limit or 50, 1000))
+        """Jobs, newest first: in any of these states, of any of these problem kinds, with all of these labels.
+
+        Args:
+            states: one or several, `State.RUNNING` or "running".
+            kinds: one or several, "vqe".
+            limit: at most this many; left out, all.
+        """
+        if limit is not None:
+            arguments.whole("limit", limit, 0)
+        request = jobs_pb2.ListJobsRequest(
+            states=[state.on_the_wire for state in arguments.states("states", states)],
+            kinds=arguments.texts("kinds", kinds),
+            labels=arguments.labels("labels", labels or {}),
+            page_size=min(limit or 50, 1000),
+        )
         return islice(self._pages(request), limit)
 
     def describe(self) -> jobs_pb2.DescribeResponse:

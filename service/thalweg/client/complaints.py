@@ -12,6 +12,7 @@ from thalweg.errors import (
     FailedPrecondition,
     InvalidSpec,
     NotFound,
+    OutOfRange,
     ServiceFailed,
     ThalwegError,
     TimedOut,
@@ -22,6 +23,7 @@ KINDS: dict[grpc.StatusCode, type[ThalwegError]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.OUT_OF_RANGE: OutOfRange,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Exhausted,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.CANCELLED: Unavailable,  # not by us: we stop reading then; a server that shuts down cancels

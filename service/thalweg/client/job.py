@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from thalweg.client import arguments
 from thalweg.client.artifact import Artifact
 from thalweg.client.calls import CANCEL, DELETE, GET
 from thalweg.client.pages import job_page
@@ -14,6 +15,7 @@ from thalweg.client.state import State
 from thalweg.client.wording import measured
 from thalweg.errors import JobCancelled, JobFailed, ThalwegError
 from thalweg.v1 import jobs_pb2
+from thalweg.visible import visible
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,11 @@ class Job:
         """Its events from number `after` + 1 on, each once and in order, until it ends; reconnects by itself.
 
         Raises:
+            OutOfRange: there is no event `after` yet.
             Unavailable: the service went away and did not come back.
             TimedOut: `timeout` seconds are over.
         """
-        return self.service.watch(self.id, after, timeout)
+        return self.service.watch(self.id, arguments.whole("after", after, 0), timeout)
 
     def wait(self, timeout: float | None = None) -> State:
         """Wait until it has ended, however; returns the state it ended in. TimedOut does not cancel it."""
@@ -78,14 +81,15 @@ class Job:
         """Show a progress bar, in a terminal or a notebook, until it ends; returns the ended job."""
         from tqdm.auto import tqdm
 
-        with tqdm(desc=self.name, unit="step", dynamic_ncols=True) as bar:
+        name = visible(self.name)
+        with tqdm(desc=name, unit="step", dynamic_ncols=True) as bar:
             for event in self.watch():
                 if event.HasField("progress"):
                     progress = event.progress
                     bar.total, bar.n = progress.steps or None, progress.step
                     bar.set_postfix_str(measured(progress.value, progress.standard_error, progress.unit))
                 elif event.HasField("state_change"):
-                    bar.set_description(f"{self.name} {State.of(event.state_change.state)}")
+                    bar.set_description(f"{name} {State.of(event.state_change.state)}")
         return Job(self.service, self.fetch())
 
     def cancel(self) -> State:

@@ -12,7 +12,7 @@ from typing import cast
 from google.protobuf.descriptor import Descriptor
 
 from thalweg.errors import InvalidSpec
-from thalweg.specs.fields import fill
+from thalweg.specs.fields import fill, shown
 from thalweg.specs.files import with_files
 from thalweg.v1 import jobs_pb2
 
@@ -29,6 +29,8 @@ def load(source: Source) -> jobs_pb2.JobSpec:
         return source
     if isinstance(source, Mapping):
         return _from_mapping(source)
+    if not isinstance(source, str | os.PathLike):
+        raise InvalidSpec("", f"wanted a path, a dict or a JobSpec, got {shown(source)}")
     return _from_file(Path(source))
 
 
