@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -37,14 +37,19 @@ class Info(NamedTuple):
     """Nice to know about a step, per replica."""
 
     cost: Cost  # what the step spent
-    acceptance: Tensor  # (B,) probability with which the move was, or would have been, accepted; 1 for optimizers
+    acceptance: Tensor  # (B,) probability with which the move was, or would have been, accepted; NaN: not known
     energy_error: Tensor  # (B,) ΔH of the proposal, in units of T; 0 where there is none
     rejected_nan: Tensor  # (B,) bool: the proposal was not a number, and was refused
 
     @classmethod
     def plain(cls, cost: Cost, like: Tensor) -> Info:
-        """The info of a step that proposes nothing; `like` is a (B,) float tensor."""
+        """The info of a step that nothing could refuse; `like` is a (B,) float tensor."""
         return cls(cost, torch.ones_like(like), torch.zeros_like(like), torch.zeros_like(like, dtype=torch.bool))
+
+    @classmethod
+    def unknown(cls, cost: Cost, like: Tensor) -> Info:
+        """The info of a step whose acceptance cannot be told, or that was not taken."""
+        return cls.plain(cost, like)._replace(acceptance=torch.full_like(like, torch.nan))
 
 
 class Kernel(Protocol):
@@ -63,6 +68,24 @@ class Kernel(Protocol):
 
     def step(self, landscape: Landscape, state: Any, rng: Stream) -> tuple[Any, Info]:
         """The next state. Pure in its interface; it consumes its state: clone it to keep it."""
+        ...
+
+
+@runtime_checkable
+class ChecksProblem(Protocol):
+    """A kernel whose numbers must go with the problem's, as can be told from the fields of both."""
+
+    def check(self, problem: Any) -> None:
+        """Raises BadInput, naming the kernel's field, for a number that cannot go with this problem; opens nothing."""
+        ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A kernel that leaves some of its numbers to the landscape."""
+
+    def settled(self, landscape: Landscape) -> Kernel:
+        """The kernel with these numbers filled in: it walks on this landscape as it would have, to the bit."""
         ...
 
 

@@ -97,5 +97,4 @@ def _step(
 def _spread(info: Info, position: Position, walking: Tensor) -> Info:
     """The info of the rows that stepped, among those that did not."""
     value = position.state.seen.value
-    nothing = Info.plain(Cost.none(value), value)._replace(acceptance=torch.full_like(value, torch.nan))
-    return put_rows(nothing, walking, info)
+    return put_rows(Info.unknown(Cost.none(value), value), walking, info)

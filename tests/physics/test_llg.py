@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import map_tensors
+from thalweg_core.kernel import ChecksProblem, map_tensors
 from thalweg_core.stopping import Budget, Outcome, Stop
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Rules, begin, walk
-from thalweg_physics.constants import GYROMAGNETIC_RATIO
+from thalweg_physics.constants import GYROMAGNETIC_RATIO, MU0
 from thalweg_physics.magnet import (
     Grid,
     Llg,
@@ -246,6 +246,35 @@ def test_a_step_at_which_precession_swings_up_is_refused_with_the_largest_that_d
     Llg(0.5, True, 0.999 * largest).init(landscape, x, Stream.of(0, 1))
     with pytest.raises(BadInput, match="wanted at most"):
         Llg(0.5, True, 1.001 * largest).init(landscape, x, Stream.of(0, 1))
+
+
+def test_a_magnet_knows_before_it_is_opened_how_fast_its_spins_turn() -> None:
+    tilted = Material(MS, 15e-12, 3e-3, UniaxialAnisotropy(588634.0, (1.0, 2.0, 3.0)))
+    for problem in (Magnet(ODD, tilted, (0.1, 0.2, 0.3)), Magnet(POINT, Material(MS), (0.0, 0.0, 0.5)), Magnet(FILM, PT_CO)):
+        landscape = opened(problem)
+        assert problem.curvature_bound() == landscape.curvature_bound()
+        assert problem.larmor_rate() == landscape.larmor_rate() == GYROMAGNETIC_RATIO * MU0 * MS
+
+
+@pytest.mark.parametrize(("precession", "allowance"), [(True, 1.0), (False, 2.0**30)])
+def test_a_step_that_init_refuses_is_refused_before_the_magnet_is_opened(precession: bool, allowance: float) -> None:
+    problem = Magnet(FILM, PT_CO)
+    largest = allowance * Llg(0.5, precession).seconds(problem) / 0.9
+    Llg(0.5, precession, 0.999 * largest).check(problem)
+    for where in (problem, opened(problem)):
+        with pytest.raises(BadInput, match="wanted at most") as refused:
+            Llg(0.5, precession, 1.001 * largest).check(where)
+        assert refused.value.field == "time_step"
+    Llg(0.5, precession).check(problem)
+    Llg(0.0, True, 1.0).check(problem)  # has no stable step to be held to
+    assert isinstance(Llg(), ChecksProblem)
+
+
+def test_the_longest_step_downhill_still_goes_downhill() -> None:
+    landscape = opened(Magnet(FILM, PT_CO))
+    longest = 2.0**30 * Llg(1.0, False).seconds(landscape)
+    states = march(Llg(1.0, False, longest), landscape, SkyrmionStart(8e-9)(landscape, Stream.of(0, 1)), 3)
+    assert float(states[3].seen.value) < float(states[0].seen.value)
 
 
 def test_single_precision_marches_too() -> None:

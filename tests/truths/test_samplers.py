@@ -15,6 +15,7 @@ from scipy import special
 from tests.core.valleys import NoisyNormal, Normal, NormalSlope, Quartic, Spins, spins
 from torch import Tensor
 
+from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Kernel
 from thalweg_core.landscape import Landscape
 from thalweg_core.metropolis import Verdict, accept
@@ -102,7 +103,9 @@ def test_ula_at_temperature_zero_is_gradient_descent() -> None:
     kernel = Ula(step_size=0.1, temperature=0.0)
     state, info = kernel.step(Normal((1.0, 2.0)), kernel.init(Normal((1.0, 2.0)), x, rng), rng.at(1))
     torch.testing.assert_close(state.x, torch.tensor([[0.9, -1.95]], dtype=torch.float64), rtol=1e-15, atol=0)
-    assert float(info.acceptance) == 1
+    assert bool(info.acceptance.isnan())  # nothing was compared
+    with pytest.raises(BadInput, match="wanted a number where temperature = 0"):
+        Ula(temperature=0.0)
 
 
 def test_the_gauge_of_ula_is_the_acceptance_of_its_twin() -> None:
@@ -114,7 +117,7 @@ def test_the_gauge_of_ula_is_the_acceptance_of_its_twin() -> None:
     assert torch.equal(gauge.acceptance, twin.acceptance) and torch.equal(gauge.energy_error, twin.energy_error)
     noisy = NoisyNormal(scales)
     _, unknown = ula.step(noisy, ula.init(noisy, x, rng), rng)
-    assert bool((unknown.acceptance == 1).all())
+    assert bool(unknown.acceptance.isnan().all())
 
 
 @pytest.mark.parametrize(("coordinates", "percent"), [(1, 11.0), (10, 4.0), (100, 1.9)])

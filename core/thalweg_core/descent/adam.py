@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -84,6 +84,10 @@ class Adam:
         seen = landscape.evaluate(x, rng)
         carried = manifold.transport(mean, state.x, x)
         return AdamState(x, seen, carried, square, largest, fade1, fade2), Info.plain(seen.cost, seen.value)
+
+    def settled(self, landscape: Landscape) -> Adam:
+        """The same with `amsgrad` chosen."""
+        return replace(self, amsgrad=self._never_falls(landscape))
 
     def _never_falls(self, landscape: Landscape) -> bool:
         return not isinstance(landscape.manifold, Euclidean) if self.amsgrad is None else self.amsgrad

@@ -42,7 +42,8 @@ class Hmc:
     Args:
         step_size: ε of the leapfrog, in units of x / sqrt(U) (unit mass); left out, warm-up finds it.
         leapfrog_steps: largest L; a trajectory draws its own between 1 and this.
-        temperature: T of exp(-U / T), in units of U.
+        temperature: T of exp(-U / T), in units of U; in a job, in the unit in which the problem reports its energy,
+            as k_B T in J for a magnet.
         target_acceptance: mean acceptance that warm-up aims at.
 
     Sources: [1] Duane, Kennedy, Pendleton, Roweth, Phys. Lett. B 195 (1987) 216; Neal, Handbook of MCMC (2011), ch. 5.

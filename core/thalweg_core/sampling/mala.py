@@ -30,7 +30,8 @@ class Mala:
 
     Args:
         step_size: h, in units of x² / U; left out, warm-up finds it.
-        temperature: T of exp(-U / T), in units of U.
+        temperature: T of exp(-U / T), in units of U; in a job, in the unit in which the problem reports its energy,
+            as k_B T in J for a magnet.
         target_acceptance: mean acceptance that warm-up aims at; 0.574 is best for many independent coordinates [2].
 
     Sources: [1] Roberts & Tweedie, Bernoulli 2 (1996) 341.

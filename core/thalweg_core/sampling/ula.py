@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape
 from thalweg_core.manifold import Euclidean
@@ -31,11 +32,12 @@ class Ula:
     Its draws carry a bias that no convergence diagnostic sees: on U = x² / (2 σ²) their variance is
     T σ² / (1 - h / (2 σ²)), and from h = 2 σ² on the chain runs away. On spheres it is exact to first order in h (weakly).
     In flat space, where energies are exact, `acceptance` is the one its Metropolised twin would have: near 1, little bias.
-    Elsewhere it is 1. At T = 0 it is gradient descent.
+    Elsewhere it is NaN, not known. At T = 0 it is gradient descent, which has no twin either.
 
     Args:
         step_size: h, in units of x² / U; left out, warm-up aims at a twin's acceptance of 0.98.
-        temperature: T of exp(-U / T), in units of U.
+        temperature: T of exp(-U / T), in units of U; in a job, in the unit in which the problem reports its energy,
+            as k_B T in J for a magnet.
 
     Sources: Parisi, Nucl. Phys. B 180 (1981) 378; Roberts & Tweedie, Bernoulli 2 (1996) 341.
     """
@@ -53,6 +55,10 @@ class Ula:
         if self.step_size is not None:
             positive("step_size", self.step_size)
         not_negative("temperature", self.temperature)
+        if self.temperature == 0 and self.step_size is None:
+            raise BadInput(
+                "step_size", "wanted a number where temperature = 0, got none: there every step looks right to a warm-up"
+            )
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> UlaState:
         return UlaState(x, landscape.evaluate(x, rng))
@@ -66,10 +72,10 @@ class Ula:
         return proposal, self._info(landscape, state, proposal, move, h)
 
     def _info(self, landscape: Landscape, state: UlaState, proposal: UlaState, move: Tensor, h: float) -> Info:
-        info = Info.plain(proposal.seen.cost, proposal.seen.value)
+        info = Info.unknown(proposal.seen.cost, proposal.seen.value)
         if landscape.noisy or self.temperature == 0 or not isinstance(landscape.manifold, Euclidean):
             return info
         log_ratio = langevin_log_ratio(state.seen, proposal.seen, move, h, self.temperature)
         twin = torch.exp(log_ratio.clamp(max=0.0)).nan_to_num(nan=0.0)  # a chain that ran away would have been refused
         known = ~state.seen.value.isnan()
-        return info._replace(acceptance=torch.where(known, twin, 1.0), energy_error=torch.where(known, -log_ratio, 0.0))
+        return info._replace(acceptance=torch.where(known, twin, torch.nan), energy_error=torch.where(known, -log_ratio, 0.0))

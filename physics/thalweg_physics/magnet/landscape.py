@@ -21,7 +21,6 @@ from thalweg_core.landscape import Evaluation
 from thalweg_core.manifold import Spheres
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
-from thalweg_physics.constants import GYROMAGNETIC_RATIO, MU0
 from thalweg_physics.magnet.anisotropy import Anisotropy
 from thalweg_physics.magnet.dmi import InterfacialDmi
 from thalweg_physics.magnet.exchange import Exchange
@@ -46,7 +45,6 @@ class MagnetLandscape:
     own: Tensor  # (1, 3, Nz or 1, Ny or 1, Nx or 1): the part of the gradient that a cell's own components make
     pull: Tensor | None  # (1, 3, 1, 1, 1): -b of the Zeeman term; None where it is zero
     easy: Tensor | None  # (1, 3, 1, 1, 1): the easy axis where it is not a coordinate axis
-    larmor: float
     manifold: Spheres = field(default_factory=Spheres)
     noisy: ClassVar[bool] = False
     width: ClassVar[int] = 1
@@ -80,7 +78,6 @@ class MagnetLandscape:
             own=own.to(device, dtype),
             pull=-_components(zeeman.field).to(device, dtype) if any(zeeman.field) else None,
             easy=None if aligned or not anisotropy.strength else easy.to(device, dtype),
-            larmor=GYROMAGNETIC_RATIO * MU0 * material.saturation_magnetization,
         )
 
     def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
@@ -107,7 +104,7 @@ class MagnetLandscape:
 
     def larmor_rate(self) -> float:
         """|γ| μ0 Ms, in rad/s."""
-        return self.larmor
+        return self.material.larmor_rate
 
     def _energy(self, m: Tensor, gradient: Tensor) -> Tensor:
         """½ m · (gradient + its part that does not depend on m): the energy is quadratic in m, the Zeeman term linear."""

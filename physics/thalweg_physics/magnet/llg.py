@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from thalweg_core.landscape import Capability, Cost, Evaluation, Landscape
 from thalweg_core.rows import per_row
 from thalweg_core.streams import Stream
 from thalweg_physics.magnet.grid import planes
-from thalweg_physics.magnet.spins import PRECESSION, Precesses
+from thalweg_physics.magnet.spins import PRECESSION, Precesses, Turning
 
 OF_STABLE = 0.9
 """Part of the largest stable step that is taken where none was asked for."""
@@ -47,7 +47,7 @@ class Llg:
 
     Raises:
         BadInput: damping 0 with nothing to move the spins, or with no step at which Heun is stable; a time step above
-            the stable one, with precession.
+            the stable one, with precession, or so far above it that all halvings are not enough, without.
 
     Sources: Landau & Lifshitz, Phys. Z. Sowjetunion 8 (1935) 153; Gilbert, IEEE Trans. Magn. 40 (2004) 3443.
     """
@@ -75,15 +75,22 @@ class Llg:
                 "wanted a step, got none: without damping every step of Heun's gains energy; give one far below 1 / (γ μ0 H)",
             )
 
+    def check(self, problem: Any) -> None:
+        """Raises BadInput for a time step that is too long for the spins of a problem, or of a landscape."""
+        if not (isinstance(problem, Turning) and self.damping and self.time_step is not None):
+            return
+        largest, why = self._stable_step(problem), "spins of this magnet swing up"
+        if not self.precession:
+            largest, why = largest * 2.0**MOST_HALVINGS, f"not even {MOST_HALVINGS} halvings lead downhill"
+        if self.time_step > largest:
+            raise BadInput("time_step", f"wanted at most {largest:.3g} s, above which {why}, got {self.time_step:g} s")
+
+    def settled(self, landscape: Landscape) -> Llg:
+        """The same with the time step it takes."""
+        return replace(self, time_step=self.seconds(cast(Precesses, landscape)))
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> LlgState:
-        spins = cast(Precesses, landscape)
-        if self.precession and self.damping and self.time_step is not None:
-            largest = self._stable_step(spins)
-            if self.time_step > largest:
-                raise BadInput(
-                    "time_step",
-                    f"wanted at most {largest:.3g} s, above which spins of this magnet swing up, got {self.time_step:g} s",
-                )
+        self.check(landscape)
         x = planes(x)
         return LlgState(x, landscape.evaluate(x, rng), torch.zeros(x.shape[0], dtype=torch.float64, device=x.device))
 
@@ -98,16 +105,16 @@ class Llg:
             moved, cost = self._downhill(spins, state, velocity, duration, moved, rng)
         return moved, Info.plain(cost, moved.seen.value)
 
-    def seconds(self, landscape: Precesses) -> float:
+    def seconds(self, landscape: Turning) -> float:
         """The time step on this landscape, in s."""
         return self.time_step if self.time_step is not None else OF_STABLE * self._stable_step(landscape)
 
-    def _stable_step(self, landscape: Precesses) -> float:
+    def _stable_step(self, landscape: Turning) -> float:
         """Largest step at which Heun damps every mode up to the landscape's curvature, in s."""
         angle = stable_angle(self.damping) if self.precession else 2.0 / self.damping
         return angle / (landscape.curvature_bound() * self._rate(landscape))
 
-    def _rate(self, landscape: Precesses) -> float:
+    def _rate(self, landscape: Turning) -> float:
         """γ' Ms, in 1/s."""
         return landscape.larmor_rate() / (1 + self.damping**2)
 

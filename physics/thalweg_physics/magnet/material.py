@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from thalweg_core.errors import BadInput
-from thalweg_physics.constants import MU0
+from thalweg_physics.constants import GYROMAGNETIC_RATIO, MU0
 from thalweg_physics.magnet import checks
 
 
@@ -53,3 +53,8 @@ class Material:
     def energy_density(self) -> float:
         """μ0 Ms², in J/m³: the unit that all energies are computed in."""
         return MU0 * self.saturation_magnetization**2
+
+    @property
+    def larmor_rate(self) -> float:
+        """|γ| μ0 Ms, in rad/s."""
+        return GYROMAGNETIC_RATIO * MU0 * self.saturation_magnetization

@@ -58,13 +58,7 @@ class Magnet:
         for component in self.external_field:
             checks.finite("external_field", component, "T")
         self.start.check(self.grid)
-        terms = (
-            Exchange.of(self.grid, self.material),
-            InterfacialDmi.of(self.grid, self.material),
-            Anisotropy.of(self.material),
-            Zeeman.of(self.external_field, self.material),
-        )
-        if not any(term.stiffest() for term in terms):
+        if not self.curvature_bound():
             raise BadInput(
                 "material",
                 "wanted an energy that turns spins, got none; give exchange, DMI, anisotropy, or problem.magnet.external_field",
@@ -74,6 +68,20 @@ class Magnet:
     def energy_scale(self) -> float:
         """μ0 Ms² V of a cell: one unit of the landscape's energy, in J."""
         return self.material.energy_density * self.grid.volume
+
+    def curvature_bound(self) -> float:
+        """The open landscape's bound, in units of h = H_eff / Ms."""
+        terms = (
+            Exchange.of(self.grid, self.material),
+            InterfacialDmi.of(self.grid, self.material),
+            Anisotropy.of(self.material),
+            Zeeman.of(self.external_field, self.material),
+        )
+        return sum(term.stiffest() for term in terms)
+
+    def larmor_rate(self) -> float:
+        """|γ| μ0 Ms, in rad/s."""
+        return self.material.larmor_rate
 
     def traits(self) -> Traits:
         return Traits(
