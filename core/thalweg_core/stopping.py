@@ -43,7 +43,7 @@ _SENTENCES = {
     Outcome.TORQUE: "the largest torque fell under plan.stop.max_torque",
     Outcome.GRADIENT: "the norm of the gradient fell under plan.stop.gradient_norm",
     Outcome.VALUE: "the energy reached plan.stop.value by more than two standard errors",
-    Outcome.PLATEAU: "no decrease stood out of the noise for plan.stop.plateau steps",
+    Outcome.PLATEAU: "no decrease stood out of noise and rounding for plan.stop.plateau steps",
     Outcome.SHOTS: "the next step would exceed plan.budget.shots",
     Outcome.GRADIENTS: "the next step would exceed plan.budget.gradients",
     Outcome.SECONDS: "plan.budget.seconds of wall clock had passed",
@@ -62,9 +62,12 @@ class Stop:
         max_torque: magnets: largest |m × h| over cells, h = H_eff / Ms.
         gradient_norm: largest norm of the gradient over the sites, in units of U / x. Under noise it must fall below
             by two standard errors.
-        value: energy to reach, in units of U; under noise, by two standard errors.
+        value: energy to reach, in units of U; in a job, in the unit in which the problem reports it. Under noise, by two
+            standard errors.
         plateau: stop when the mean energy of this many steps is not lower than that of as many steps before by more
-            than two of its standard errors; with exact energies the scatter about each window's trend is the error.
+            than two of its standard errors; with exact energies that also rise, the scatter about each window's trend is
+            the error. A decrease that rounding could make, of 4 ε of the largest |U| above which the replica stayed for
+            two windows, is none.
     """
 
     max_torque: float | None = None
@@ -85,11 +88,14 @@ class Stop:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a replica may spend; what is left out is not limited.
+    """What a replica may spend on its walk, the first look and a warm-up included; what is left out is not limited.
+
+    The measurement at the end comes on top. The next step is forecast to cost as much as the dearest so far, the first
+    look among them, so a budget below two looks ends a walk at step 0.
 
     Args:
-        shots: shots of a replica, everything charged.
-        gradients: gradient evaluations of a replica.
+        shots: shots of a replica until its walk ends.
+        gradients: gradient evaluations of a replica until its walk ends.
         seconds: wall clock of the whole job; a run stopped by it depends on the machine.
     """
 
@@ -105,10 +111,11 @@ class Budget:
 
 
 class Plateau(NamedTuple):
-    """Energies of the last steps of each replica, (B, 2 · window), newest last; NaN where there was none yet."""
+    """Energies of the last steps of each replica, newest last; NaN where there was none yet."""
 
-    values: Tensor
-    variances: Tensor
+    values: Tensor  # (B, 2 · window)
+    variances: Tensor  # (B, 2 · window)
+    height: Tensor  # (B,) largest |U| above which the replica stayed for two windows: what rounding is measured by
 
 
 class Judgement(NamedTuple):
@@ -122,7 +129,8 @@ def begin(stop: Stop, x: Tensor) -> Judgement:
     """The memory of the rules before the first step."""
     window = 2 * (stop.plateau or 0)
     empty = torch.full((x.shape[0], window), math.nan, dtype=torch.float64, device=x.device)
-    return Judgement(Plateau(empty, empty.clone()), Cost.none(x))
+    height = torch.zeros(x.shape[0], dtype=torch.float64, device=x.device)
+    return Judgement(Plateau(empty, empty.clone(), height), Cost.none(x))
 
 
 def judge(
@@ -140,8 +148,8 @@ def judge(
             outcome[used + forecast > limit] = code
     plateau = memory.plateau
     if stop.plateau is not None:
-        plateau = Plateau(_push(plateau.values, seen.value), _push(plateau.variances, seen.value_var))
-        outcome[_flat(plateau, stop.plateau)] = Outcome.PLATEAU
+        plateau = _remember(plateau, seen)
+        outcome[_flat(plateau, stop.plateau, torch.finfo(seen.value.dtype).eps)] = Outcome.PLATEAU
     if stop.value is not None:
         outcome[seen.value + 2 * seen.value_var.sqrt() <= stop.value] = Outcome.VALUE
     for bound, code in ((stop.gradient_norm, Outcome.GRADIENT), (stop.max_torque, Outcome.TORQUE)):
@@ -162,18 +170,30 @@ def _lost(seen: Evaluation) -> Tensor:
     return torch.isinf(seen.value) | ~torch.isfinite(seen.grad.reshape(len(seen.value), -1)).all(dim=1)
 
 
+def _remember(plateau: Plateau, seen: Evaluation) -> Plateau:
+    """The memory with one more look. A start far up, left within two windows, says nothing of how energies round later."""
+    values, variances = _push(plateau.values, seen.value), _push(plateau.variances, seen.value_var)
+    low = values.abs().amin(dim=1)  # NaN until every place is taken
+    return Plateau(values, variances, torch.where(low > plateau.height, low, plateau.height))
+
+
 def _push(history: Tensor, newest: Tensor) -> Tensor:
     return torch.cat([history[:, 1:], newest.to(history.dtype)[:, None]], dim=1)
 
 
-def _flat(plateau: Plateau, window: int) -> Tensor:
+_ROUNDING = 4
+"""Units of rounding by which two energies may differ for no reason: of a sum whose terms cancel little. Arbitrary."""
+
+
+def _flat(plateau: Plateau, window: int, eps: float) -> Tensor:
     """Whether the newer half lies no lower than the older by two standard errors of the difference of their means."""
     older, newer = plateau.values[:, :window], plateau.values[:, window:]
     declared = row_sum(plateau.variances) / window**2
     scatter = (_scatter(older) + _scatter(newer)) / window
-    error = torch.maximum(declared, scatter).sqrt()
+    rose = (plateau.values.diff(dim=1) > 0).any(dim=1)  # where never, the scatter is the bend of a descent
+    error = torch.maximum(declared, torch.where(rose, scatter, 0.0)).sqrt()
     gain = (row_sum(older) - row_sum(newer)) / window
-    return torch.isfinite(gain) & (gain <= 2 * error)
+    return torch.isfinite(gain) & (gain <= torch.maximum(2 * error, _ROUNDING * eps * plateau.height))
 
 
 def _scatter(window: Tensor) -> Tensor:

@@ -12,10 +12,12 @@ from tests.core.valleys import Normal, Spins, spins
 from torch import Tensor
 
 from thalweg_core import stopping
+from thalweg_core.descent.adam import Adam
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import Cost, Evaluation, Landscape
-from thalweg_core.stopping import CONVERGED, Budget, Judgement, Outcome, Plateau, Stop
+from thalweg_core.stopping import CONVERGED, Budget, Judgement, Outcome, Stop
 from thalweg_core.streams import Stream
+from thalweg_core.walk import Rules, begin, walk
 
 
 class State(NamedTuple):
@@ -57,7 +59,8 @@ def flat_now(course: Tensor, variance: float = 0.0) -> tuple[float, float]:
     """Part of the courses (B, 2 · window) on which the rule fires at their last look, and its standard error."""
     stop = Stop(plateau=course.shape[1] // 2)
     before = torch.cat([course[:, :1], course[:, :-1]], dim=1)  # the first is pushed out by the last look
-    memory = Judgement(Plateau(before, torch.full_like(before, variance)), Cost.none(course))
+    plateau = stopping.begin(stop, course).plateau._replace(values=before, variances=torch.full_like(before, variance))
+    memory = Judgement(plateau, Cost.none(course))
     outcome, _ = stopping.judge(
         stop, Budget(), FLAT, looked(course[:, -1], variance), memory, Cost.none(course), Cost.none(course)
     )
@@ -93,9 +96,34 @@ def test_a_trend_under_noise_of_unknown_size_stops_at_the_rate_of_the_noncentral
 
 def test_an_exact_descent_is_never_called_flat_and_an_exact_standstill_at_once() -> None:
     t = torch.arange(60, dtype=torch.float64)
-    falling = torch.stack([torch.exp(-0.05 * t), -t, 1 / (1 + t)])
-    assert stops(falling, 5).tolist() == [0, 0, 0]
+    slow = torch.exp(-0.05 * t)
+    falling = torch.stack([slow, -t, 1 / (1 + t), 100 * torch.exp(-3 * t) + slow, torch.where(t < 5, 1e30, slow)])
+    for window in (4, 5, 10, 20):
+        assert stops(falling, window).tolist() == [0] * 5
     assert stops(torch.full((1, 30), 3.0, dtype=torch.float64), 5).tolist() == [10]
+
+
+@pytest.mark.parametrize(("rate", "window"), [(0.05, 5), (0.05, 40), (1.0, 5), (0.3, 12)])
+def test_a_decay_to_nothing_is_called_flat_once_it_could_not_be_seen_beside_its_first_energies(rate: float, window: int) -> None:
+    """U = exp(-rate t) never rests. Beside H, the energy after two windows, 4 ε H is the smallest decrease that counts."""
+    course = torch.exp(-rate * torch.arange(1500, dtype=torch.float64))[None]
+    height = math.exp(-rate * (2 * window - 1))
+    # the mean of a window that begins with energy U is U (1 - q^n) / (n (1 - q)), q = exp(-rate); that of the next, q^n of it
+    q = math.exp(-rate)
+    gained = (1 - q**window) ** 2 / (window * (1 - q))
+    first = math.log(gained / (4 * 2**-52 * height)) / rate  # number of the older window's first energy
+    assert abs(int(stops(course, window)) - (first + 2 * window)) <= 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_adam_on_an_exact_valley_comes_to_a_plateau(dtype: torch.dtype) -> None:
+    place, rng, rules = Normal((1.0, 0.5, 2.0)), Stream.of(1, 4), Rules(Stop(plateau=20))
+    position = begin(Adam(0.1), place, rng.named("start").normal((3,)).to(dtype), rng, rules)
+    first = position.state.seen.value
+    for frame in walk(Adam(0.1), place, position, rng, range(1, 5000), rules):
+        position = frame.position
+    assert position.outcome.tolist() == [Outcome.PLATEAU] * 4
+    assert bool((position.state.seen.value < 1e3 * torch.finfo(dtype).eps * first).all())
 
 
 def test_a_descent_is_called_flat_once_it_has_drowned_in_its_noise() -> None:

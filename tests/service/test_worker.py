@@ -27,11 +27,12 @@ from thalweg.server.results import Ending, bring_home
 from thalweg.server.store import Store
 from thalweg.server.walking import Walker
 from thalweg.v1 import jobs_pb2, results_pb2
+from thalweg_core import stopping
 from thalweg_core.kernel import Walking
 from thalweg_core.landscape import Cost, Evaluation
 from thalweg_core.manifold import Euclidean
-from thalweg_core.stopping import Plateau
-from thalweg_core.walk import Judgement, Position
+from thalweg_core.stopping import Stop
+from thalweg_core.walk import Position
 
 
 class Crash(Exception):
@@ -343,7 +344,7 @@ class Still:
 def here(step: int) -> Here:
     state: Walking = Still(float(step))
     zero = torch.zeros(1, dtype=torch.int64)
-    memory = Judgement(Plateau(torch.zeros(1, 0), torch.zeros(1, 0)), Cost.none(state.x))
+    memory = stopping.begin(Stop(), state.x)
     return Here(step, Position(state, Cost.of(state.x, gradients=step), zero, zero, memory), torch.ones(1))
 
 
