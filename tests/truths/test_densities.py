@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from thalweg_core.adapt import WarmUp
 from thalweg_core.descent.adam import Adam
 from thalweg_core.sampling.hmc import Hmc
+from thalweg_core.sampling.mala import Mala
 from thalweg_core.stopping import Outcome, Stop
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Rules, begin, walk
@@ -126,6 +127,19 @@ def test_hmc_draws_the_moments_that_the_gaussian_claims(problem: Gaussian) -> No
     got = moments(sampled(problem, Hmc(), chains=128, warmup=150, steps=400))
     assert (np.abs(got.mean - truth["mean"].numpy()) < 4 * got.mean_error).all()
     assert (np.abs(got.sd - truth["covariance"].diagonal().sqrt().numpy()) < 4 * got.sd_error).all()
+
+
+def test_no_chain_of_mala_is_left_on_the_walls_of_the_double_well() -> None:
+    landscape, rng, warm_up = DoubleWell().open(CPU, torch.float64), Stream.of(0, 32), WarmUp(Mala())
+    state = warm_up.init(landscape, DoubleWell().start(landscape, rng.named("start")), rng)
+    for step in range(1, 201):
+        state, _ = warm_up.step(landscape, state, rng.at(step))
+    kernel, chains, kept = warm_up.tuned(state), warm_up.inner(state), []
+    for step in range(201, 1201):
+        chains, info = kernel.step(landscape, chains, rng.at(step))
+        kept.append(info.acceptance)
+        assert float(chains.x[:, 0].abs().max()) < 2  # beyond lies less than a part in 10^11
+    assert float(torch.stack(kept).mean(dim=0).min()) > 0.3
 
 
 def test_hmc_crosses_between_the_wells_as_often_as_it_should() -> None:
