@@ -48,22 +48,26 @@ Gradient = Callable[[int], tuple[float, Floats]]
 
 
 def rows(effort: Effort, reps: int = 3, shots: int = SHOTS) -> Iterator[Row]:
-    """Time of a gradient for one point and for four replicas, then how far the gradient is from the exact one."""
+    """The H2 job by each engine, then the engines alone on larger molecules."""
     torch.set_num_threads(1)
-    problem = Vqe(Molecule(H2), EfficientSu2(reps=reps), Estimator(shots=shots))
+    yield from _job(effort, "aer", reps, shots)
+    yield from _job(effort, "statevector", reps, shots)
+    yield from _engines(effort, shots)
+
+
+def _job(effort: Effort, engine: str, reps: int, shots: int) -> Iterator[Row]:
+    """The H2 job's energy and gradient by one of our engines, and how far its gradient is from the exact one."""
+    problem = Vqe(Molecule(H2), EfficientSu2(reps=reps), Estimator(shots=shots, engine=engine))
     landscape = problem.open(torch.device("cpu"), torch.float64)
     angles = problem.start(landscape, Stream.of(7, 4).named("start"))
     peer = Notebook.of(landscape, reps, shots)
-    case = f"H2, {shots} shots"
-    for replicas in (1, 4) if not effort.small else (1,):
+    peers = (("Aer counts, circuit by circuit", peer.one_by_one), ("Aer counts, circuits in one list", peer.in_one_list))
+    case = f"H2, {shots} shots, engine {engine}"
+    for replicas in (1,) if effort.small else (1, 4):
         x, rng = angles[:replicas], Stream.of(7, replicas)
-        for name, theirs in (
-            ("Aer counts, circuit by circuit", peer.one_by_one),
-            ("Aer counts, circuits in one list", peer.in_one_list),
-        ):
-            look = partial(landscape.evaluate, x, rng)
+        look = partial(landscape.evaluate, x, rng)
+        for name, theirs in peers[:1] if effort.small else peers:
             yield from race(NAME, f"{case}, {_replicas(replicas)}", name, look, partial(_each, theirs, x.numpy()), effort.repeats)
-    yield from _engines(effort, shots)
     yield _noise(landscape, angles[0], peer, effort.samples, case)
 
 

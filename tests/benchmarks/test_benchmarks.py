@@ -46,14 +46,14 @@ def test_the_shot_gradient_has_rows_for_both_clocks_and_for_its_noise(gradient_r
     check(gradient_rows, "shot_gradient")
     figures = [item.figure for item in gradient_rows]
     assert figures.count("CPU time, 1 thread") == figures.count("wall time, 1 thread") >= 4
-    assert figures[-1] == "rms error of the gradient, 8 samples"
+    assert figures.count("rms error of the gradient, 8 samples") == 2  # of either engine
 
 
 def test_the_gradient_and_the_notebooks_have_the_noise_that_is_declared(gradient_rows: list[Row]):
-    noise = gradient_rows[-1]
     error = 1 / math.sqrt(2 * 8 * 16)  # of a root mean square over 8 samples of 16 components
-    assert abs(noise.ours - 1) < 4 * error
-    assert abs(noise.peer_value - 1) < 4 * error
+    for noise in (item for item in gradient_rows if item.figure.startswith("rms error")):
+        assert abs(noise.ours - 1) < 4 * error
+        assert abs(noise.peer_value - 1) < 4 * error
 
 
 def test_the_notebook_measures_the_same_energy_and_gradient():
