@@ -15,7 +15,7 @@ from thalweg.server.recorder import trace_bytes
 from thalweg.v1 import jobs_pb2
 from thalweg_core.adapt import PANEL, needs, needs_warm_up
 from thalweg_core.errors import BadInput, Mismatch, Unavailable
-from thalweg_core.kernel import Goal
+from thalweg_core.kernel import ChecksProblem, Goal
 from thalweg_core.landscape import EXACT_VALUE
 from thalweg_core.problem import Traits, require
 from thalweg_core.stopping import Stop
@@ -48,6 +48,11 @@ def admit(spec: jobs_pb2.JobSpec) -> Admission:
     require(blueprint.method_name, blueprint.kernel, blueprint.problem_name, traits, fitting_methods(traits))
     _check_warm_up(blueprint, traits)
     _check_temperature(spec, blueprint, traits)
+    if isinstance(blueprint.kernel, ChecksProblem):
+        try:
+            blueprint.kernel.check(blueprint.problem)
+        except BadInput as bad:
+            raise bad.under(f"method.{blueprint.method_name}") from None
     try:
         _check_plan(blueprint, traits)
         memory = _check_memory(blueprint, traits)

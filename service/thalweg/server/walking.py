@@ -21,7 +21,7 @@ from thalweg.server.recorder import Draws, Here, Trace
 from thalweg_core import stopping, streaming
 from thalweg_core.adapt import PANEL, WarmUp, needs_warm_up
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Kernel, take_rows
+from thalweg_core.kernel import Kernel, Settles, take_rows
 from thalweg_core.landscape import Cost, Landscape
 from thalweg_core.problem import Traits
 from thalweg_core.stopping import Outcome
@@ -48,13 +48,14 @@ class Walker:
     """One attempt's walk over an open landscape."""
 
     def __init__(self, blueprint: Blueprint, traits: Traits, keeper: Keeper, pulse: Pulse) -> None:
-        self.blueprint, self.traits, self.keeper, self.pulse = blueprint, traits, keeper, pulse
+        self.traits, self.keeper, self.pulse = traits, keeper, pulse
         self._began = time.monotonic()
         self._earlier = 0.0  # seconds of the attempts before
         plan = blueprint.plan
         self._device = torch.device(plan.device)
         with under(f"problem.{blueprint.problem_name}"):
             self.landscape = blueprint.problem.open(self._device, getattr(torch, plan.precision))
+        self.blueprint = blueprint._replace(kernel=_settled(blueprint, self.landscape))
         self._rows = max(plan.replicas, PANEL) if needs_warm_up(blueprint.kernel) else plan.replicas
         with under(f"problem.{blueprint.problem_name}"):
             self._starts = blueprint.problem.start(self.landscape, self._stream(self._rows).named("start"))
@@ -188,6 +189,14 @@ class Walker:
 
     def _seconds(self) -> float:
         return self._earlier + time.monotonic() - self._began
+
+
+def _settled(blueprint: Blueprint, landscape: Landscape) -> Kernel:
+    """The method with the numbers filled in that it leaves to the landscape."""
+    if not isinstance(blueprint.kernel, Settles):
+        return blueprint.kernel
+    with under(f"method.{blueprint.method_name}"):
+        return blueprint.kernel.settled(landscape)
 
 
 def _stopped(here: Here, why: Outcome) -> Here:
