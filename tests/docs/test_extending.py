@@ -53,9 +53,11 @@ def test_the_new_landscape_is_sampled_to_its_known_spread(extended: Path) -> Non
     job = json.loads(out)
     assert job["state"] == "SUCCEEDED"
     summary = {row["name"]: row for row in json.loads((extended / "out" / "summary.json").read_text())}
-    # x ~ N(0, 10²), y ~ N(b (x² - 100), 1): both means are 0
-    for name in ("x", "y"):
+    # x ~ N(0, 10²), y ~ N(b (x² - 100), 1): both means are 0, the variances 100 and 1 + 20000 b²
+    assert job["result"]["observables"]["rhat_max"]["value"] < 1.05
+    for name, sd in (("x", 10.0), ("y", 3**0.5)):
         assert abs(summary[name]["mean"]) < 4 * summary[name]["mcse"]
+        assert abs(summary[name]["sd"] / sd - 1) < 0.1
 
 
 def test_the_new_method_goes_down_the_new_landscape(extended: Path) -> None:
