@@ -19,6 +19,6 @@ def test_the_noisy_device_starts_at_hartree_fock_and_says_what_it_measured(tmp_p
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)["result"]
     assert abs(result["observables"]["exact_energy"]["value"] + 1.137306036) < 1e-8  # FCI in this basis
-    # depolarization lifts the energy; nothing lifts it by more than the spread of the spectrum, and nothing lowers it below the floor
+    # depolarization lifts the energy, and no noise takes it below the ground state
     assert -1.137306 - 4 * result["standard_error"] < result["value"] < -0.8
     assert result["standard_error"] > 0
