@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
+import os
+import re
+import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from tests.service.fake_service import FakeService, serving
 
 from thalweg.cli import main
+from thalweg.cli.places import REPORTS
+from thalweg.cli.screen import Screen
 from thalweg.v1 import jobs_pb2
 
 GOOD = 'name = "A normal density"\n[problem.density.gaussian]\nscales = [1.0]\n[method.ula]\nstep_size = 0.1\n'
@@ -51,7 +60,7 @@ def test_a_run_prints_the_result_beside_the_truth_and_ends_with_0(thalweg, good)
     assert lines[0] == "A normal density: succeeded: all 3 steps were taken"
     # -1.13623 - (-1.13730604) = 0.00108
     assert lines[1] == "energy\t-1.1362 ± 0.0015 Ha\t-1.13730604 Ha\t0.0011 ± 0.0015 Ha"
-    assert lines[2] == "rhat_max\tunknown\t\t"
+    assert lines[2] == "rhat_max\tunknown"
     assert "spent      240,000 shots, 12.3 s" in lines
     assert "A normal density: walk 1/3, -1.00 ± 0.10 Ha" in err
 
@@ -226,7 +235,7 @@ def test_ctrl_c_detaches_and_says_how_to_come_back(thalweg, service, good, monke
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("thalweg.cli.run.follow", interrupted)
+    monkeypatch.setattr("thalweg.cli.follow.merged", interrupted)
     code, _, err = thalweg("run", good)
     assert code == 130
     assert "the job goes on" in err
@@ -244,11 +253,128 @@ def test_no_number_that_json_lacks_is_ever_printed():
     assert "fraction" not in plain(cost)
 
 
-def test_help_and_version(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["--version"])
-    assert ended.value.code == 0
-    assert capsys.readouterr().out == "thalweg 0.1.0\n"
-    with pytest.raises(SystemExit) as ended:
-        main(["rnu"])
-    assert ended.value.code == 2
+@pytest.mark.parametrize("asked", ["in time", "in vain"])
+def test_after_ctrl_c_the_one_json_object_is_the_job_as_it_is_now(thalweg, service, good, monkeypatch, asked):
+    class Gone(Exception):
+        pass
+
+    def interrupted(jobs):
+        yield 0, jobs_pb2.JobEvent(number=9, state_change=jobs_pb2.StateChange(state=jobs_pb2.JOB_STATE_RUNNING, attempt=1))
+        service.jobs["job1"].state = jobs_pb2.JOB_STATE_CANCELLING
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("thalweg.cli.follow.merged", interrupted)
+    if asked == "in vain":
+        monkeypatch.setattr("thalweg.cli.run.ANSWER_WITHIN", 0.1)
+        monkeypatch.setattr("thalweg.client.Job.fetch", lambda _: time.sleep(1))
+    code, out, _ = thalweg("run", good, "--json")
+    job = json.loads(out)
+    assert (code, job["id"]) == (130, "job1")
+    assert job["state"] == ("CANCELLING" if asked == "in time" else "RUNNING")
+    assert asked == "in time" or job["last_event"] == 9
+
+
+def test_help_and_version(thalweg):
+    assert thalweg("--version") == (0, "thalweg 0.1.0\n", "")
+    assert thalweg("jobs", "list", "--help")[1].startswith("usage: thalweg jobs list")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["rnu"], r"COMMAND: invalid choice: 'rnu' .*; `thalweg --help` tells more"),
+        (["jobs", "list", "--limit", "0"], "--limit: wanted a whole number of 1 or more, got 0; `thalweg jobs list --help`"),
+        (["jobs", "list", "--limit", "-3"], "--limit: wanted a whole number of 1 or more, got -3; "),
+        (["jobs", "list", "--limit", "ten"], "--limit: wanted a whole number of 1 or more, got ten; "),
+        (["jobs"], "the following arguments are required: VERB; "),
+        (["serve", "--server", "there:1"], "--server: names a service that runs already"),
+    ],
+)
+def test_a_command_line_that_cannot_be_is_one_sentence_and_exit_2(thalweg, words, sentence):
+    code, out, err = thalweg(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.match(f"thalweg: {sentence}", err)
+    code, out, again = thalweg(*words, "--json")
+    error = json.loads(out)["error"]
+    assert (code, again) == (2, err)
+    assert err == f"thalweg: {error['sentence']}\n"
+    assert (error["kind"], error["field"]) == (("InvalidSpec", "--server") if words[0] == "serve" else ("Usage", ""))
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_before_anything_runs(thalweg, service, good, tmp_path):
+    file, folder = tmp_path / "file", tmp_path / "folder.md"
+    file.write_text("")
+    folder.mkdir()
+    id = service.put("SUCCEEDED").id
+    for words, sentence in (
+        (["run", good, "--report", "x.pdf"], "--report: wanted NAME.html or NAME.md, got x.pdf"),
+        (["run", good, "--report", file / "x.md"], f"--report: wanted a folder, got {file}: {file} is a file"),
+        (["run", good, "--report", folder], f"--report: wanted a file, got {folder}, which is a folder"),
+        (["run", good, "--out", file], f"--out: wanted a folder, got {file}: {file} is a file"),
+        (["run", good, "--out", file / "a" / "b"], f"--out: wanted a folder, got {file / 'a' / 'b'}: {file} is a file"),
+        (["run", good, "--out", "x" * 300], f"--out: {'x' * 300} cannot be used: File name too long"),
+        (["report", id, "-o", "x.pdf"], "--output: wanted NAME.html or NAME.md, got x.pdf"),
+        (["report", id, "-o", file / "x.html"], f"--output: wanted a folder, got {file}: {file} is a file"),
+        (["jobs", "artifacts", id, "--save", file], f"--save: wanted a folder, got {file}: {file} is a file"),
+    ):
+        assert thalweg(*words) == (2, "", f"thalweg: {sentence}\n")
+    assert list(service.jobs) == [id]
+    assert set(REPORTS) == {name for name in (".html", ".htm", ".md", ".pdf") if _can_be_a_report(name, tmp_path)}
+
+
+def _can_be_a_report(ending: str, folder: Path) -> bool:
+    from thalweg.report.page import write
+
+    class Empty:
+        job = jobs_pb2.Job(state=jobs_pb2.JOB_STATE_FAILED)
+
+    try:
+        return bool(write([Empty()], folder / f"report{ending}"))
+    except ValueError:
+        return False
+
+
+def test_a_disk_that_fills_up_is_a_sentence(thalweg, good, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("thalweg.client.Artifact.save", full)
+    code, _, err = thalweg("run", good, "--quiet", "--out", tmp_path / "out")
+    assert code == 1
+    assert err == f"thalweg: --out: {tmp_path}/out cannot be written: No space left on device; the service keeps the job\n"
+
+
+HOSTILE = "a\x1b[31m\tb\r\nc\x9b2J\u202ed\x7f"
+TAMED = r"a\x1b[31m\tb\r\nc\x9b2J\u202ed\x7f"
+
+
+def test_control_characters_of_a_name_are_shown_and_never_obeyed(thalweg, service, tmp_path):
+    path = tmp_path / "hostile.json"
+    path.write_text(json.dumps({"name": HOSTILE, **tomllib.loads(GOOD.split("\n", 1)[1])}))
+    for words in (["run", path], ["submit", path], ["jobs", "list"], ["jobs", "get", "job1"], ["jobs", "result", "job1"]):
+        code, out, err = thalweg(*words)
+        assert code == 0
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", out + err)
+        if words[:2] != ["jobs", "get"]:  # a TOML document, with escapes of its own
+            assert TAMED in out + err
+    assert [len(line.split("\t")) for line in thalweg("jobs", "list")[1].splitlines()] == [7, 7]
+    out = thalweg("jobs", "get", "job1", "--json")[1]
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out)
+    assert json.loads(out)["spec"]["name"] == HOSTILE
+
+
+def test_a_narrow_terminal_cuts_names_and_dates_but_no_id_and_no_state(service, good):
+    file = io.StringIO()
+    out = Console(file=file, force_terminal=True, width=80, highlight=False, color_system=None)
+    ids = ["a" * 12, "0123456789ab"]
+    rows = [
+        (id, "cancelling", "density", "hmc", "2026-11-21 12:00:00 UTC", "A very long name of a job", "-1.1362 ± 0.0015 Ha")
+        for id in ids
+    ]
+    whole = ("id", "state", "problem", "value")
+    Screen(out, out).table(("id", "state", "problem", "method", "created", "name", "value"), rows, whole=whole)
+    lines = [line for line in file.getvalue().splitlines() if "cancelling" in line]
+    assert [line.split()[:3] for line in lines] == [[id, "cancelling", "density"] for id in ids]
+    assert all("-1.1362 ± 0.0015 Ha" in line for line in lines)
+    assert all(len(line) <= 80 for line in file.getvalue().splitlines())
+    assert len(lines) == 2 and "…" in lines[0]

@@ -144,3 +144,80 @@ def test_a_service_that_cannot_start_is_a_sentence_that_names_its_log(tmp_path):
     (folder / "server.lock").mkdir()  # what the service wants to lock is a folder: it ends at once
     with pytest.raises(errors.NoService, match=r"did not start; the reason is in .*server\.log"):
         Client(data=folder).describe()
+
+
+def objects(text: str) -> list[dict[str, object]]:
+    """Every JSON object in a text that holds nothing else."""
+    found, decoder = [], json.JSONDecoder()
+    while text := text.strip():
+        one, end = decoder.raw_decode(text)
+        found.append(one)
+        text = text[end:]
+    return found
+
+
+def test_ctrl_c_twice_prints_one_json_object_with_the_state_of_now(data, tmp_path):
+    spec = written(tmp_path / "long.json", LONG)
+    command = [*COMMAND, "run", spec, "--json", "--data", data]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "walk" in line:
+            break
+    for _ in range(3):
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    (job,) = objects(out)
+    assert job["state"] == "RUNNING"
+    assert job["attempt"] == 1
+    Client(data=data).job(str(job["id"])).cancel()
+
+
+@pytest.mark.parametrize("json_wanted", [True, False])
+def test_ctrl_c_while_the_program_loads_is_no_traceback(json_wanted):
+    words = ["describe", "--server", "127.0.0.1:1", *(["--json"] if json_wanted else [])]
+    for stage in (" argparse\n", " google.protobuf\n", " grpc\n"):
+        command = [sys.executable, "-X", "importtime", *COMMAND[1:], *words]  # tells on stderr what is loaded already
+        loading = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert loading.stderr is not None
+        assert any(line.endswith(stage) for line in loading.stderr)
+        loading.send_signal(signal.SIGINT)
+        out, err = loading.communicate(timeout=30)
+        assert loading.returncode == 130
+        assert [line for line in err.splitlines() if not line.startswith("import time:")] == ["thalweg: interrupted"]
+        assert [one["error"]["kind"] for one in objects(out)] == ["Interrupted"] * json_wanted
+
+
+def test_a_full_device_is_a_sentence_and_a_reader_that_has_enough_is_none(data):
+    for words in (["jobs", "list", "--json"], ["describe"], ["--help"]):
+        with Path("/dev/full").open("w") as full:
+            ran = subprocess.run([*COMMAND, *words, "--quiet", "--data", data], stdout=full, stderr=subprocess.PIPE, text=True)
+        sentence = "thalweg: the results cannot be written to standard output: No space left on device\n"
+        assert (ran.returncode, ran.stderr) == (1, sentence)
+        read, write = os.pipe()
+        os.close(read)
+        ran = subprocess.run([*COMMAND, *words, "--quiet", "--data", data], stdout=write, stderr=subprocess.PIPE, text=True)
+        os.close(write)
+        assert ran.stderr == ""
+
+
+def test_serve_prints_where_it_serves_as_one_json_object_and_ends_on_a_signal(tmp_path):
+    folder = tmp_path / "data"
+    command = [*COMMAND, "serve", "--json", "--quiet", "--data", folder]
+    serving = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert serving.stdout is not None
+    said = "".join(iter(serving.stdout.readline, "}\n")) + "}"
+    served = json.loads(said)
+    assert set(served) == {"address", "pid", "version", "data"}
+    assert served["data"] == str(folder)
+    assert Embedded(folder).address() == served["address"]
+    second = thalweg("serve", "--json", "--data", folder)
+    assert second.returncode == 3
+    assert "has a service already" in json.loads(second.stdout)["error"]["sentence"]
+    serving.send_signal(signal.SIGTERM)
+    assert serving.communicate(timeout=60)[0] == ""
+    assert serving.returncode == 0
+    assert Embedded(folder).address() is None

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+
+from thalweg.cli import interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; never ends in a traceback, unless THALWEG_DEBUG=1 asks for it."""
-    from thalweg.cli.arguments import parser
+    words = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        interrupts.while_loading(words)
+    from thalweg.cli.arguments import parser  # takes a good part of a second
     from thalweg.cli.outcome import guarded
 
-    return guarded(parser().parse_args(argv))
+    interrupts.once_loaded()
+    code = guarded(parser(), words)
+    interrupts.no_more()
+    return code

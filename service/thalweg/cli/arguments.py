@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from thalweg.cli import describe, jobs, report, run, serve
+from thalweg.cli.screen import Unwritable
 from thalweg.client.state import State
+from thalweg.errors import InvalidSpec
 from thalweg.version import __version__
 
 EPILOG = """\
@@ -20,10 +23,33 @@ examples:
 A service: --server, else $THALWEG_SERVER, else the embedded one of the data folder (--data, else $THALWEG_DATA)."""
 
 
+class Usage(InvalidSpec):
+    """A command line that cannot be read."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Words in full only, and a complaint that is one sentence like every other."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise Usage("", f"{message.removeprefix('argument ')}; `{self.prog} --help` tells more")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help and version, by which argparse would not notice that they cannot be written."""
+        try:
+            (file or sys.stderr).write(message)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Unwritable.because(error) from error
+
+
 def parser() -> argparse.ArgumentParser:
     """Every command with its arguments; `args.command(args, screen)` runs it."""
     shared = _shared()
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="thalweg",
         description="Goes down, and explores, energy landscapes.",
         epilog=EPILOG,
@@ -48,7 +74,7 @@ def _shared() -> argparse.ArgumentParser:
     Defaults are suppressed, so that what stands before is not undone behind; each parser of its own takes a copy, because
     `set_defaults` writes into the arguments that parsers share.
     """
-    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--server", metavar="ADDRESS", help="host:port of a running service")
     shared.add_argument("--data", metavar="DIR", type=Path, help="data folder of the embedded service")
     shared.add_argument("--json", action="store_true", help="print exactly one JSON object")
@@ -88,7 +114,7 @@ def _jobs(commands: Any, shared: argparse.ArgumentParser) -> None:
     listing.add_argument("--state", action="append", default=[], choices=states, help="in this state; may be repeated")
     listing.add_argument("--kind", action="append", default=[], metavar="NAME", help="of this problem kind: vqe, magnet …")
     listing.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="with this label; may be repeated")
-    listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most this many (default 50)")
+    listing.add_argument("--limit", type=_count, default=50, metavar="N", help="at most this many (default 50)")
     for name, function, help in (
         ("get", jobs.get, "what is known of a job"),
         ("watch", jobs.watch, "follow a job until it ends; exit 0 only if it succeeds"),
@@ -100,6 +126,12 @@ def _jobs(commands: Any, shared: argparse.ArgumentParser) -> None:
     files = _command(verbs, shared, "artifacts", jobs.artifacts, "the files of a job")
     files.add_argument("id", metavar="JOB")
     files.add_argument("--save", metavar="DIR", type=Path, help="fetch them into this folder")
+
+
+def _count(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and 0 < int(word) < 2**31):
+        raise argparse.ArgumentTypeError(f"wanted a whole number of 1 or more, got {word}")
+    return int(word)
 
 
 def _report(commands: Any, shared: argparse.ArgumentParser) -> None:

@@ -15,17 +15,52 @@ from thalweg.cli.screen import Screen
 from thalweg.client import Job, State
 from thalweg.client.wording import fraction_done, progress_line, spent, standing, steps_done
 from thalweg.v1 import jobs_pb2
+from thalweg.visible import visible
 
 LINE_EVERY = 5.0  # s between two lines of progress of one job; arbitrary
 COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.CANCELLED: "yellow"}
 
 
+class Left(KeyboardInterrupt):
+    """Ctrl-C while jobs were followed.
+
+    Args:
+        heard: the jobs as their last events told.
+    """
+
+    def __init__(self, heard: Sequence[jobs_pb2.Job]) -> None:
+        super().__init__()
+        self.heard = heard
+
+
 def follow(jobs: Sequence[Job], screen: Screen) -> list[jobs_pb2.Job]:
-    """Show what happens until all jobs have ended; returns them as they ended, in order."""
-    with _display(jobs, screen) as display:
-        for index, event in merged(jobs):
-            display.show(index, event)
-    return [job.fetch() for job in jobs]
+    """Show what happens until all jobs have ended; returns them as they ended, in order. Raises Left on Ctrl-C."""
+    heard = [copy(job.known) for job in jobs]
+    try:
+        with _display(jobs, screen) as display:
+            for index, event in merged(jobs):
+                learn(heard[index], event)
+                display.show(index, event)
+        return [job.fetch() for job in jobs]
+    except KeyboardInterrupt:
+        raise Left(heard) from None
+
+
+def copy(job: jobs_pb2.Job) -> jobs_pb2.Job:
+    fresh = jobs_pb2.Job()
+    fresh.CopyFrom(job)
+    return fresh
+
+
+def learn(job: jobs_pb2.Job, event: jobs_pb2.JobEvent) -> None:
+    """Put what an event tells into the job."""
+    job.last_event = event.number
+    if event.HasField("progress"):
+        job.progress.CopyFrom(event.progress)
+    elif event.HasField("state_change"):
+        job.state, job.attempt = event.state_change.state, event.state_change.attempt
+        if State.of(job.state).ended:
+            job.outcome = event.state_change.reason
 
 
 def merged(jobs: Sequence[Job]) -> Iterator[tuple[int, jobs_pb2.JobEvent]]:
@@ -134,10 +169,11 @@ class Bars:
         elif event.HasField("state_change"):
             self._change(task, State.of(event.state_change.state))
         else:
-            self._progress.console.print(f"{self._jobs[index].name}: {told(event)}", markup=False)
+            self._progress.console.print(visible(f"{self._jobs[index].name}: {told(event)}"), markup=False)
 
     def _task(self, job: Job) -> TaskID:
-        name = job.name if len(job.name) <= 32 else f"{job.name[:31]}…"
+        name = visible(job.name)
+        name = name if len(name) <= 32 else f"{name[:31]}…"
         return self._progress.add_task(name, total=None, steps="", standing="", spent="", state="")
 
     def _advance(self, task: TaskID, progress: jobs_pb2.Progress) -> None:

@@ -6,8 +6,9 @@ from argparse import Namespace
 
 from thalweg import specs
 from thalweg.cli.connect import again, connect
-from thalweg.cli.follow import follow
+from thalweg.cli.follow import Left, follow
 from thalweg.cli.outcome import DONE
+from thalweg.cli.places import check_folder, writing
 from thalweg.cli.records import job_record, plain
 from thalweg.cli.results import files, show_result
 from thalweg.cli.run import detached, exit_code, show_all
@@ -16,6 +17,8 @@ from thalweg.client import State
 from thalweg.client.wording import measured, progress_line
 from thalweg.errors import FailedPrecondition, InvalidSpec
 from thalweg.v1 import jobs_pb2
+
+DATE = "%Y-%m-%d %H:%M:%S UTC"
 
 
 def list_jobs(args: Namespace, screen: Screen) -> int:
@@ -26,7 +29,9 @@ def list_jobs(args: Namespace, screen: Screen) -> int:
         return DONE
     if not found:
         screen.hint("no jobs")
-    screen.table(("id", "state", "problem", "method", "created", "name", "value"), [_summary(job) for job in found])
+    columns = ("id", "state", "problem", "method", "created", "name", "value")
+    rows = [_summary(job, "%m-%d %H:%M" if screen.rich else DATE) for job in found]
+    screen.table(columns, rows, whole=("id", "state", "problem", "value"))
     return DONE
 
 
@@ -40,7 +45,8 @@ def get(args: Namespace, screen: Screen) -> int:
     if job.HasField("progress") and not State.of(job.state).ended:
         screen.line(progress_line(job.progress))
     screen.line(f"created {_time(job)}, attempt {job.attempt}, {job.last_event} events")
-    screen.line(specs.to_toml(job.spec).rstrip())
+    for line in specs.to_toml(job.spec).rstrip().split("\n"):
+        screen.line(line)
     return DONE
 
 
@@ -49,8 +55,8 @@ def watch(args: Namespace, screen: Screen) -> int:
         job = client.job(args.id)
         try:
             ended = follow([job], screen)
-        except KeyboardInterrupt:
-            return detached([job], args, screen)
+        except Left as left:
+            return detached([job], left, args, screen)
     show_all(ended, [{}], [None], args, screen)
     return exit_code(ended)
 
@@ -92,9 +98,12 @@ def result(args: Namespace, screen: Screen) -> int:
 
 
 def artifacts(args: Namespace, screen: Screen) -> int:
+    if args.save:
+        check_folder("--save", args.save)
     with connect(args) as client:
         found = client.job(args.id).artifacts()
-        saved = {artifact.name: artifact.save(args.save) for artifact in found} if args.save else {}
+        with writing("--save", args.save):
+            saved = {artifact.name: artifact.save(args.save) for artifact in found} if args.save else {}
     if screen.json:
         paths = {name: {"path": str(path)} for name, path in saved.items()}
         screen.object({"id": args.id, "artifacts": [plain(one.about) | paths.get(one.name, {}) for one in found]})
@@ -111,11 +120,11 @@ def _labels(given: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in (pair.partition("=") for pair in given)}
 
 
-def _summary(job: jobs_pb2.Job) -> tuple[str, ...]:
+def _summary(job: jobs_pb2.Job, date: str) -> tuple[str, ...]:
     problem, method = job.spec.problem.WhichOneof("kind") or "", job.spec.method.WhichOneof("kind") or ""
     reached = measured(job.result.value, job.result.standard_error, job.result.unit) if job.HasField("result") else ""
-    return job.id, State.of(job.state).lower(), problem, method, _time(job), job.spec.name, reached
+    return job.id, State.of(job.state).lower(), problem, method, _time(job, date), job.spec.name, reached
 
 
-def _time(job: jobs_pb2.Job) -> str:
-    return job.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S") + " UTC"
+def _time(job: jobs_pb2.Job, date: str = DATE) -> str:
+    return job.create_time.ToDatetime().strftime(date)

@@ -5,22 +5,44 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
+from thalweg.cli import interrupts
 from thalweg.cli.connect import connect
-from thalweg.cli.screen import Screen
+from thalweg.cli.interrupts import INTERRUPTED
+from thalweg.cli.screen import Screen, Unwritable, silence
 from thalweg.client.embedded import data_folder
 from thalweg.errors import InvalidSpec, ServiceFailed, ThalwegError
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, BAD_INPUT = 0, 1, 2
 
 
-def guarded(args: Namespace) -> int:
-    """The exit code of `args.command(args, screen)`."""
-    screen = Screen.of(args)
+def guarded(parser: ArgumentParser, words: Sequence[str]) -> int:
+    """The exit code of a command line; whatever goes wrong is one sentence."""
+    screen = Screen.of("--json" in words)
+    code = _run(parser, words, screen)
     try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        silence(1)
+    except OSError as error:  # what argparse printed: help on a full device
+        screen.complain(Unwritable.because(error))
+        return FAILED
+    return code
+
+
+def _run(parser: ArgumentParser, words: Sequence[str], screen: Screen) -> int:
+    args = Namespace(data=None, server=None)
+    try:
+        args = parser.parse_args(words)
+        screen = Screen.of(args.json, args.quiet)
         return int(args.command(args, screen))
+    except SystemExit as ended:  # --help, --version
+        return int(ended.code or DONE)
     except InvalidSpec as error:
         screen.complain(error)
         return BAD_INPUT
@@ -31,15 +53,16 @@ def guarded(args: Namespace) -> int:
         screen.complain(error)
         return FAILED
     except KeyboardInterrupt:
+        interrupts.no_more()
         screen.complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # `thalweg jobs list | head`: the reader has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(1)
         return FAILED
     except Exception as error:
         if os.environ.get("THALWEG_DEBUG"):
             raise
-        screen.complain(_unexpected(error, args))
+        screen.complain(_unexpected(error, args.data))
         return FAILED
 
 
@@ -49,9 +72,9 @@ def _server_log(args: Namespace) -> str:
     return f"; see {client.data / 'server.log'}" if client.data else ""
 
 
-def _unexpected(error: Exception, args: Namespace) -> str:
+def _unexpected(error: Exception, data: Path | None) -> str:
     """A fault of ours: keep the traceback where it can be found."""
-    log = data_folder(args.data) / "cli.log"
+    log = data_folder(data) / "cli.log"
     told = str(error).splitlines()
     sentence = f"unexpected {type(error).__name__}: {told[0] if told else 'no message'}"
     try:

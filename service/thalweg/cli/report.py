@@ -9,6 +9,7 @@ from pathlib import Path
 
 from thalweg.cli.connect import connect
 from thalweg.cli.outcome import DONE
+from thalweg.cli.places import check_report, writing
 from thalweg.cli.screen import Screen
 from thalweg.client import Client
 from thalweg.v1 import jobs_pb2
@@ -26,20 +27,22 @@ class Fetched:
 
 
 def report(args: Namespace, screen: Screen) -> int:
+    check_report("--output", args.output)
     with connect(args) as client:
         found = [client.job(id).known for id in args.ids]
-        written = write_report(client, found, args.output, screen)
+        written = write_report(client, found, args.output, "--output", screen)
     if screen.json:
         screen.object({"files": [str(path) for path in written]})
     return DONE
 
 
-def write_report(client: Client, jobs: Sequence[jobs_pb2.Job], path: Path, screen: Screen) -> list[Path]:
-    """Write the report and say where it is."""
+def write_report(client: Client, jobs: Sequence[jobs_pb2.Job], path: Path, flag: str, screen: Screen) -> list[Path]:
+    """Write the report that `flag` asked for, and say where it is."""
     from thalweg.report import write
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = write([Fetched(client, job) for job in jobs], path)
+    with writing(flag, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = write([Fetched(client, job) for job in jobs], path)
     if not screen.json:
         for file in written:
             screen.line(f"report     {file}")

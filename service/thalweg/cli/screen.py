@@ -1,11 +1,15 @@
-"""Where words go: results to stdout, progress and complaints to stderr; rich on a terminal, plain lines in a pipe."""
+"""Where words go: results to stdout, progress and complaints to stderr; rich on a terminal, plain lines in a pipe.
+
+Control characters that came in with a name are written out, never obeyed.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
-from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +17,22 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from thalweg.errors import InvalidSpec
+from thalweg.cli import interrupts
+from thalweg.errors import InvalidSpec, ThalwegError
+from thalweg.visible import visible
+
+_BARE_IN_JSON = re.compile(r"[\x7f-\x9f\ud800-\udfff]")  # what json leaves as it is, and a terminal or UTF-8 does not
+
+
+class Unwritable(ThalwegError):
+    """Nothing more can be written to stdout."""
+
+    @classmethod
+    def because(cls, error: OSError) -> Unwritable:
+        silence(1)
+        return cls(f"the results cannot be written to standard output: {error.strerror}")
 
 
 @dataclass(frozen=True)
@@ -34,8 +52,11 @@ class Screen:
     quiet: bool = False
 
     @classmethod
-    def of(cls, args: Namespace) -> Screen:
-        return cls(Console(highlight=False), Console(stderr=True, highlight=False), args.json, args.quiet)
+    def of(cls, json: bool, quiet: bool = False) -> Screen:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")  # a terminal that lacks ± still gets the number
+        return cls(Console(highlight=False), Console(stderr=True, highlight=False), json, quiet)
 
     @property
     def rich(self) -> bool:
@@ -43,41 +64,77 @@ class Screen:
         return self.out.is_terminal
 
     def object(self, content: Mapping[str, Any]) -> None:
-        """The one JSON object."""
-        sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
-        sys.stdout.flush()
+        """The one JSON object, and the last thing that is said."""
+        interrupts.no_more()
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2)
+        self._result(_BARE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def line(self, text: str, style: str = "") -> None:
         """A line of results, never wrapped in a pipe."""
-        self._write(self.out, text, style)
+        self._result(visible(text), style)
 
     def hint(self, text: str, style: str = "") -> None:
         """A line for people beside the results."""
         if not self.quiet:
-            self._write(self.err, text, style)
+            self.note(text, style)
+
+    def note(self, text: str, style: str = "") -> None:
+        """A line for people, however quiet; nobody is hurt where it cannot be written."""
+        try:
+            _write(self.err, visible(text), style)
+        except OSError:
+            silence(2)
 
     def complain(self, error: Exception | str) -> None:
         """The one sentence, on stderr; as JSON too where JSON was asked for."""
-        self._write(self.err, f"thalweg: {error}", "red")
+        self.note(f"thalweg: {error}", "red")
         if self.json:
             field = {"field": error.field} if isinstance(error, InvalidSpec) else {}
             kind = type(error).__name__ if isinstance(error, Exception) else "Interrupted"
-            self.object({"error": {"kind": kind, **field, "sentence": str(error)}})
+            try:
+                self.object({"error": {"kind": kind, **field, "sentence": str(error)}})
+            except (Unwritable, BrokenPipeError):
+                silence(1)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """A table; in a pipe, a line of tab-separated cells per row."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", whole: Collection[str] = ()) -> None:
+        """A table; in a pipe, a line of tab-separated cells per row, those at the end left out where they are empty.
+
+        Args:
+            whole: columns that are never cut; where the terminal is too narrow, the others are, and nothing is wrapped.
+        """
+        cells = [[visible(cell) for cell in row] for row in rows]
         if not self.rich:
-            for row in rows:
-                self.line("\t".join(row))
+            for row in cells:
+                self._result("\t".join(row).rstrip("\t"))
             return
-        table = Table(*columns, title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-        for row in rows:
-            table.add_row(*map(escape, row))
+        table = Table(
+            title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False
+        )
+        for column in columns:
+            table.add_column(column, no_wrap=column in whole)
+        for row in cells:
+            table.add_row(*(Text(cell, no_wrap=bool(whole), overflow="ellipsis" if whole else "fold") for cell in row))
         self.out.print(table)
 
-    def _write(self, console: Console, text: str, style: str) -> None:
-        if console.is_terminal:
-            console.print(escape(text), style=style or None)
-        else:
-            console.file.write(text + "\n")
-            console.file.flush()
+    def _result(self, text: str, style: str = "") -> None:
+        try:
+            _write(self.out, text, style)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Unwritable.because(error) from error
+
+
+def _write(console: Console, text: str, style: str) -> None:
+    if console.is_terminal:
+        console.print(escape(text), style=style or None)
+    else:
+        console.file.write(text + "\n")
+        console.file.flush()
+
+
+def silence(descriptor: int) -> None:
+    """Let what is still in the buffer of stdout (1) or stderr (2) go nowhere, or Python would complain of it at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
