@@ -2,7 +2,8 @@
 
     python examples/in_process.py
 
-The seeds and the numbers are those of examples/h2.toml and examples/skyrmion.toml, so the results are too.
+The seeds and the numbers are those of examples/h2.toml and examples/skyrmion.toml, so the results
+are too: a job draws its start, its walk and its last measurement from streams of these names.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ CPU, FLOAT64 = torch.device("cpu"), torch.float64
 
 def h2(steps: int = 60) -> None:
     """The ground state of H2 from 1000 shots a circuit, four times over."""
-    problem = Vqe(Molecule("H 0 0 0; H 0 0 0.735"), EfficientSu2(reps=3), Estimator(shots=1000), HartreeFock(0.1))
+    problem = Vqe(Molecule("H 0 0 0; H 0 0 0.735"), EfficientSu2(reps=3), Estimator(1000, "aer"), HartreeFock(0.1))
     landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(seed=7, replicas=4), Adam(learning_rate=0.1)
-    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng)
-    for frame in walk(kernel, landscape, position, rng, range(1, steps + 1)):
+    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"))
+    for frame in walk(kernel, landscape, position, rng.named("walk"), range(1, steps + 1)):
         position = frame.position
         if frame.step % 10 == 0:
             print(f"step {frame.step:3d}  energy {position.state.seen.value.median():.4f} Ha")
@@ -43,8 +44,8 @@ def skyrmion(max_torque: float = 1e-3) -> None:
     problem = Magnet(Grid((64, 64, 1), (1e-9, 1e-9, 0.4e-9), (True, True, False)), material, start=SkyrmionStart(10e-9, -1))
     landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(seed=0, replicas=1), Llg(damping=1.0, precession=False)
     rules = Rules(Stop(max_torque=max_torque))
-    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng, rules)
-    for frame in walk(kernel, landscape, position, rng, range(1, 1_000_001), rules):
+    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"), rules)
+    for frame in walk(kernel, landscape, position, rng.named("walk"), range(1, 1_000_001), rules):
         position = frame.position
     print(f"skyrmion: {Outcome(int(position.outcome[0])).sentence} after {int(position.stopped_at[0])} steps")
     for name, seen in problem.observe(landscape, position.state.x).items():

@@ -100,13 +100,6 @@ class GradientOnly(Protocol):
     def gradient(self, x: Tensor) -> Tensor: ...
 
 
-@runtime_checkable
-class CurvatureBound(Protocol):
-    """A landscape that knows a bound on the largest eigenvalue of its Hessian, in U / x²: what explicit steps need."""
-
-    def curvature_bound(self) -> float: ...
-
-
 @dataclass(frozen=True)
 class Capability:
     """Something that a method needs and a landscape may know.
@@ -124,11 +117,6 @@ VALUE = Capability("values", "compares energies")
 EXACT_VALUE = Capability("exact values", "compares energies exactly")
 GRADIENT = Capability("gradients", "follows gradients")
 FLAT = Capability("flat space", "moves in flat space")
-
-
-def gradient_of(landscape: Landscape, x: Tensor, rng: Stream) -> Tensor:
-    """The gradient by the cheapest way the landscape offers, (B, *E)."""
-    return landscape.gradient(x) if isinstance(landscape, GradientOnly) else landscape.evaluate(x, rng).grad
 
 
 def value_of(landscape: Landscape, x: Tensor, rng: Stream, samples: int | None = None) -> Reading:

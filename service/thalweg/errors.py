@@ -65,7 +65,7 @@ class Exhausted(ThalwegError):
 
 
 class Unavailable(ThalwegError):
-    """Nobody answers, for now."""
+    """Nobody answers."""
 
 
 class NoService(Unavailable):

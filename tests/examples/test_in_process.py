@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -21,7 +24,9 @@ def in_process() -> ModuleType:
     return module
 
 
-def test_the_h2_job_runs_without_a_service(in_process: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_h2_job_is_the_same_with_and_without_a_service(
+    in_process: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     in_process.h2(steps=6)
     energies = [
         (float(value), float(error)) for value, error in re.findall(r"H2: (-?\d\.\d+) ± (\d\.\d+) Ha", capsys.readouterr().out)
@@ -30,6 +35,14 @@ def test_the_h2_job_runs_without_a_service(in_process: ModuleType, capsys: pytes
     for value, error in energies:  # between the exact ground state (FCI: -1.137306 Ha) and the Hartree–Fock start
         assert 0 < error < 0.005
         assert -1.137306 - 4 * error < value < -1.0
+    (tmp_path / "h2.toml").write_text((EXAMPLES / "h2.toml").read_text().replace("steps = 60", "steps = 6"))
+    command = [sys.executable, "-m", "thalweg.cli", "run", "h2.toml", "--data", "data", "--out", "out"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    end = np.load(tmp_path / "out" / "final.npz")
+    assert energies == [
+        (pytest.approx(value, abs=6e-5), pytest.approx(error, abs=6e-5))  # four digits are printed
+        for value, error in zip(end["value"], np.sqrt(end["value_var"]), strict=True)
+    ]
 
 
 def test_the_skyrmion_relaxes_without_a_service(in_process: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,14 +37,14 @@ VQE = {
         "hamiltonian": {"pauli_sum": {"terms": [{"word": "ZZ", "coefficient": 1.0}, {"word": "XX", "coefficient": 0.5}]}},
         "ansatz": {"efficient_su2": {"reps": 1}},
         "start": {"uniform": 1.0},
-        "estimator": {"shots": 200},
+        "estimator": {"shots": 200, "engine": "aer"},
     }
 }
 JOBS: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {  # spec, and the moments at which it is disturbed
     "posterior": (
         {
-            "problem": {"density": {"double_well": {}}},
-            "method": {"hmc": {"leapfrog_steps": 48}},
+            "problem": {"density": {"logistic_regression": {"dataset": "breast_cancer"}}},
+            "method": {"hmc": {"leapfrog_steps": 16}},
             "plan": {"replicas": 4, "warmup": 150, "steps": 400, "seed": 5, "checkpoint_every": 20},
         },
         [("warm-up", 30), ("walk", 60), ("walk", 200)],
@@ -109,30 +109,32 @@ def test_a_job_whose_worker_is_killed_at_several_moments_ends_with_the_same_bits
     assert home(victim, job.id) == undisturbed(name)
 
 
+@pytest.mark.parametrize("name", JOBS)
 def test_a_job_whose_server_is_killed_goes_on_and_ends_with_the_same_bits(
-    victim: Service, undisturbed: Callable[[str], Home]
+    victim: Service, undisturbed: Callable[[str], Home], name: str
 ) -> None:
-    job = victim.submit(JOBS["posterior"][0])
-    before = victim.reached(job.id, "walk", 20)
+    job = victim.submit(JOBS[name][0])
+    before = victim.reached(job.id, "walk", 5)
     victim.kill()
     victim.start()
     row = victim.ended(job.id)
     assert row.attempt == 1
     assert before.pid_mark is not None
-    assert home(victim, job.id) == undisturbed("posterior")
+    assert home(victim, job.id) == undisturbed(name)
 
 
+@pytest.mark.parametrize("name", JOBS)
 def test_a_job_whose_server_and_worker_are_killed_ends_with_the_same_bits(
-    victim: Service, undisturbed: Callable[[str], Home]
+    victim: Service, undisturbed: Callable[[str], Home], name: str
 ) -> None:
-    job = victim.submit(JOBS["posterior"][0])
-    pid = victim.reached(job.id, "walk", 20).pid
+    job = victim.submit(JOBS[name][0])
+    pid = victim.reached(job.id, "walk", 5).pid
     assert pid is not None
     victim.kill()
     os.kill(pid, signal.SIGKILL)
     victim.start()
     assert victim.ended(job.id).attempt == 2
-    assert home(victim, job.id) == undisturbed("posterior")
+    assert home(victim, job.id) == undisturbed(name)
 
 
 def test_a_job_that_ends_while_no_server_runs_has_ended(victim: Service, undisturbed: Callable[[str], Home]) -> None:

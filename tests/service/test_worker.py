@@ -125,14 +125,19 @@ FILM = {
         "start": {"random": {}},
     }
 }
-VQE = {
-    "vqe": {
-        "hamiltonian": {"pauli_sum": {"terms": [{"word": "ZZ", "coefficient": 1.0}, {"word": "XI", "coefficient": 0.5}]}},
-        "ansatz": {"efficient_su2": {"reps": 1}},
-        "start": {"uniform": 1.0},
-        "estimator": {"shots": 100},
+
+
+def vqe(engine: str) -> dict[str, Any]:
+    return {
+        "vqe": {
+            "hamiltonian": {"pauli_sum": {"terms": [{"word": "ZZ", "coefficient": 1.0}, {"word": "XI", "coefficient": 0.5}]}},
+            "ansatz": {"efficient_su2": {"reps": 1}},
+            "start": {"uniform": 1.0},
+            "estimator": {"shots": 100, "engine": engine},
+        }
     }
-}
+
+
 JOBS: dict[str, dict[str, Any]] = {
     "hmc with warm-up": {"problem": GAUSSIAN, "method": {"hmc": {"leapfrog_steps": 3}}, "plan": {"warmup": 30, "steps": 40}},
     "mala with warm-up": {"problem": WELL, "method": {"mala": {}}, "plan": {"warmup": 30, "steps": 40, "replicas": 40}},
@@ -150,14 +155,15 @@ JOBS: dict[str, dict[str, Any]] = {
     },
     "llg downhill": {"problem": FILM, "method": {"llg": {"precession": False}}, "plan": {"steps": 70}},
     "llg": {"problem": FILM, "method": {"llg": {"damping": 0.5}}, "plan": {"steps": 70}},
-    "vqe by shots": {"problem": VQE, "method": {"adam": {"learning_rate": 0.1}}, "plan": {"steps": 12, "replicas": 2}},
+    "vqe on aer": {"problem": vqe("aer"), "method": {"adam": {"learning_rate": 0.1}}, "plan": {"steps": 12, "replicas": 2}},
+    "vqe": {"problem": vqe("statevector"), "method": {"adam": {"learning_rate": 0.1}}, "plan": {"steps": 12, "replicas": 2}},
 }
 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_a_walk_cut_anywhere_and_resumed_brings_home_the_same_bytes(store: Store, name: str) -> None:
     given = JOBS[name]
-    spec = given | {"plan": {"replicas": 3, "seed": 11, "checkpoint_every": 7 if name != "vqe by shots" else 2} | given["plan"]}
+    spec = given | {"plan": {"replicas": 3, "seed": 11, "checkpoint_every": 7 if "vqe" not in name else 2} | given["plan"]}
     ending, arrays = unbroken(store, spec)
     assert ending.state is State.SUCCEEDED
     assert "trace.npz" in arrays
@@ -178,11 +184,11 @@ def test_when_checkpoints_fall_changes_no_result(store: Store) -> None:
     assert results[0] == results[1] == results[2]
 
 
-@pytest.mark.parametrize("name", ["hmc with warm-up", "ula with warm-up", "adam on spheres", "vqe by shots"])
+@pytest.mark.parametrize("name", ["hmc with warm-up", "ula with warm-up", "adam on spheres", "llg downhill", "vqe on aer", "vqe"])
 def test_replica_0_brings_home_the_same_bits_whatever_runs_beside_it(store: Store, name: str) -> None:
     given, alone = JOBS[name], None
     for replicas in (1, 4, 32):
-        few = {"replicas": replicas, "seed": 3, "steps": 30 if name != "vqe by shots" else 3}
+        few = {"replicas": replicas, "seed": 3, "steps": 30 if "vqe" not in name else 3}
         _, arrays = unbroken(store, given | {"plan": given["plan"] | few})
         trace, final = (np.load(io.BytesIO(arrays[name])) for name in ("trace.npz", "final.npz"))
         first = [trace[column][:, 0].tobytes() for column in ("value", "gradient_norm", "acceptance")] + [final["x"][0].tobytes()]
@@ -288,8 +294,10 @@ def test_a_sampler_cancelled_in_its_warm_up_has_nothing_to_keep(store: Store) ->
     assert (ending.state, ending.outcome) == (State.CANCELLED, "cancelled during warm-up, after step 10 of 30")
 
 
-def test_everything_charged_is_in_the_cost(store: Store) -> None:
-    ending, arrays = ending_of(store, problem=VQE, method={"adam": {"learning_rate": 0.1}}, plan={"steps": 5, "replicas": 2})
+@pytest.mark.parametrize("engine", ["aer", "statevector"])
+def test_everything_charged_is_in_the_cost(store: Store, engine: str) -> None:
+    plan = {"steps": 5, "replicas": 2}
+    ending, arrays = ending_of(store, problem=vqe(engine), method={"adam": {"learning_rate": 0.1}}, plan=plan)
     assert ending.result is not None
     groups, parameters, shots, replicas = 2, 8, 100, 2
     look = (2 * parameters + 1) * groups * shots

@@ -18,6 +18,7 @@ from thalweg_vqe.problem import Vqe
 
 pytest.importorskip("pyscf")
 
+ENGINES = ("aer", "statevector")
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
 H2 = "H 0 0 0; H 0 0 0.735"
 
@@ -39,8 +40,9 @@ def test_reference_energies_are_those_of_pyscf_from_the_same_atoms(atoms, basis,
     assert ground_energy(solved.observable, sector) == pytest.approx(exact, abs=1e-8)
 
 
-def test_errors_of_the_final_measurement_in_units_of_its_standard_error_are_normal():
-    problem, seeds = Vqe(Molecule(H2), EfficientSu2(), Estimator(shots=60)), 120
+@pytest.mark.parametrize("engine", ENGINES)
+def test_errors_of_the_final_measurement_in_units_of_its_standard_error_are_normal(engine):
+    problem, seeds = Vqe(Molecule(H2), EfficientSu2(), Estimator(shots=60, engine=engine)), 120
     landscape = problem.open(CPU, FLOAT64)
     scores = []
     for seed in range(seeds):
@@ -67,10 +69,10 @@ def test_adam_on_exact_energies_finds_the_ground_state_of_h2():
     assert (errors < 1.6e-3).all()  # chemical accuracy, 1 kcal/mol
 
 
-@pytest.fixture(scope="module")
-def short():
+@pytest.fixture(scope="module", params=ENGINES)
+def short(request):
     """A short noisy walk, to be walked in pieces and beside others."""
-    problem = Vqe(Molecule(H2), EfficientSu2(1), Estimator(shots=20))
+    problem = Vqe(Molecule(H2), EfficientSu2(1), Estimator(shots=20, engine=request.param))
     return problem, problem.open(CPU, FLOAT64), Adam(learning_rate=0.1)
 
 
