@@ -22,8 +22,8 @@ PARAMETERS, GROUPS = 8, 3
 CERTAIN = 6.3e-5  # outside four standard deviations of a normal, both sides
 
 
-def landscape_of(shots):
-    return Vqe(OPERATOR, EfficientSu2(1), Estimator(shots=shots), Uniform(math.pi)).open(CPU, FLOAT64)
+def landscape_of(shots, engine="statevector"):
+    return Vqe(OPERATOR, EfficientSu2(1), Estimator(shots=shots, engine=engine), Uniform(math.pi)).open(CPU, FLOAT64)
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +31,21 @@ def exact():
     return landscape_of(0)
 
 
-@pytest.fixture(scope="module")
-def noisy():
-    return landscape_of(50)
+@pytest.fixture(scope="module", params=["aer", "statevector"])
+def engine(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def repeats(noisy):
-    """Three hundred looks at one point, each with its own shots."""
-    return noisy.evaluate(angles(1).expand(300, -1), Stream.of(5, 300))
+def noisy(engine):
+    return landscape_of(50, engine)
+
+
+@pytest.fixture(scope="module")
+def repeats(noisy, engine):
+    """Many looks at one point, each with its own shots; Aer takes ten times as long for them."""
+    looks = 300 if engine == "aer" else 3000
+    return noisy.evaluate(angles(1).expand(looks, -1), Stream.of(3, looks))
 
 
 def same(a, b):
@@ -135,9 +141,9 @@ def test_replicas_steps_and_looks_have_shots_of_their_own(noisy):
     assert len(looks.unique()) == 6
 
 
-def test_the_same_look_again_shows_the_same_bits(noisy):
+def test_the_same_look_again_shows_the_same_bits(noisy, engine):
     x, rng = angles(2), Stream.of(9, 2).at(7)
-    first, again = noisy.evaluate(x, rng), landscape_of(50).evaluate(x, rng)
+    first, again = noisy.evaluate(x, rng), landscape_of(50, engine).evaluate(x, rng)
     assert torch.equal(first.value, again.value)
     assert torch.equal(first.grad, again.grad)
 
