@@ -41,6 +41,10 @@ class Cost(NamedTuple):
         return Cost(*(count * a for a in self))
 
 
+Samples = int | Tensor
+"""Shots or mini-batch size that a look is asked to take: one number, or (B,) int64, each replica its own."""
+
+
 class Evaluation(NamedTuple):
     """What one look at a landscape shows."""
 
@@ -49,6 +53,7 @@ class Evaluation(NamedTuple):
     value_var: Tensor  # (B,)     variance of the estimate of U, 0 where exact
     grad_var: Tensor  # (B, *E)  variance of the estimate of ∇U, 0 where exact
     cost: Cost
+    curvature: Tensor | None = None  # (B, *E)  ∂²U/∂x², where the samples of the gradient show it too
 
     @classmethod
     def exact(cls, value: Tensor, grad: Tensor) -> Evaluation:
@@ -81,7 +86,7 @@ class Landscape(Protocol):
     @property
     def width(self) -> int: ...
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         """Energy and gradient at x (B, *E). samples: shots or mini-batch size asked for, else the landscape's own."""
         ...
 
@@ -90,7 +95,7 @@ class Landscape(Protocol):
 class Measurable(Protocol):
     """A landscape that can show the energy without the gradient."""
 
-    def measure(self, x: Tensor, rng: Stream, samples: int | None = None) -> Reading: ...
+    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading: ...
 
 
 @runtime_checkable
@@ -98,6 +103,77 @@ class GradientOnly(Protocol):
     """A landscape that can show the exact gradient without the energy, which trajectories need between their ends."""
 
     def gradient(self, x: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Allocates(Protocol):
+    """A landscape whose samples fall into strata of different spread, such as groups of words measured together."""
+
+    def allocated(self, allocation: str) -> Landscape:
+        """The same with its samples divided over the strata "equal" (the same for all), "measured" (by the spread that a
+        first share of them shows, Neyman) or "random" (each sample's stratum drawn, so that fewer samples than strata do)."""
+        ...
+
+
+@runtime_checkable
+class Componentwise(Protocol):
+    """A landscape whose gradient is measured component by component."""
+
+    def evaluate_components(self, x: Tensor, rng: Stream, samples: Tensor) -> Evaluation:
+        """The gradient with samples (B, *E) int64 of its own for each component; the value is not looked at (NaN)."""
+        ...
+
+
+class Harmonics(NamedTuple):
+    """U as a function of one coordinate alone:  Σ_{l ≤ R} of cos and sin of l ω x.
+
+    The natural unit of the coordinate is 1/(ω R).
+    """
+
+    base: Tensor  # (*E,) ω
+    number: Tensor  # (*E,) int64 R
+
+
+@runtime_checkable
+class Periodic(Protocol):
+    """A landscape that is a trigonometric polynomial in every coordinate."""
+
+    @property
+    def harmonics(self) -> Harmonics: ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A landscape on a statistical manifold, whose metric is known without noise."""
+
+    def metric(self, x: Tensor) -> Tensor:
+        """(B, P) -> (B, P, P)."""
+        ...
+
+
+class MetricReading(NamedTuple):
+    """An estimate of the metric."""
+
+    metric: Tensor  # (B, P, P); zero outside the blocks that were measured
+    cost: Cost
+
+
+@runtime_checkable
+class MeasurableMetric(Protocol):
+    """A landscape whose metric can be measured by samples, block by block."""
+
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, diagonal: bool = False) -> MetricReading:
+        """The blocks of coordinates that one sample shows together, or their diagonal alone; samples for each block."""
+        ...
+
+
+@runtime_checkable
+class Overlapping(Protocol):
+    """A landscape of states, of which two can be compared."""
+
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+        """|⟨ψ(x)|ψ(y)⟩|², (B,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -117,9 +193,13 @@ VALUE = Capability("values", "compares energies")
 EXACT_VALUE = Capability("exact values", "compares energies exactly")
 GRADIENT = Capability("gradients", "follows gradients")
 FLAT = Capability("flat space", "moves in flat space")
+METRIC = Capability("a metric", "follows the metric of states")
+HARMONICS = Capability("harmonics", "minimizes one coordinate after the other by its harmonics")
+COMPONENTS = Capability("components", "measures every component of the gradient by samples of its own")
+STATES = Capability("states", "compares states")
 
 
-def value_of(landscape: Landscape, x: Tensor, rng: Stream, samples: int | None = None) -> Reading:
+def value_of(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
     """The energy by the cheapest way the landscape offers."""
     if isinstance(landscape, Measurable):
         return landscape.measure(x, rng, samples)

@@ -17,7 +17,7 @@ from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Info, Kernel, Settles, map_tensors, take_rows
-from thalweg_core.landscape import FLAT, Landscape
+from thalweg_core.landscape import FLAT, Landscape, Samples
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
@@ -196,7 +196,7 @@ def test_costs_add_up_to_what_was_looked_at(kernel: Kernel, place: Landscape, mo
     evaluate, gradient = type(place).evaluate, getattr(type(place), "gradient", None)
     inside = []  # a landscape may use its own gradient to evaluate
 
-    def evaluate_counted(self: Any, x: Tensor, rng: Stream, samples: int | None = None) -> Any:
+    def evaluate_counted(self: Any, x: Tensor, rng: Stream, samples: Samples | None = None) -> Any:
         looks["evaluations"] += len(x)
         looks["gradients"] += len(x)
         inside.append(1)

@@ -15,7 +15,7 @@ from thalweg_core.adapt import PANEL, WarmUp, needs_warm_up
 from thalweg_core.descent.adam import Adam
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import take_rows
-from thalweg_core.landscape import EXACT_VALUE, FLAT, Evaluation, Landscape
+from thalweg_core.landscape import EXACT_VALUE, FLAT, Evaluation, Landscape, Samples
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
@@ -115,7 +115,7 @@ def test_proposals_that_are_not_numbers_shorten_the_step() -> None:
 class Slope(Normal):
     """U = exp(3 x_0) + exp(-3 x_0) + |x|² / 2: the further out, the steeper, beyond any step that suits the middle."""
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         seen, up, down = super().evaluate(x, rng), torch.exp(3 * x[:, 0]), torch.exp(-3 * x[:, 0])
         grad = seen.grad.clone()
         grad[:, 0] += 3 * (up - down)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation
+from thalweg_core.landscape import Cost, Evaluation, Samples
 from thalweg_core.manifold import Euclidean, Manifold, Spheres
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
@@ -23,7 +23,7 @@ class Normal:
     width: ClassVar[int] = 1
     manifold: ClassVar[Manifold] = Euclidean()
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         grad = self._slope(x)
         return Evaluation.exact(0.5 * row_sum(x * grad), grad)
 
@@ -43,7 +43,7 @@ class NoisyNormal(Normal):
 
     noisy: ClassVar[bool] = True
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         seen = super().evaluate(x, rng)
         value = seen.value + rng.named("value").normal((), x.dtype)
         grad = seen.grad + rng.named("grad").normal_like(x)
@@ -54,7 +54,7 @@ class NoisyNormal(Normal):
 class Cliff(Normal):
     """The same, but the energy is not a number beyond |x_0| = 1."""
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         seen = super().evaluate(x, rng)
         return seen._replace(value=seen.value.masked_fill(x[:, 0].abs() > 1, torch.nan))
 
@@ -67,7 +67,7 @@ class Box:
     width: ClassVar[int] = 1
     manifold: ClassVar[Manifold] = Euclidean()
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         outside = (x.abs() >= 1).any(dim=1)
         return Evaluation.exact(torch.zeros_like(x[:, 0]).masked_fill(outside, torch.inf), torch.zeros_like(x))
 
@@ -80,7 +80,7 @@ class Quartic:
     width: ClassVar[int] = 1
     manifold: ClassVar[Manifold] = Euclidean()
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         square = x * x
         return Evaluation.exact(row_sum(0.25 * square * square + 0.5 * square), square * x + x)
 
@@ -95,7 +95,7 @@ class Spins:
     width: ClassVar[int] = 1
     manifold: ClassVar[Manifold] = Spheres()
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         grad = self.gradient(x)
         own = torch.zeros_like(x)
         own[..., 2] = -self.field

@@ -103,7 +103,7 @@ class VqeLandscape:
         """P."""
         return self.program.parameters
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         shots = self.shots if samples is None else samples
         angles = self._angles(x)
         if shots == 0:
@@ -115,7 +115,7 @@ class VqeLandscape:
         cost = self._cost(x, 1 + 2 * len(self.program.turned), shots, gradients=1)
         return Evaluation(seen.value.to(x), grad.to(x), seen.value_var.to(x), grad_var.to(x), cost)
 
-    def measure(self, x: Tensor, rng: Stream, samples: int | None = None) -> Reading:
+    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
         """The energy alone."""
         shots = self.shots if samples is None else samples
         angles = self._angles(x)

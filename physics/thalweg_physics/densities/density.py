@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Evaluation, Landscape, Reading, value_of
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Evaluation, Landscape, Reading, Samples, value_of
 from thalweg_core.manifold import Euclidean
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.rows import row_max
@@ -32,7 +32,7 @@ class FlatLandscape(ABC):
     def gradient(self, x: Tensor) -> Tensor:
         """∇U, (B, d)."""
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         return Evaluation.exact(self.energy(x), self.gradient(x))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thalweg_core.chunks import in_chunks
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import Evaluation
+from thalweg_core.landscape import Evaluation, Samples
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
@@ -96,7 +96,7 @@ class LogisticLandscape(FlatLandscape):
         self.filled = filled.contiguous()  # (n', d')
         self.across = filled[:, :d].T.contiguous()  # (d, n')
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         return Evaluation.exact(*in_chunks(self._both, x, WIDTH))
 
     def energy(self, x: Tensor) -> Tensor:

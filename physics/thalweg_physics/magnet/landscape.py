@@ -17,7 +17,7 @@ from typing import ClassVar, TypeAlias
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Evaluation
+from thalweg_core.landscape import Evaluation, Samples
 from thalweg_core.manifold import Spheres
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
@@ -80,7 +80,7 @@ class MagnetLandscape:
             easy=None if aligned or not anisotropy.strength else easy.to(device, dtype),
         )
 
-    def evaluate(self, x: Tensor, rng: Stream, samples: int | None = None) -> Evaluation:
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         m = x.movedim(-1, 1).contiguous()
         gradient = self._gradient(m)
         return Evaluation.exact(self._energy(m, gradient), gradient.movedim(1, -1))
