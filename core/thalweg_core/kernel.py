@@ -63,7 +63,7 @@ class Kernel(Protocol):
     State: ClassVar[type]
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> Any:
-        """The state at x (B, *E)."""
+        """The state at x (B, *E). Its seen.cost is all that was spent to make it, looks before the first included."""
         ...
 
     def step(self, landscape: Landscape, state: Any, rng: Stream) -> tuple[Any, Info]:
@@ -87,6 +87,47 @@ class Settles(Protocol):
     def settled(self, landscape: Landscape) -> Kernel:
         """The kernel with these numbers filled in: it walks on this landscape as it would have, to the bit."""
         ...
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """A kernel whose answer is not where it stands, such as one that averages its iterates."""
+
+    def reported(self, state: Any) -> Tensor:
+        """The answer, (B, *E): what is measured at the end, observed and kept."""
+        ...
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """A kernel whose steps get dearer, and that knows by how much."""
+
+    def forecast(self, landscape: Landscape, state: Any) -> Cost:
+        """What the next step will cost at most."""
+        ...
+
+
+@runtime_checkable
+class Finishes(Protocol):
+    """A kernel that may stop by itself, such as one whose line search finds no lower energy."""
+
+    def finished(self, state: Any) -> Tensor:
+        """Which replicas it has stopped, (B,) bool."""
+        ...
+
+
+@runtime_checkable
+class Remarks(Protocol):
+    """A kernel that has something to say about how a walk went: whether noise fooled it."""
+
+    def remarks(self, landscape: Landscape, state: Any) -> list[str]:
+        """A sentence without a full stop for each replica, or "" where there is nothing to say."""
+        ...
+
+
+def reported(kernel: Kernel, state: Any) -> Tensor:
+    """The answer of a walk that ends here, (B, *E)."""
+    return kernel.reported(state) if isinstance(kernel, Reports) else state.x
 
 
 T = TypeVar("T")

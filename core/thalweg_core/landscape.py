@@ -106,6 +106,24 @@ class GradientOnly(Protocol):
 
 
 @runtime_checkable
+class Sampled(Protocol):
+    """A noisy landscape whose looks take as many samples as they are asked to: shots of a circuit, rows of a mini-batch.
+
+    The unit of `samples` is the landscape's own, and what a look costs in shots rises in proportion to it.
+    """
+
+    @property
+    def samples(self) -> int:
+        """What a look takes that is asked for no number."""
+        ...
+
+    @property
+    def fewest(self) -> int:
+        """The least from which a variance can be told."""
+        ...
+
+
+@runtime_checkable
 class Allocates(Protocol):
     """A landscape whose samples fall into strata of different spread, such as groups of words measured together."""
 

@@ -36,6 +36,10 @@ class Manifold(Protocol):
         """The geodesic from x with velocity p after time t (a number, or one per replica): point and velocity there."""
         ...
 
+    def toward(self, x: Tensor, y: Tensor, share: Tensor) -> Tensor:
+        """The point a share (B,) of the way from x to y: x at 0, y at 1. On spheres the chord's point, put back."""
+        ...
+
     def site_norm(self, v: Tensor) -> Tensor:
         """Largest norm of v over the sites (coordinates, spins), (B,)."""
         ...
@@ -66,6 +70,9 @@ class Euclidean:
 
     def flow(self, x: Tensor, p: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
         return x + _times(t, p) * p, p
+
+    def toward(self, x: Tensor, y: Tensor, share: Tensor) -> Tensor:
+        return x + per_row(share, x) * (y - x)
 
     def site_norm(self, v: Tensor) -> Tensor:
         return row_max(v.abs())
@@ -101,6 +108,10 @@ class Spheres:
         y = c * x + s * along
         y = y / _length(y)  # rounding only: keeps |y| = 1 over millions of steps
         return y, speed * (c * along - s * x)
+
+    def toward(self, x: Tensor, y: Tensor, share: Tensor) -> Tensor:
+        chord = x + per_row(share, x) * (y - x)
+        return chord / _length(chord).clamp_min(torch.finfo(x.dtype).tiny)  # halfway to the antipode there is no way to go
 
     def site_norm(self, v: Tensor) -> Tensor:
         return row_max(_dot(v, v)).sqrt()

@@ -31,6 +31,8 @@ class Outcome(IntEnum):
     SECONDS = 8
     LOST = 9
     CANCELLED = 10
+    NOISE = 11
+    METHOD = 12
 
     @property
     def sentence(self) -> str:
@@ -42,16 +44,19 @@ _SENTENCES = {
     Outcome.STEPS: "all steps of the plan were done",
     Outcome.TORQUE: "the largest torque fell under plan.stop.max_torque",
     Outcome.GRADIENT: "the norm of the gradient fell under plan.stop.gradient_norm",
-    Outcome.VALUE: "the energy reached plan.stop.value by more than two standard errors",
-    Outcome.PLATEAU: "no decrease stood out of noise and rounding for plan.stop.plateau steps",
-    Outcome.SHOTS: "the next step would exceed plan.budget.shots",
+    Outcome.VALUE: "the energy reached plan.stop.value by more than its noise explains",
+    Outcome.PLATEAU: "no decrease stood out of rounding for plan.stop.plateau steps",
+    Outcome.SHOTS: "the next step and the measurement at the end would exceed plan.budget.shots",
     Outcome.GRADIENTS: "the next step would exceed plan.budget.gradients",
     Outcome.SECONDS: "plan.budget.seconds of wall clock had passed",
     Outcome.LOST: "the energy stopped being a number; try a smaller step",
     Outcome.CANCELLED: "cancelled on request",
+    Outcome.NOISE: "no decrease stood out of the noise for plan.stop.plateau steps, which does not show that there is none",
+    Outcome.METHOD: "the method stopped by itself",
 }
 
 CONVERGED = frozenset({Outcome.TORQUE, Outcome.GRADIENT, Outcome.VALUE, Outcome.PLATEAU})
+"""Outcomes that a test has shown: exact numbers, or estimates beyond their errors. Noise is none of them."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,12 @@ class Stop:
         max_torque: magnets: largest |m × h| over cells, h = H_eff / Ms.
         gradient_norm: largest norm of the gradient over the sites, in units of U / x. Under noise it must fall below
             by two standard errors.
-        value: energy to reach, in units of U; in a job, in the unit in which the problem reports it. Under noise, by two
-            standard errors.
+        value: energy to reach, in units of U; in a job, in the unit in which the problem reports it. Under noise, by so
+            many standard errors, rising slowly with the number of looks, that a whole walk is fooled in 2.3 % of cases.
         plateau: stop when the mean energy of this many steps is not lower than that of as many steps before by more
             than two of its standard errors; with exact energies that also rise, the scatter about each window's trend is
             the error. A decrease that rounding could make, of 4 ε of the largest |U| above which the replica stayed for
-            two windows, is none.
+            two windows, is none. Under noise this only says that more steps like these bring nothing that could be seen.
     """
 
     max_torque: float | None = None
@@ -88,14 +93,15 @@ class Stop:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a replica may spend on its walk, the first look and a warm-up included; what is left out is not limited.
+    """What a replica may spend in all: pilots, first look, warm-up, walk, and the measurement at the end.
 
-    The measurement at the end comes on top. The next step is forecast to cost as much as the dearest so far, the first
-    look among them, so a budget below two looks ends a walk at step 0.
+    What is left out is not limited. A replica stops where its next step and the measurement at the end would not both fit.
+    The next step is forecast by the method where its steps get dearer, else to cost as much as the dearest so far, the
+    first look among them.
 
     Args:
-        shots: shots of a replica until its walk ends.
-        gradients: gradient evaluations of a replica until its walk ends.
+        shots: shots of a replica, or rows of mini-batches.
+        gradients: gradient evaluations of a replica.
         seconds: wall clock of the whole job; a run stopped by it depends on the machine.
     """
 
@@ -122,7 +128,8 @@ class Judgement(NamedTuple):
     """What the rules remember between steps."""
 
     plateau: Plateau
-    dearest: Cost  # (B,) the most that a step has spent: the forecast of the next
+    dearest: Cost  # (B,) the most that a step has spent: the forecast of the next, where the method has none
+    looks: Tensor  # (B,) int64, how often the rules were asked
 
 
 def begin(stop: Stop, x: Tensor) -> Judgement:
@@ -130,39 +137,67 @@ def begin(stop: Stop, x: Tensor) -> Judgement:
     window = 2 * (stop.plateau or 0)
     empty = torch.full((x.shape[0], window), math.nan, dtype=torch.float64, device=x.device)
     height = torch.zeros(x.shape[0], dtype=torch.float64, device=x.device)
-    return Judgement(Plateau(empty, empty.clone(), height), Cost.none(x))
+    return Judgement(Plateau(empty, empty.clone(), height), Cost.none(x), Cost.none(x).evaluations)
 
 
 def judge(
-    stop: Stop, budget: Budget, landscape: Landscape, state: Walking, memory: Judgement, spent: Cost, step_cost: Cost
+    stop: Stop,
+    budget: Budget,
+    landscape: Landscape,
+    state: Walking,
+    memory: Judgement,
+    spent: Cost,
+    step_cost: Cost,
+    forecast: Cost | None = None,
+    reserve: int = 0,
 ) -> tuple[Tensor, Judgement]:
-    """Outcome of each replica after a step, (B,) int64, and the new memory. Later rules in this list win over earlier."""
+    """Outcome of each replica after a step, (B,) int64, and the new memory. Later rules in this list win over earlier.
+
+    forecast: what the next step will cost; left out, as much as the dearest so far. reserve: shots that are not for steps.
+    """
     seen = state.seen
     outcome = torch.zeros(state.x.shape[0], dtype=torch.int64, device=state.x.device)
     dearest = Cost(*(torch.maximum(most, now) for most, now in zip(memory.dearest, step_cost, strict=True)))
-    for limit, used, forecast, code in (
-        (budget.gradients, spent.gradients, dearest.gradients, Outcome.GRADIENTS),
-        (budget.shots, spent.shots, dearest.shots, Outcome.SHOTS),
+    coming = dearest if forecast is None else forecast
+    for limit, used, code in (
+        (budget.gradients, spent.gradients + coming.gradients, Outcome.GRADIENTS),
+        (budget.shots, spent.shots + coming.shots + reserve, Outcome.SHOTS),
     ):
         if limit is not None:
-            outcome[used + forecast > limit] = code
+            outcome[used > limit] = code
+    looks = memory.looks + 1
     plateau = memory.plateau
     if stop.plateau is not None:
         plateau = _remember(plateau, seen)
-        outcome[_flat(plateau, stop.plateau, torch.finfo(seen.value.dtype).eps)] = Outcome.PLATEAU
+        flat = _flat(plateau, stop.plateau, torch.finfo(seen.value.dtype).eps)
+        exact = (plateau.variances == 0).all(dim=1)
+        outcome[flat & exact], outcome[flat & ~exact] = Outcome.PLATEAU, Outcome.NOISE
     if stop.value is not None:
-        outcome[seen.value + 2 * seen.value_var.sqrt() <= stop.value] = Outcome.VALUE
+        outcome[seen.value + _errors(looks).to(seen.value) * seen.value_var.sqrt() <= stop.value] = Outcome.VALUE
     for bound, code in ((stop.gradient_norm, Outcome.GRADIENT), (stop.max_torque, Outcome.TORQUE)):
         if bound is not None:
             outcome[gradient_norm(landscape.manifold, state, errors=2.0) <= bound] = code
     outcome[_lost(seen)] = Outcome.LOST
-    return outcome, Judgement(plateau, dearest)
+    return outcome, Judgement(plateau, dearest, looks)
 
 
 def gradient_norm(manifold: Manifold, state: Walking, errors: float = 0.0) -> Tensor:
     """Largest norm of the tangent gradient over the sites, plus so many of its standard errors, (B,)."""
     norm = manifold.site_norm(manifold.tangent(state.x, state.seen.grad))
     return norm + errors * manifold.site_norm(state.seen.grad_var.sqrt()) if errors else norm
+
+
+_ALARM = 0.0228
+"""Chance that a whole walk is fooled: that of two standard errors, one-sided, in a single look. Arbitrary."""
+
+
+def _errors(looks: Tensor) -> Tensor:
+    """Standard errors by which the look number k must fall below: 2.7 for the first, 5.9 for the thousandth, (B,) float64.
+
+    Its false alarms, at most exp(-z²/2)/2 = 6 α / (π k)², add up to α over any number of looks.
+    """
+    number = looks.to(torch.float64)
+    return (2 * (2 * torch.log(number) + math.log(math.pi**2 / (12 * _ALARM)))).sqrt()
 
 
 def _lost(seen: Evaluation) -> Tensor:

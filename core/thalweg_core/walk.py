@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core import stopping
-from thalweg_core.kernel import Info, Kernel, put_rows, take_rows
+from thalweg_core.kernel import Finishes, Forecasts, Info, Kernel, put_rows, take_rows
 from thalweg_core.landscape import Cost, Landscape
 from thalweg_core.stopping import Budget, Judgement, Outcome, Stop
 from thalweg_core.streams import Stream
@@ -37,10 +37,17 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """What ends a walk before its last step."""
+    """What ends a walk before its last step.
+
+    Args:
+        stop: rules of the state.
+        budget: what may be spent.
+        reserve: shots of the budget that each replica keeps for the measurement at the end.
+    """
 
     stop: Stop = field(default_factory=Stop)
     budget: Budget = field(default_factory=Budget)
+    reserve: int = 0
 
 
 def begin(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
@@ -48,8 +55,13 @@ def begin(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: R
     rules = rules or Rules()
     state = kernel.init(landscape, x, rng.named("init"))
     spent = state.seen.cost
-    memory = stopping.begin(rules.stop, x)
-    outcome, memory = stopping.judge(rules.stop, rules.budget, landscape, state, memory, spent, spent)
+    return stand(kernel, landscape, state, spent, spent, rules)
+
+
+def stand(kernel: Kernel, landscape: Landscape, state: Any, spent: Cost, newest: Cost, rules: Rules) -> Position:
+    """The position at step 0 of a walk from a state that has cost so much, `newest` of it in the last look."""
+    memory = stopping.begin(rules.stop, state.x)
+    outcome, memory = _judged(kernel, landscape, state, memory, spent, newest, rules)
     return Position(state, spent, outcome, torch.zeros_like(outcome), memory)
 
 
@@ -88,10 +100,21 @@ def _step(
 ) -> tuple[Position, Info]:
     state, info = kernel.step(landscape, here.state, rng)
     spent = here.spent.plus(info.cost)
-    outcome, memory = stopping.judge(rules.stop, rules.budget, landscape, state, here.memory, spent, info.cost)
+    outcome, memory = _judged(kernel, landscape, state, here.memory, spent, info.cost, rules)
     if last:
         outcome = torch.where(outcome == Outcome.WALKING, int(Outcome.STEPS), outcome)
     return Position(state, spent, outcome, torch.full_like(outcome, step), memory), info
+
+
+def _judged(
+    kernel: Kernel, landscape: Landscape, state: Any, memory: Judgement, spent: Cost, cost: Cost, rules: Rules
+) -> tuple[Tensor, Judgement]:
+    """What the rules say, and the method where it has its own mind."""
+    forecast = kernel.forecast(landscape, state) if isinstance(kernel, Forecasts) else None
+    outcome, memory = stopping.judge(rules.stop, rules.budget, landscape, state, memory, spent, cost, forecast, rules.reserve)
+    if isinstance(kernel, Finishes):
+        outcome = torch.where((outcome == Outcome.WALKING) & kernel.finished(state), int(Outcome.METHOD), outcome)
+    return outcome, memory
 
 
 def _spread(info: Info, position: Position, walking: Tensor) -> Info:

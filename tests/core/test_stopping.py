@@ -51,7 +51,8 @@ def stops(course: Tensor, window: int, variance: float = 0.0) -> Tensor:
         state = looked(value, variance)
         nothing = Cost.none(state.x)
         outcome, memory = stopping.judge(stop, Budget(), FLAT, state, memory, nothing, nothing)
-        fired = torch.where((fired == 0) & (outcome == Outcome.PLATEAU), number, fired)
+        flat = outcome == (Outcome.NOISE if variance else Outcome.PLATEAU)
+        fired = torch.where((fired == 0) & flat, number, fired)
     return fired
 
 
@@ -59,12 +60,12 @@ def flat_now(course: Tensor, variance: float = 0.0) -> tuple[float, float]:
     """Part of the courses (B, 2 · window) on which the rule fires at their last look, and its standard error."""
     stop = Stop(plateau=course.shape[1] // 2)
     before = torch.cat([course[:, :1], course[:, :-1]], dim=1)  # the first is pushed out by the last look
-    plateau = stopping.begin(stop, course).plateau._replace(values=before, variances=torch.full_like(before, variance))
-    memory = Judgement(plateau, Cost.none(course))
+    memory = stopping.begin(stop, course)
+    memory = memory._replace(plateau=memory.plateau._replace(values=before, variances=torch.full_like(before, variance)))
     outcome, _ = stopping.judge(
         stop, Budget(), FLAT, looked(course[:, -1], variance), memory, Cost.none(course), Cost.none(course)
     )
-    part = float((outcome == Outcome.PLATEAU).double().mean())
+    part = float((outcome == (Outcome.NOISE if variance else Outcome.PLATEAU)).double().mean())
     return part, math.sqrt(max(part * (1 - part), 1 / len(course)) / len(course))
 
 
@@ -158,10 +159,34 @@ def test_a_replica_is_judged_alike_to_the_bit_whoever_is_judged_beside_it() -> N
     assert torch.equal(stops(course, 7)[:3], stops(course[:3], 7))
 
 
-def test_an_energy_is_reached_by_two_standard_errors() -> None:
+def test_an_energy_is_reached_once_it_stands_out_of_its_noise() -> None:
     values = torch.tensor([-1.0, -1.3, -0.9], dtype=torch.float64)
     assert judge(Stop(value=-1.0), Budget(), looked(values)) == [Outcome.VALUE, Outcome.VALUE, 0]
     assert judge(Stop(value=-1.0), Budget(), looked(values, variance=0.01)) == [0, Outcome.VALUE, 0]
+
+
+def test_noise_alone_reaches_an_energy_in_fewer_walks_than_two_standard_errors_would_in_one_look() -> None:
+    walks, looks = 4000, 500
+    noise, stop = Stream.of(6, walks).normal((looks,)), Stop(value=0.0)
+    memory, fooled = stopping.begin(stop, noise[:, :1]), torch.zeros(walks, dtype=torch.bool)
+    for value in noise.unbind(dim=1):  # the truth stands exactly at the energy asked for
+        nothing = Cost.none(value[:, None])
+        outcome, memory = stopping.judge(stop, Budget(), FLAT, looked(value, variance=1.0), memory, nothing, nothing)
+        fooled |= outcome == Outcome.VALUE
+    alarm = stats.norm.sf(2.0)
+    assert int(fooled.sum()) < walks * alarm + 4 * math.sqrt(walks * alarm)
+    assert int((noise.amin(dim=1) < -2).sum()) > 0.99 * walks  # what a test of two errors in each look would have said
+
+
+def test_noise_is_never_called_convergence() -> None:
+    assert Outcome.NOISE not in CONVERGED and Outcome.METHOD not in CONVERGED
+    noisy = Stream.of(7, 50).normal((40,))
+    memory = stopping.begin(Stop(plateau=8), noisy[:, :1])
+    for value in noisy.unbind(dim=1):
+        nothing = Cost.none(value[:, None])
+        outcome, memory = stopping.judge(Stop(plateau=8), Budget(), FLAT, looked(value, variance=1.0), memory, nothing, nothing)
+        assert not CONVERGED.intersection(outcome.tolist())
+    assert Outcome.NOISE in outcome.tolist()
 
 
 def test_the_gradient_is_small_when_its_noise_allows_to_say_so() -> None:
@@ -190,6 +215,18 @@ def test_a_budget_stops_before_it_is_exceeded() -> None:
         outcome, memory = stopping.judge(stop, budget, FLAT, state, memory, spent, cost)
     assert (int(spent.gradients), outcome.tolist()) == (14, [Outcome.GRADIENTS])
     assert judge(stop, Budget(shots=99), state, Cost.of(x, shots=100)) == [Outcome.SHOTS]
+
+
+def test_a_budget_keeps_what_the_end_takes_and_believes_a_forecast() -> None:
+    x = torch.zeros(1, 2, dtype=torch.float64)
+    stop, memory, spent = Stop(), stopping.begin(Stop(), x), Cost.of(x, shots=600)
+    state, last, coming = looked(torch.zeros(1, dtype=torch.float64)), Cost.of(x, shots=100), Cost.of(x, shots=150)
+
+    def outcome(forecast: Cost | None, reserve: int) -> int:
+        return int(stopping.judge(stop, Budget(shots=1000), FLAT, state, memory, spent, last, forecast, reserve)[0])
+
+    assert [outcome(None, 300), outcome(None, 301)] == [0, Outcome.SHOTS]
+    assert [outcome(coming, 250), outcome(coming, 251)] == [0, Outcome.SHOTS]
 
 
 def test_what_overflowed_is_lost_and_what_is_unknown_is_not() -> None:

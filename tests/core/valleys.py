@@ -51,6 +51,28 @@ class NoisyNormal(Normal):
         return Evaluation(value, grad, torch.ones_like(value), torch.ones_like(grad), cost)
 
 
+class Sampling(Normal):
+    """The same, seen through samples: the noise of n of them has the variance `spread`²/n in every coordinate and the energy.
+
+    A look charges three shots for each sample, in three circuits: one for the energy, two for the gradient.
+    """
+
+    noisy: ClassVar[bool] = True
+    samples: ClassVar[int] = 100
+    fewest: ClassVar[int] = 2
+    spread: ClassVar[float] = 1.0
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
+        seen = super().evaluate(x, rng)
+        asked = self.samples if samples is None else samples
+        number = asked.clone() if isinstance(asked, Tensor) else torch.full((len(x),), asked)
+        variance = (self.spread**2 / number.to(torch.float64)).to(x.dtype)
+        value = seen.value + variance.sqrt() * rng.named("value").normal((), x.dtype)
+        grad = seen.grad + variance.sqrt()[:, None] * rng.named("grad").normal_like(x)
+        one = Cost.of(x, evaluations=1, gradients=1, circuits=3)
+        return Evaluation(value, grad, variance, variance[:, None].expand_as(x).clone(), one._replace(shots=3 * number))
+
+
 class Cliff(Normal):
     """The same, but the energy is not a number beyond |x_0| = 1."""
 

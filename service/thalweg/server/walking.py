@@ -18,7 +18,7 @@ from thalweg.server.keeper import Keeper, Saved
 from thalweg.server.progress import WALK, WARM_UP, progress
 from thalweg.server.pulse import Pulse
 from thalweg.server.recorder import Draws, Here, Trace
-from thalweg_core import stopping, streaming
+from thalweg_core import streaming
 from thalweg_core.adapt import PANEL, WarmUp, needs_warm_up
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Kernel, Settles, take_rows
@@ -27,7 +27,7 @@ from thalweg_core.problem import Traits
 from thalweg_core.stopping import Outcome
 from thalweg_core.streaming import Running
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Position, Rules, begin, walk
+from thalweg_core.walk import Rules, begin, stand, walk
 
 
 class Walked(NamedTuple):
@@ -108,21 +108,18 @@ class Walker:
         if self._rows > len(replicas):
             self.extra = take_rows(position.spent, torch.arange(len(replicas), self._rows, device=self._device))
             state, position = take_rows(state, replicas), position._replace(spent=take_rows(position.spent, replicas))
-        return kernel, self._stand(state, position.spent, position.outcome[: len(replicas)])
+        return kernel, self._stand(kernel, state, position.spent, position.outcome[: len(replicas)])
 
     def _begun(self, kernel: Kernel, x: Tensor, phase: str, rules: Rules) -> Here:
         with under(f"method.{self.blueprint.method_name}"):
             position = begin(kernel, self.landscape, x, self._stream(len(x)).named(phase), rules)
         return Here(0, position, torch.full_like(position.state.seen.value, torch.nan))
 
-    def _stand(self, state: object, spent: Cost, outcome: Tensor) -> Here:
+    def _stand(self, kernel: Kernel, state: object, spent: Cost, outcome: Tensor) -> Here:
         """Step 0 of the walk, where the warm-up left it; a replica that the warm-up lost stays lost."""
-        rules = self._rules()
-        memory = stopping.begin(rules.stop, state.x)  # type: ignore[attr-defined]
-        judged, memory = stopping.judge(rules.stop, rules.budget, self.landscape, state, memory, spent, Cost.none(state.x))  # type: ignore[attr-defined, arg-type]
-        outcome = torch.where(outcome == Outcome.LOST, outcome, judged)
-        position = Position(state, spent, outcome, torch.zeros_like(outcome), memory)
-        return Here(0, position, torch.full_like(state.seen.value, torch.nan))  # type: ignore[attr-defined]
+        position = stand(kernel, self.landscape, state, spent, Cost.none(spent.shots), self._rules())
+        outcome = torch.where(outcome == Outcome.LOST, outcome, position.outcome)
+        return Here(0, position._replace(outcome=outcome), torch.full_like(position.state.seen.value, torch.nan))
 
     def _through(self, phase: str, kernel: Kernel, here: Here) -> Here:
         """Every step that is left of a phase, unless somebody or the clock stops it."""

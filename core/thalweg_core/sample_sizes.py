@@ -1,0 +1,110 @@
+"""How many samples a look takes: a first number from a pilot, then growing with what was spent; each replica its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from thalweg_core.landscape import Cost, Evaluation, Landscape, Sampled
+from thalweg_core.natural_units import natural_units
+from thalweg_core.ranges import at_least, not_negative, positive
+from thalweg_core.rows import row_sum
+from thalweg_core.streams import Stream
+
+
+class SampleSize(NamedTuple):
+    """The samples of the next look, and what they grow with."""
+
+    number: Tensor  # (B,) float64, before it is rounded down
+    first: Tensor  # (B,) float64: that of the first look
+    price: Tensor  # (B,) float64: shots that a look costs for each sample
+    spent: Tensor  # (B,) int64: shots so far
+
+    @property
+    def asked(self) -> Tensor:
+        """Samples of the next look, (B,) int64."""
+        return self.number.floor().to(torch.int64)
+
+
+@dataclass(frozen=True)
+class SampleRule:
+    """Few samples while the slope is steep, more as it drowns, never so many that one look outweighs all before.
+
+    A pilot gradient of n samples, its variance v, sets the first number, so that the noise is `noise` times the signal:
+
+        n₀ = n clip(Σ u²v / (ρ max(Σ u²(g² - v), Σ u²v / 20)), 1/2, 100),   u: the natural unit of each coordinate
+
+    After each step a look takes a 1/τ part of all that was spent, but at most a tenth more than the one before:
+
+        n <- max(n, min(spent / (τ price), 1.1 n))
+
+    Both vanish where a landscape is exact or takes no number of samples.
+
+    Args:
+        first: samples of the pilot gradient; of the first look where there is no pilot.
+        pilot: whether there is one.
+        noise: ρ, variance over squared length of the gradient that the first look aims at.
+        growth: τ, looks for which all that was spent would pay; 0: the number never grows.
+
+    Bounds of 1/2 and 100, the floor of a twentieth and the tenth are arbitrary.
+    """
+
+    first: int = 8
+    pilot: bool = True
+    noise: float = 4.0
+    growth: float = 200.0
+
+    def __post_init__(self) -> None:
+        at_least("first", self.first, 2)
+        positive("noise", self.noise)
+        not_negative("growth", self.growth)
+
+    def begin(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, SampleSize | None]:
+        """The first look at x, whose cost includes the pilot's, and the samples of the next; None where there are none."""
+        if not landscape.noisy or not isinstance(landscape, Sampled):
+            return landscape.evaluate(x, rng), None
+        number = torch.full((len(x),), float(max(self.first, landscape.fewest)), dtype=torch.float64, device=x.device)
+        before = Cost.none(x)
+        if self.pilot:
+            pilot = landscape.evaluate(x, rng.named("pilot"), number.to(torch.int64))
+            number = (number * self._factor(landscape, x, pilot)).clamp_min(float(landscape.fewest))
+            before = pilot.cost
+        asked = number.floor()
+        seen = landscape.evaluate(x, rng, asked.to(torch.int64))
+        price = seen.cost.shots.to(torch.float64) / asked
+        seen = seen._replace(cost=before.plus(seen.cost))
+        return seen, SampleSize(number, number.clone(), price, seen.cost.shots.clone())
+
+    def grown(self, size: SampleSize | None, cost: Cost, wanted: Tensor | None = None) -> SampleSize | None:
+        """After a step that cost so much; only in the rows where more samples are wanted, (B,) bool, by default all."""
+        if size is None:
+            return None
+        spent = size.spent + cost.shots
+        if not self.growth:
+            return size._replace(spent=spent)
+        share = spent.to(torch.float64) / (self.growth * size.price).clamp_min(torch.finfo(torch.float64).tiny)
+        number = torch.maximum(size.number, torch.minimum(share, 1.1 * size.number))
+        return size._replace(number=number if wanted is None else torch.where(wanted, number, size.number), spent=spent)
+
+    def _factor(self, landscape: Landscape, x: Tensor, pilot: Evaluation) -> Tensor:
+        """n₀ / n, (B,) float64."""
+        unit = natural_units(landscape, x)
+        noise = row_sum(pilot.grad_var * unit * unit).to(torch.float64)
+        signal = row_sum((landscape.manifold.tangent(x, pilot.grad) * unit).square()).to(torch.float64) - noise
+        factor = noise / (self.noise * torch.maximum(signal, 0.05 * noise))
+        return torch.where(noise > 0, factor, 0.0).clamp(0.5, 100.0)
+
+
+def dearer(seen: Evaluation, size: SampleSize | None) -> Cost:
+    """What the next look will cost, after one that showed this: a kernel's forecast, where a step is one look."""
+    if size is None:
+        return seen.cost
+    return seen.cost._replace(shots=(size.price * size.number.floor()).ceil().to(torch.int64))
+
+
+def look(landscape: Landscape, x: Tensor, rng: Stream, size: SampleSize | None) -> Evaluation:
+    """A look with its number of samples."""
+    return landscape.evaluate(x, rng, None if size is None else size.asked)
