@@ -26,7 +26,7 @@ CPU, FLOAT64 = torch.device("cpu"), torch.float64
 
 def h2(steps: int = 60) -> None:
     """The ground state of H2 from 1000 shots a circuit, four times over."""
-    problem = Vqe(Molecule("H 0 0 0; H 0 0 0.735"), EfficientSu2(reps=3), Estimator(1000, "aer"), HartreeFock(0.1))
+    problem = Vqe(Molecule("H 0 0 0; H 0 0 0.735"), EfficientSu2(reps=3), Estimator(1000, "statevector"), HartreeFock(0.1))
     landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(seed=7, replicas=4), Adam(learning_rate=0.1)
     position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"))
     for frame in walk(kernel, landscape, position, rng.named("walk"), range(1, steps + 1)):

@@ -29,7 +29,7 @@ def test_the_h2_example_says_what_its_file_says():
     assert h2.name == "H2 ground state, 1000 shots"
     assert h2.problem.vqe.hamiltonian.molecule.atoms == "H 0 0 0; H 0 0 0.735"
     assert h2.problem.vqe.ansatz.efficient_su2.reps == 3
-    assert (h2.problem.vqe.estimator.shots, h2.problem.vqe.estimator.engine) == (1000, "aer")
+    assert (h2.problem.vqe.estimator.shots, h2.problem.vqe.estimator.engine) == (1000, "statevector")
     assert h2.problem.vqe.start.hartree_fock == 0.1
     assert (h2.plan.steps, h2.plan.replicas, h2.plan.seed) == (60, 4, 7)
 
