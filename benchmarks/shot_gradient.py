@@ -30,12 +30,15 @@ from benchmarks.peers import qulacs_sampling
 from thalweg_core.streams import Stream
 from thalweg_vqe.aer import AerSampler
 from thalweg_vqe.engines import engines
+from thalweg_vqe.grouping import qubit_wise
 from thalweg_vqe.jordan_wigner import electrons
-from thalweg_vqe.landscape import VqeLandscape
-from thalweg_vqe.parameter_shift import ParameterShift
+from thalweg_vqe.landscape import Reference, VqeLandscape
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.problem import EfficientSu2, Estimator, Molecule, Vqe
+from thalweg_vqe.program import Program
+from thalweg_vqe.sampler import Sampler
 from thalweg_vqe.shots import StatevectorSampler
+from thalweg_vqe.statevector import Statevector
 
 NAME = "shot_gradient"
 SHOTS = 1000
@@ -77,17 +80,24 @@ def _engines(effort: Effort, shots: int) -> Iterator[Row]:
         observable = active_space(atoms, orbitals)
         program = EfficientSu2(2).program(observable.qubits)
         angles = torch.from_numpy(np.random.default_rng(1).uniform(-np.pi, np.pi, (1, program.parameters)))
-        ours, rng = engines(program, observable, Estimator(shots=shots))[1], Stream.of(7, 1)
-        look = partial(ours.gradients, angles, shots, rng)
-        case = f"{name}, {program.parameters} angles, {ours.groups} groups, engine alone"
-        twin = StatevectorSampler(program, observable)
-        yield from race(NAME, case, "our torch twin", look, partial(twin.gradients, angles, shots, rng), effort.repeats)
-        aer = ParameterShift(AerSampler.of(program, observable, "cpu"))
+        estimator, rng = Estimator(shots=shots), Stream.of(7, 1)
+        look = partial(_landscape(program, observable, engines(program, observable, estimator)[1], shots).evaluate, angles, rng)
+        case = f"{name}, {program.parameters} angles, {len(qubit_wise(observable))} groups, engine alone"
+        twin = _landscape(program, observable, StatevectorSampler(program, observable), shots).evaluate
+        yield from race(NAME, case, "our torch twin", look, partial(twin, angles, rng), effort.repeats)
+        aer = _landscape(program, observable, AerSampler.of(program, observable, "cpu"), shots).evaluate
         repeats = effort.repeats if observable.qubits < 10 else 1  # the largest takes Aer most of a minute
-        yield from race(NAME, case, "Aer counts, batched binds", look, partial(aer.gradients, angles, shots, rng), repeats)
+        yield from race(NAME, case, "Aer counts, batched binds", look, partial(aer, angles, rng), repeats)
         if find_spec("qulacs"):
             theirs = qulacs_sampling(program, observable, shots)
             yield from race(NAME, case, "Qulacs sampling", look, partial(theirs, angles[0].numpy(), 1), repeats)
+
+
+def _landscape(program: Program, observable: Observable, sampler: Sampler, shots: int) -> VqeLandscape:
+    """What a method sees of an engine."""
+    nothing = Reference(math.nan, None, None)
+    cpu = torch.device("cpu")
+    return VqeLandscape(program, observable, Statevector(program, observable), sampler, shots, nothing, cpu, torch.float64)
 
 
 def active_space(atoms: str, orbitals: int) -> Observable:

@@ -16,6 +16,7 @@ from thalweg_vqe import engines
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.pauli import Observable, Word
 from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
+from thalweg_vqe.sampler import shifted_angles
 from thalweg_vqe.shots import StatevectorSampler
 from thalweg_vqe.statevector import Statevector
 
@@ -102,21 +103,38 @@ def test_no_bit_depends_on_what_is_computed_beside_it():
         assert all(torch.equal(a, b[:1]) for a, b in zip(alone, beside, strict=True))
 
 
+@pytest.mark.parametrize("way", ["points", "shifted"])
 @pytest.mark.parametrize("name", ["random 3", "random 6", "su2 5"])
-def test_means_and_variances_by_shots_are_those_of_the_readable_engine(name):
-    program, repeats, shots = PROGRAMS[name], 300, 500
+def test_means_and_variances_by_shots_are_those_of_the_readable_engine(name, way):
+    """At shifted points, the first of them in the middle, and in torch with so many shots that their noise is small."""
+    program, repeats, shots, many = PROGRAMS[name], 300, 500, 10**6
     observable, angles = random_observable(program.qubits), turns(program, 1).expand(repeats, -1)
-    value, slopes = Statevector(program, observable).gradients(angles[:1])
-    seen = CompiledSampler.of(program, observable).gradients(angles, shots, Stream.of(1, repeats))
-    theirs = StatevectorSampler(program, observable).gradients(angles[:1], 10**6, Stream.of(1, 1))
-    for values, reported, truth, variance in (
-        (seen.value[:, None], seen.value_var[:, None], value[:, None], theirs.value_var[:, None]),
-        (seen.slopes, seen.slopes_var, slopes, theirs.slopes_var),
-    ):
-        wanted = variance[0] * 10**6 / shots + 1e-18
-        assert ((values.mean(dim=0) - truth[0]).abs() < 4.8 * (wanted / repeats).sqrt() + ROUNDING).all()  # the largest of many
-        error = reported.std(dim=0) / math.sqrt(repeats)
-        assert ((reported.mean(dim=0) - wanted).abs() < 4.8 * error + 0.01 * wanted).all()  # theirs is known to a percent
+    ours, theirs = CompiledSampler.of(program, observable), StatevectorSampler(program, observable)
+    points, groups = 1 + 2 * angles.shape[1], ours.groups
+    asked = torch.full((repeats, points, groups), shots)
+    wanted = theirs.points(shifted_angles(angles[:1]), torch.full((1, points, groups), many), Stream.of(1, 1))
+    if way == "points":
+        seen = ours.points(shifted_angles(angles), asked, Stream.of(1, repeats))
+    else:
+        seen = ours.shifted(angles, asked, Stream.of(1, repeats))
+    variance = wanted.variance[0] * many / shots + 1e-18
+    error = (variance / repeats + wanted.variance[0]).sqrt()
+    assert ((seen.mean.mean(dim=0) - wanted.mean[0]).abs() < 5.2 * error + ROUNDING).all()  # the largest of many
+    error = seen.variance.std(dim=0) / math.sqrt(repeats)
+    assert ((seen.variance.mean(dim=0) - variance).abs() < 5.2 * error + 0.01 * variance).all()  # theirs is known to a percent
+
+
+def test_points_leave_the_first_where_they_differ_from_it():
+    """All angles their own, one changed at either end, none changed: against states computed one by one, by many shots."""
+    program, shots = PROGRAMS["random 6"], 10**6
+    observable, base = random_observable(6), turns(program, 1)[0]
+    last = torch.eye(len(base), dtype=torch.float64)[-1]
+    first = torch.eye(len(base), dtype=torch.float64)[0]
+    points = torch.stack([base, base + last, turns(program, 1, seed=5)[0], base, base + first, *(turns(program, 30, seed=6))])
+    sampler = CompiledSampler.of(program, observable)
+    seen = sampler.points(points[None], torch.full((1, len(points), sampler.groups), shots), Stream.of(3, 1))
+    truth = Statevector(program, observable).energies(points) - observable.constant
+    assert ((seen.mean[0].sum(dim=1) - truth).abs() < 4.7 * seen.variance[0].sum(dim=1).sqrt()).all()
 
 
 @pytest.mark.parametrize(("n", "p"), [(5, 0.3), (1000, 0.004), (1000, 0.011), (1000, 0.35), (1000, 0.93), (200_000, 0.5)])

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -27,8 +26,9 @@ PAIR = Program(2, 1, (ry(0, 0), Cx(0, 1)))
 
 def seen(program, observable, theta, noise, mitigated=False):
     sampler = AerSampler.of(program, observable, "cpu", noise, mitigated)
-    mean, variance = sampler.energies(np.array([[theta]]), SHOTS, seed=5)
-    return mean[0], math.sqrt(variance[0]), sampler
+    asked = torch.full((1, 1, sampler.groups), SHOTS)
+    looks = sampler.points(torch.full((1, 1, 1), theta, dtype=torch.float64), asked, Stream.of(5, 1))
+    return looks.mean.sum().item(), math.sqrt(looks.variance.sum()), sampler
 
 
 @pytest.mark.parametrize("theta", [0.4, 2.1])

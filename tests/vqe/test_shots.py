@@ -15,12 +15,12 @@ from thalweg_vqe.aer import AerSampler
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.circuits import circuit
 from thalweg_vqe.grouping import Group, qubit_wise
-from thalweg_vqe.parameter_shift import ParameterShift
 from thalweg_vqe.patterns import Pattern
 from thalweg_vqe.pauli import Observable, Word, commute, times
 from thalweg_vqe.program import Program, Rotation, ry
+from thalweg_vqe.sampler import shifted_angles
 from thalweg_vqe.shots import StatevectorSampler
-from thalweg_vqe.statevector import Statevector, tangents
+from thalweg_vqe.statevector import tangents
 
 QUBITS = 4
 PROGRAM = EfficientSu2(1).program(QUBITS)
@@ -56,7 +56,7 @@ def groups():
 
 def probabilities(group, rows):
     pattern = Pattern.of(group)
-    return pattern, pattern.probabilities(rows, torch.from_numpy(pattern.order(2**QUBITS))).numpy()
+    return pattern, pattern.shifted_probabilities(rows, torch.from_numpy(pattern.order(2**QUBITS))).numpy()
 
 
 def shifted_states():
@@ -120,77 +120,140 @@ def compiled(program, observable):
 SAMPLERS = {
     "torch": StatevectorSampler,
     "compiled": compiled,
-    "aer": lambda program, observable: ParameterShift(AerSampler.of(program, observable, "cpu")),
+    "aer": lambda program, observable: AerSampler.of(program, observable, "cpu"),
 }
 OURS = ["torch", "compiled"]
 
 
-def exact_variance(observable, state):
-    """Of a mean over single shots, group by group with the covariances inside."""
-    total = 0.0
-    for group in qubit_wise(observable):
-        combination = SparsePauliOp([w.letters(QUBITS) for w in group.words], group.coefficients)
-        square = (combination @ combination).simplify()
-        total += (state.expectation_value(square) - state.expectation_value(combination) ** 2).real
-    return total
+def all_points(sampler, angles, shots, rng):
+    """The shifted points, measured as any points are."""
+    return sampler.points(shifted_angles(angles), shots, rng)
 
 
-@pytest.mark.parametrize("engine", SAMPLERS)
-def test_all_engines_have_the_exact_means_and_variances(engine):
-    """Means over repeats by z, spreads and reported variances against Σ_g Var(H_g)/shots; 4 standard errors each."""
-    observable, shots, repeats = random_observable(terms=12), 200, 60 if engine == "aer" else 400
-    states, turned = shifted_states(), len(PROGRAM.turned)
-    variance = np.array([exact_variance(observable, state) for state in states]) / shots
-    mean = Statevector(PROGRAM, observable).gradients(ANGLES[:1])
+def all_turns(sampler, angles, shots, rng):
+    return sampler.shifted(angles, shots, rng)
+
+
+WAYS = {"points": all_points, "shifted": all_turns}
+
+
+def look(way, engine, observable, angles, shots, rng):
+    """(B, 1 + 2R, G) means and variances; shots: one number, or one for each of these."""
     sampler = SAMPLERS[engine](PROGRAM, observable)
-    seen = sampler.gradients(ANGLES[:1].expand(repeats, -1), shots, Stream.of(5, repeats))
-    up, down = variance[1 : 1 + turned], variance[1 + turned :]
-    low, high = chi2.ppf([CERTAIN / 60, 1 - CERTAIN / 60], repeats - 1) / (repeats - 1)
-    for values, reported, truth, wanted in (
-        (seen.value[:, None], seen.value_var[:, None], mean[0][:, None], variance[:1]),
-        (seen.slopes, seen.slopes_var, mean[1], (up + down) / 4),
-    ):
-        z = (values.mean(dim=0) - truth[0]).numpy() / np.sqrt(wanted / repeats)
-        assert (np.abs(z) < 4.7).all()  # 17 of them: each at 4 standard deviations for the largest
-        spread = values.var(dim=0).numpy() / wanted
-        assert (low < spread).all() and (spread < high).all()
-        error = reported.std(dim=0).numpy() / math.sqrt(repeats)
-        assert (np.abs(reported.mean(dim=0).numpy() - wanted) < 4.7 * error).all()
+    if isinstance(shots, int):
+        shots = torch.full((len(angles), 1 + 2 * angles.shape[1], sampler.groups), shots)
+    return WAYS[way](sampler, angles, shots, rng)
 
 
+def moments(observable):
+    """Exact means and variances of single shots of every group at every shifted point, (1 + 2R, G) each."""
+    means, variances = [], []
+    for state in shifted_states():
+        for group in qubit_wise(observable):
+            combination = SparsePauliOp([w.letters(QUBITS) for w in group.words], group.coefficients)
+            square = (combination @ combination).simplify()
+            means.append(state.expectation_value(combination).real)
+            variances.append(state.expectation_value(square).real - means[-1] ** 2)
+    shape = (1 + 2 * len(PROGRAM.turned), -1)
+    return np.reshape(means, shape), np.reshape(variances, shape)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("engine", SAMPLERS)
+def test_all_engines_have_the_exact_means_and_variances_of_every_group(engine, way):
+    """Means over repeats by z, spreads and reported variances against Var(H_g)/shots; 5 standard errors for the largest."""
+    observable, shots, repeats = random_observable(terms=8), 200, 60 if engine == "aer" else 400
+    truth, variance = moments(observable)
+    variance = variance / shots
+    seen = look(way, engine, observable, ANGLES[:1].expand(repeats, -1), shots, Stream.of(5, repeats))
+    mean, reported = (part.numpy() for part in seen)
+    assert (np.abs(mean.mean(axis=0) - truth) < 5 * np.sqrt(variance / repeats) + 1e-12).all()
+    low, high = chi2.ppf([3e-7, 1 - 3e-7], repeats - 1) / (repeats - 1)
+    certain = variance < 1e-12
+    spread = mean.var(axis=0, ddof=1)[~certain] / variance[~certain]
+    assert (low < spread).all() and (spread < high).all()
+    error = reported.std(axis=0) / math.sqrt(repeats)
+    assert (np.abs(reported.mean(axis=0) - variance) < 5 * error + 1e-12).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("engine", SAMPLERS)
+def test_every_replica_point_and_group_takes_the_shots_asked_for(engine, way):
+    """⟨Z⟩ of n shots is a whole number of 2/n; none is measured where none is asked for; one has no known variance."""
+    observable = Observable.of(QUBITS, {Word.parse("IIIZ"): 1.0, Word.parse("IIIX"): 1.0})
+    some = np.random.default_rng(3).choice([0, 1, 7, 11, 13], size=(3, 1 + 2 * len(PROGRAM.turned), 2))
+    some[0, 1:] = 0  # one replica measures its energy alone, one nothing
+    some[1] = 0
+    mean, variance = (part.numpy() for part in look(way, engine, observable, ANGLES, torch.from_numpy(some), Stream.of(1, 3)))
+    assert np.isnan(mean[some == 0]).all() and np.isinf(variance[some < 2]).all()
+    ones = (1 + mean) * some / 2
+    asked = some > 0
+    np.testing.assert_allclose(ones[asked], np.round(ones[asked]), atol=1e-12)
+    many = some > 1  # of n shots on ±1: variance (1 - mean²)/(n - 1)
+    np.testing.assert_allclose(variance[many], (1 - mean[many] ** 2) / (some[many] - 1), atol=1e-12)
+    assert any((np.round(ones[some == n]) % n > 0).any() for n in (7, 11, 13))  # the case can tell
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("engine", OURS)
-def test_a_replica_sees_the_same_bits_whoever_runs_beside_it(engine):
-    sampler, angles = SAMPLERS[engine](PROGRAM, random_observable()), turns(32, len(PROGRAM.turned))
-    alone = sampler.gradients(angles[:1], 100, Stream.of(9, 1).at(3))
-    for count in (4, 32):
-        beside = sampler.gradients(angles[:count], 100, Stream.of(9, count).at(3))
+def test_a_point_shows_the_same_whatever_else_is_measured(engine, way):
+    """On compiled kernels every point and group draws from numbers of its own; in torch every replica does."""
+    observable = random_observable(terms=8)
+    groups = len(qubit_wise(observable))
+    asked = torch.full((3, 1 + 2 * len(PROGRAM.turned), groups), 30)
+    everything = look(way, engine, observable, ANGLES, asked, Stream.of(1, 3))
+    less = asked.clone()
+    less[1:] = 0
+    if engine == "compiled":
+        less[0, 2:9] = 0
+        less[0, 12:, 1:] = 0
+    part = look(way, engine, observable, ANGLES, less, Stream.of(1, 3))
+    seen = less > 0
+    assert torch.equal(part.mean[seen], everything.mean[seen])
+    assert torch.equal(part.variance[seen], everything.variance[seen])
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("engine", SAMPLERS)
+def test_a_replica_sees_the_same_bits_whoever_runs_beside_it(engine, way):
+    observable, angles = random_observable(terms=8), turns(8, len(PROGRAM.turned))
+    alone = look(way, engine, observable, angles[:1], 100, Stream.of(9, 1).at(3))
+    for count in (2, 8):
+        beside = look(way, engine, observable, angles[:count], 100, Stream.of(9, count).at(3))
         assert all(torch.equal(a, b[:1]) for a, b in zip(alone, beside, strict=True))
     some = torch.tensor([4, 1])
-    few = sampler.gradients(angles[some], 100, Stream.of(9, 32).at(3).take(some))
-    assert torch.equal(few.slopes, beside.slopes[some])
-    other = sampler.gradients(angles[:1], 100, Stream.of(9, 1).at(4))
-    assert not torch.equal(other.slopes, alone.slopes)
+    few = look(way, engine, observable, angles[some], 100, Stream.of(9, 8).at(3).take(some))
+    assert torch.equal(few.mean, beside.mean[some])
+    other = look(way, engine, observable, angles[:1], 100, Stream.of(9, 1).at(4))
+    assert not torch.equal(other.mean, alone.mean)
 
 
-def test_tangents_cut_to_fit_memory_are_measured_each_once(monkeypatch):
+@pytest.mark.parametrize("way", WAYS)
+def test_states_cut_to_fit_memory_are_measured_each_once(monkeypatch, way):
     observable, repeats = random_observable(terms=8), 300
+    truth, _ = moments(observable)
     monkeypatch.setattr(module, "AT_MOST", 6 * 2**QUBITS)
-    seen = StatevectorSampler(PROGRAM, observable).gradients(ANGLES[:1].expand(repeats, -1), 100, Stream.of(2, repeats))
-    value, slopes = Statevector(PROGRAM, observable).gradients(ANGLES[:1])
-    for values, variances, truth in ((seen.value, seen.value_var, value[0]), (seen.slopes, seen.slopes_var, slopes[0])):
-        assert ((values.mean(dim=0) - truth).abs() < 4.7 * (variances.mean(dim=0) / repeats).sqrt()).all()
+    mean, variance = look(way, "torch", observable, ANGLES[:1].expand(repeats, -1), 100, Stream.of(2, repeats))
+    assert ((mean.mean(dim=0) - torch.from_numpy(truth)).abs() < 5 * (variance.mean(dim=0) / repeats).sqrt() + 1e-12).all()
+
+
+def energy(engine, program, observable, angles, shots, rng):
+    """At one point a replica, without the constant: (B, R) -> (B,), (B,)."""
+    sampler = SAMPLERS[engine](program, observable)
+    looks = sampler.points(angles[:, None], torch.full((len(angles), 1, sampler.groups), shots), rng)
+    return looks.mean.sum(dim=(1, 2)), looks.variance.sum(dim=(1, 2))
 
 
 @pytest.mark.parametrize("engine", OURS)
 def test_a_certain_outcome_is_certain_and_one_shot_has_no_known_variance(engine):
     """|01⟩ at angles 0 and π, where many probabilities are 0 or 1 but for rounding."""
-    observable = Observable.of(2, {Word.parse("ZI"): 0.5, Word.parse("IZ"): 2.0, Word.parse("ZZ"): -1.0, Word(0, 0): 3.0})
+    observable = Observable.of(2, {Word.parse("ZI"): 0.5, Word.parse("IZ"): 2.0, Word.parse("ZZ"): -1.0})
     program = Program(2, 2, (ry(0, 0), ry(1, 1)))
-    sampler, angles = SAMPLERS[engine](program, observable), torch.tensor([[math.pi, 0.0]], dtype=torch.float64)
-    value, variance = sampler.energies(angles, 1000, Stream.of(1, 1))
-    assert value.item() == pytest.approx(3.0 + 0.5 - 2.0 + 1.0, abs=1e-12)
+    angles = torch.tensor([[math.pi, 0.0]], dtype=torch.float64)
+    value, variance = energy(engine, program, observable, angles, 1000, Stream.of(1, 1))
+    assert value.item() == pytest.approx(0.5 - 2.0 + 1.0, abs=1e-12)
     assert variance.item() == pytest.approx(0.0, abs=1e-12)
-    assert sampler.energies(angles, 1, Stream.of(1, 1))[1].item() == math.inf
+    assert energy(engine, program, observable, angles, 1, Stream.of(1, 1))[1].item() == math.inf
 
 
 @pytest.mark.parametrize("shots", [2, 30, 1000, 10**6])
@@ -199,8 +262,8 @@ def test_the_outcome_of_a_word_on_one_qubit_is_binomial(engine, shots):
     """⟨Y⟩ of RX(a)|0⟩ is -sin a; the variance of S shots is (1 - sin² a)/S."""
     program = Program(1, 1, (Rotation(Word(1, 0), 0),))
     a, repeats = 0.7, 500
-    sampler = SAMPLERS[engine](program, Observable.of(1, {Word(1, 1): 1.0}))
-    value, _ = sampler.energies(torch.full((repeats, 1), a, dtype=torch.float64), shots, Stream.of(4, repeats))
+    angles = torch.full((repeats, 1), a, dtype=torch.float64)
+    value, _ = energy(engine, program, Observable.of(1, {Word(1, 1): 1.0}), angles, shots, Stream.of(4, repeats))
     assert abs(value.mean().item() + math.sin(a)) < 4 * math.cos(a) / math.sqrt(shots * repeats)
     low, high = chi2.ppf([CERTAIN / 2, 1 - CERTAIN / 2], repeats - 1) / (repeats - 1)
     assert low < value.var().item() / (math.cos(a) ** 2 / shots) < high

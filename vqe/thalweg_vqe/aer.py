@@ -22,17 +22,21 @@ from qiskit.circuit import ParameterVector, QuantumCircuit
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error, thermal_relaxation_error
 from qiskit_aer.version import __version__ as version
+from torch import Tensor
 
+from thalweg_core.streams import Stream
 from thalweg_vqe.circuits import circuit, measured, turned
 from thalweg_vqe.grouping import IDEAL, Group, groups
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.patterns import diagonal
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
+from thalweg_vqe.sampler import Looks, shifted_angles
 
 __all__ = ["AerSampler", "devices", "version"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 BASIS = ["rz", "sx", "x", "cx"]
 """Gates of a noisy device."""
@@ -48,22 +52,20 @@ def devices() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class AerSampler:
-    """Energies from counts: one measured circuit for each group, transpiled once, its angles bound at every run.
+    """Energies of groups from counts, a `sampler.Sampler`: one measured circuit a group, transpiled once, bound at every run.
 
     Args:
         simulator: Aer, ideal or noisy, on its device.
         circuits: one for each group, over the same parameters.
         parameters: φ, one for each rotation of the program that has a parameter.
-        groups: what the circuits measure.
-        constant: the identity's coefficient (Ha).
+        measures: what the circuits measure.
         readings: what the bits 0 and 1 say of Z: 1 and -1, or more where flips of the readout are undone.
     """
 
     simulator: AerSimulator
     circuits: tuple[QuantumCircuit, ...]
     parameters: ParameterVector
-    groups: tuple[Group, ...]
-    constant: float
+    measures: tuple[Group, ...]
     readings: tuple[float, float] = IDEAL
 
     @classmethod
@@ -86,31 +88,41 @@ class AerSampler:
             tuple(transpile(plain, **target, optimization_level=1, seed_transpiler=0)),
             angles,
             found,
-            observable.constant,
             noise.readings if noise and mitigated else IDEAL,
         )
 
-    def energies(self, angles: Floats, shots: int, seed: int) -> tuple[Floats, Floats]:
-        """Sample means of H and their variances (Ha, Ha²) for K sets of angles: (K, R) -> (K,), (K,).
+    @property
+    def groups(self) -> int:
+        """Circuits that one energy takes."""
+        return len(self.measures)
 
-        The variance of a group is that of the energy of its single shots, so that the covariance of words measured
-        together is in it; groups are independent. One shot alone has no known variance: infinity.
-        """
-        counts = self.counts(angles, shots, seed)
-        mean, variance = np.full(len(angles), self.constant), np.zeros(len(angles))
-        for group, histograms in zip(self.groups, counts, strict=True):
-            group_mean, group_variance = _statistics(group, histograms, shots, self.readings)
-            mean += group_mean
-            variance += group_variance
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+        """Any points: angles (B, K, R), shots (B, K, G); a run for each replica and each number of shots that it asks for."""
+        looks = [self._replica(*row) for row in zip(angles.cpu().numpy(), shots.cpu().numpy(), _replicas(rng), strict=True)]
+        mean, variance = (torch.from_numpy(np.stack(column)).to(angles.device) for column in zip(*looks, strict=True))
+        return Looks(mean, variance)
+
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+        """The point and all its turns by ±π/2: angles (B, R), shots (B, 1 + 2R, G)."""
+        return self.points(shifted_angles(angles), shots, rng)
+
+    def _replica(self, angles: Floats, shots: Ints, rng: Stream) -> tuple[Floats, Floats]:
+        mean, variance = np.full(shots.shape, np.nan), np.full(shots.shape, np.inf)
+        for amount in np.unique(shots[shots > 0]).tolist():
+            high, low = rng.named("amount", amount).seeds(2)[0].tolist()
+            places = [np.flatnonzero(column == amount) for column in shots.T]
+            counts = self.counts([angles[place] for place in places], amount, high << 31 | low)
+            for g, (group, place, histograms) in enumerate(zip(self.measures, places, counts, strict=True)):
+                mean[place, g], variance[place, g] = _statistics(group, histograms, amount, self.readings)
         return mean, variance
 
-    def counts(self, angles: Floats, shots: int, seed: int) -> list[list[dict[str, int]]]:
-        """How often each outcome (hexadecimal, bit q read on qubit q) was seen, by group and set of angles."""
-        binds = dict(zip(self.parameters, angles.T.tolist(), strict=True))
+    def counts(self, angles: Sequence[Floats], shots: int, seed: int) -> list[list[dict[str, int]]]:
+        """How often each outcome (hexadecimal, bit q read on qubit q) was seen: by group, at each of its own points (K, R)."""
+        asked = [group for group, points in enumerate(angles) if len(points)]
         threads = torch.get_num_threads()
         result = self.simulator.run(
-            list(self.circuits),
-            parameter_binds=[binds] * len(self.circuits),
+            [self.circuits[group] for group in asked],
+            parameter_binds=[dict(zip(self.parameters, angles[group].T.tolist(), strict=True)) for group in asked],
             shots=shots,
             seed_simulator=seed,
             max_parallel_threads=threads,
@@ -118,8 +130,13 @@ class AerSampler:
         ).result()
         if not result.success:
             raise RuntimeError(f"Aer could not run the circuits: {result.status}")
-        seen = [experiment.data.counts for experiment in result.results]
-        return [seen[first : first + len(angles)] for first in range(0, len(seen), len(angles))]
+        seen = iter(experiment.data.counts for experiment in result.results)
+        return [[next(seen) for _ in points] for points in angles]
+
+
+def _replicas(rng: Stream) -> list[Stream]:
+    """The stream of each replica alone."""
+    return [rng.take(torch.tensor([row])) for row in range(len(rng.rows))]
 
 
 def _measured(ansatz: QuantumCircuit, observable: Observable, grouping: str) -> tuple[tuple[Group, ...], list[QuantumCircuit]]:

@@ -9,10 +9,10 @@ from importlib.util import find_spec
 import torch
 
 from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.landscape import Exact, Sampler
-from thalweg_vqe.parameter_shift import ParameterShift
+from thalweg_vqe.landscape import Exact
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
+from thalweg_vqe.sampler import Sampler
 from thalweg_vqe.shots import StatevectorSampler
 from thalweg_vqe.statevector import Statevector
 
@@ -23,9 +23,9 @@ def engines(program: Program, observable: Observable, estimator: Estimator) -> t
         from thalweg_vqe.aer import AerSampler  # Qiskit is loaded by who runs circuits, not by who checks a spec
 
         noise, mitigated = estimator.noise, estimator.readout_mitigation
-        runner = AerSampler.of(program, observable, estimator.device, noise, mitigated, estimator.grouping)
+        sampler = AerSampler.of(program, observable, estimator.device, noise, mitigated, estimator.grouping)
         known = Statevector(program, observable) if estimator.shots else exact(program, observable)  # a look or two at the end
-        return known, ParameterShift(runner)
+        return known, sampler
     if estimator.device == "gpu":
         device = torch.device("cuda")
         return Statevector(program, observable, device), StatevectorSampler(program, observable, device, estimator.grouping)

@@ -8,12 +8,13 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, Reading
+from thalweg_core.landscape import Cost, Evaluation, Reading, Samples
 from thalweg_core.manifold import Euclidean, Manifold
+from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
-from thalweg_vqe.shots import Seen
+from thalweg_vqe.sampler import Looks, Sampler
 from thalweg_vqe.statevector import Statevector
 
 
@@ -30,23 +31,6 @@ class Exact(Protocol):
 
     def metric(self, angles: Tensor) -> Tensor:
         """The Fubini-Study metric, (B, R, R)."""
-        ...
-
-
-class Sampler(Protocol):
-    """An engine that measures by shots, each replica by its own."""
-
-    @property
-    def groups(self) -> int:
-        """Circuits that one energy takes."""
-        ...
-
-    def energies(self, angles: Tensor, shots: int, rng: Stream) -> tuple[Tensor, Tensor]:
-        """U and the variance of the estimate (Ha, Ha²), (B,) each."""
-        ...
-
-    def gradients(self, angles: Tensor, shots: int, rng: Stream) -> Seen:
-        """U, the slopes ∂U/∂φ, and their variances."""
         ...
 
 
@@ -104,26 +88,28 @@ class VqeLandscape:
         return self.program.parameters
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
-        shots = self.shots if samples is None else samples
-        angles = self._angles(x)
-        if shots == 0:
+        angles, asked = self._angles(x), self._asked(x, samples)
+        if asked is None:
             value, slopes = self.exact.gradients(angles)
-            seen = Seen(value, torch.zeros_like(value), slopes, torch.zeros_like(slopes))
-        else:
-            seen = self.sampler.gradients(angles, shots, rng.named("gradient shots"))
-        grad, grad_var = self.program.pull_back(seen.slopes), self.program.pull_back(seen.slopes_var, power=2)
-        cost = self._cost(x, 1 + 2 * len(self.program.turned), shots, gradients=1)
-        return Evaluation(seen.value.to(x), grad.to(x), seen.value_var.to(x), grad_var.to(x), cost)
+            return Evaluation.exact(value.to(x), self.program.pull_back(slopes).to(x))
+        turned = angles.shape[1]
+        shots = asked[:, None, None].expand(-1, 1 + 2 * turned, self.sampler.groups)
+        mean, variance = self._energies(self.sampler.shifted(angles, shots, rng.named("gradient shots")))
+        up, down = slice(1, 1 + turned), slice(1 + turned, None)
+        grad = self.program.pull_back((mean[:, up] - mean[:, down]) / 2)
+        grad_var = self.program.pull_back((variance[:, up] + variance[:, down]) / 4, power=2)
+        cost = _charged(x, shots, gradients=1)
+        return Evaluation(mean[:, 0].to(x), grad.to(x), variance[:, 0].to(x), grad_var.to(x), cost)
 
     def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
         """The energy alone."""
-        shots = self.shots if samples is None else samples
-        angles = self._angles(x)
-        if shots == 0:
+        angles, asked = self._angles(x), self._asked(x, samples)
+        if asked is None:
             value = self.exact.energies(angles)
-            return Reading(value.to(x), torch.zeros_like(x[:, 0]), self._cost(x, 1, shots))
-        value, variance = self.sampler.energies(angles, shots, rng.named("energy shots"))
-        return Reading(value.to(x), variance.to(x), self._cost(x, 1, shots))
+            return Reading(value.to(x), torch.zeros_like(x[:, 0]), Cost.of(x, evaluations=1))
+        shots = asked[:, None, None].expand(-1, 1, self.sampler.groups)
+        mean, variance = self._energies(self.sampler.points(angles[:, None], shots, rng.named("energy shots")))
+        return Reading(mean[:, 0].to(x), variance[:, 0].to(x), _charged(x, shots))
 
     def metric(self, x: Tensor) -> Tensor:
         """The exact Fubini-Study metric of the parameters, (B, P) -> (B, P, P)."""
@@ -138,6 +124,21 @@ class VqeLandscape:
     def _angles(self, x: Tensor) -> Tensor:
         return self.program.angles(x.detach().to("cpu", torch.float64))
 
-    def _cost(self, x: Tensor, points: int, shots: int, gradients: int = 0) -> Cost:
-        circuits = points * self.sampler.groups if shots > 0 else 0
-        return Cost.of(x, evaluations=1, gradients=gradients, circuits=circuits, shots=circuits * shots)
+    def _asked(self, x: Tensor, samples: Samples | None) -> Tensor | None:
+        """Shots per circuit, (B,); None where exact values are asked for."""
+        asked = self.shots if samples is None else samples
+        if isinstance(asked, int):
+            return torch.full((len(x),), asked) if asked else None
+        return asked.cpu()
+
+    def _energies(self, looks: Looks) -> tuple[Tensor, Tensor]:
+        """U and the variance of the estimate, (B, K) each."""
+        mean, variance = (row_sum(part.flatten(0, 1)).reshape(part.shape[:2]) for part in looks)
+        return mean + self.observable.constant, variance
+
+
+def _charged(x: Tensor, shots: Tensor, gradients: int = 0) -> Cost:
+    """What the shots (B, K, G) cost each replica."""
+    none = torch.zeros(len(x), dtype=torch.int64)
+    circuits, repetitions = (shots > 0).sum(dim=(1, 2)), shots.sum(dim=(1, 2))
+    return Cost(*(count.to(x.device) for count in (none + 1, none + gradients, circuits, repetitions)))

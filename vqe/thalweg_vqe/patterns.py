@@ -58,13 +58,21 @@ class Pattern(NamedTuple):
         order = np.argsort(self.classes(np.arange(states)), kind="stable")
         return np.ascontiguousarray(order.reshape(len(self.energies), -1).T)
 
-    def probabilities(self, rows: Tensor, order: Tensor) -> Tensor:
+    def probabilities(self, states: Tensor, order: Tensor) -> Tensor:
+        """Of states each by itself: (B, K, 2, N) -> (B, K, C)."""
+        return _normalized(self._pooled(self._turned(states), order))
+
+    def shifted_probabilities(self, rows: Tensor, order: Tensor) -> Tensor:
         """Of the state ψ, and of (ψ + χ_j)/√2 and (ψ - χ_j)/√2 for each of K tangents: (B, 1 + K, 2, N) -> (B, 1 + 2K, C)."""
+        rows = self._turned(rows)
+        psi, chi = rows[:, :1], rows[:, 1:]
+        return _normalized(torch.cat([self._pooled(state, order) for state in (psi, psi + chi, psi - chi)], dim=1))
+
+    def _turned(self, rows: Tensor) -> Tensor:
+        """Times √2 for every turner."""
         for word, qubit in self.turners:
             rows = act(rows, word) + act(rows, Word(0, 1 << qubit))
-        psi, chi = rows[:, :1], rows[:, 1:]
-        seen = torch.cat([self._pooled(state, order) for state in (psi, psi + chi, psi - chi)], dim=1)
-        return seen / pairwise(seen)[..., None]  # the √2 of turners and shifts go out with the rounding
+        return rows
 
     def _pooled(self, psi: Tensor, order: Tensor) -> Tensor:
         density = psi[..., 0, :] ** 2 + psi[..., 1, :] ** 2
@@ -72,6 +80,11 @@ class Pattern(NamedTuple):
         while columns.shape[-2] > 1:
             columns = columns[..., ::2, :] + columns[..., 1::2, :]
         return columns[..., 0, :]
+
+
+def _normalized(seen: Tensor) -> Tensor:
+    """The √2 of turners and shifts go out with the rounding."""
+    return seen / pairwise(seen)[..., None]
 
 
 def diagonal(group: Group) -> tuple[tuple[Turner, ...], Group]:

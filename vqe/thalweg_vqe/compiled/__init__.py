@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numba
 
-_KERNELS = ("adjoint", "tangents", "sampling")
+_KERNELS = ("adjoint", "tangents", "points", "sampling")
 
 
 def cache_folder() -> Path:

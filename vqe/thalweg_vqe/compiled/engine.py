@@ -13,14 +13,14 @@ from torch import Tensor
 
 from thalweg_core.streams import Stream
 from thalweg_vqe.compiled.adjoint import MAP, vqe_adjoint
-from thalweg_vqe.compiled.sampling import vqe_shots
+from thalweg_vqe.compiled.sampling import vqe_points_shots, vqe_shifted_shots
 from thalweg_vqe.compiled.table import Table, diagonals, table
 from thalweg_vqe.compiled.tangents import vqe_tangent_rows
 from thalweg_vqe.grouping import groups
 from thalweg_vqe.patterns import Pattern
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
-from thalweg_vqe.shots import Seen
+from thalweg_vqe.sampler import Looks
 
 LANES = 16
 """States propagated side by side (8 to 32 differ by a tenth)."""
@@ -106,16 +106,14 @@ class Groups(NamedTuple):
 
 @dataclass(frozen=True)
 class CompiledSampler:
-    """Energies and slopes from multinomial draws.
+    """Energies of groups from multinomial draws: a `sampler.Sampler`.
 
     Args:
         program: the circuit.
-        constant: the identity's coefficient (Ha).
         groups: circuits that one energy takes.
     """
 
     program: Program
-    constant: float
     groups: int
     _groups: Groups
     _table: Table
@@ -123,28 +121,30 @@ class CompiledSampler:
     @classmethod
     def of(cls, program: Program, observable: Observable, grouping: str = "qubit_wise") -> CompiledSampler:
         patterns = [Pattern.of(group) for group in groups(observable, grouping)]
-        return cls(program, observable.constant, len(patterns), Groups.of(patterns, program.qubits), table(program))
+        return cls(program, len(patterns), Groups.of(patterns, program.qubits), table(program))
 
-    def energies(self, angles: Tensor, shots: int, rng: Stream) -> tuple[Tensor, Tensor]:
-        """U and the variance of the estimate: (B, R) -> (B,), (B,)."""
-        mean, variance = self._points(angles, shots, rng, 0, 1)
-        return mean[:, 0], variance[:, 0]
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+        """Any points: angles (B, K, R), shots (B, K, G); each is propagated from where it leaves the replica's first."""
+        b, k, turned = angles.shape
+        phi = _all_angles(angles.reshape(b * k, turned), self._table).reshape(b, k, -1)
+        return self._looks(vqe_points_shots, phi, min(k, LANES), shots, rng)
 
-    def gradients(self, angles: Tensor, shots: int, rng: Stream) -> Seen:
-        """U and its slopes, with their variances."""
-        return Seen.of_points(*self._points(angles, shots, rng, angles.shape[1], LANES))
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+        """The point and all its turns by ±π/2, from the tangents of one pass: angles (B, R), shots (B, 1 + 2R, G)."""
+        return self._looks(vqe_shifted_shots, _all_angles(angles, self._table), LANES, shots, rng)
 
-    def _points(self, angles: Tensor, shots: int, rng: Stream, turned: int, width: int) -> tuple[Tensor, Tensor]:
+    def _looks(self, kernel: Any, phi: Floats, width: int, shots: Tensor, rng: Stream) -> Looks:
         words = rng.words(4).cpu().numpy().astype(np.uint64)
         seeds = words[:, ::2] << np.uint64(32) | words[:, 1::2]
-        mean = np.full((len(angles), 1 + 2 * turned), self.constant)
-        variance = np.zeros_like(mean)
+        mean, variance = np.full(shots.shape, np.nan), np.full(shots.shape, np.inf)
         t = self._table
-        runs = _run_of(t, len(self.program.turned))
-        vqe_shots(
-            _all_angles(angles, t), shots, seeds, width, turned, mean, variance, t.start, t.split, runs, *self._groups, *_runs(t)
-        )
-        return torch.from_numpy(mean), torch.from_numpy(variance)
+        asked = np.ascontiguousarray(shots.numpy())
+        kernel(phi, asked, seeds, width, mean, variance, t.start, t.split, self._run_of, *self._groups, *_runs(t))
+        return Looks(torch.from_numpy(mean), torch.from_numpy(variance))
+
+    @cached_property
+    def _run_of(self) -> NDArray[np.int64]:
+        return _run_of(self._table, len(self.program.turned))
 
 
 def _all_angles(angles: Tensor, t: Table) -> Floats:

@@ -99,12 +99,13 @@ def vqe_lanes_spawn(re, im, lane, x, z, ys):
 
 @njit(error_model="numpy", fastmath=FAST)
 def vqe_lanes_run(
-    phi, first_number, last_number, begin, keep_at, base, lanes, split,
+    phi, lane_of, begin, keep_at, base, lanes, split,
     kinds, firsts, numbers, xs, zs, counts, maps_low, maps_high,
 ):  # fmt: skip
     """From the state `base` (2, N) before run number `begin` to the end of the circuit; which half of `lanes` holds it.
 
-    lanes (4, N, L): two states to go to and fro. Before the run `keep_at` the state is put back into base.
+    lanes (4, N, L): two states to go to and fro. The rotation j gets the lane lane_of[j], none where it is 0. Before the run
+    `keep_at` the state is put back into base.
     """
     states = base.shape[1]
     low, high = np.empty((2, 1 << split)), np.empty((2, states >> split))
@@ -136,9 +137,9 @@ def vqe_lanes_run(
             half = phi[numbers[first]] / 2
             vqe_lanes_word(re, im, xs[first], zs[first], counts[first], math.cos(half), math.sin(half))
         for item in range(first, last):
-            if first_number <= numbers[item] < last_number:
-                ys = 1 if kind == RUN_Y else counts[item]
-                vqe_lanes_spawn(re, im, 1 + numbers[item] - first_number, xs[item], zs[item], ys)
+            lane = lane_of[numbers[item]]
+            if lane:
+                vqe_lanes_spawn(re, im, lane, xs[item], zs[item], 1 if kind == RUN_Y else counts[item])
     return here
 
 
@@ -149,14 +150,16 @@ def vqe_tangent_rows(
 ):  # fmt: skip
     """ψ and every χ_j, real half then imaginary half: rows (1 + R, 2, N)."""
     states, turned = rows.shape[2], rows.shape[0] - 1
-    base, lanes = np.zeros((2, states)), np.empty((4, states, width))
+    base, lanes, lane_of = np.zeros((2, states)), np.empty((4, states, width)), np.zeros(phi.size, dtype=np.int64)
     base[0, start] = 1.0
     begin, first = 0, 0
     while first == 0 or first < turned:
         last = min(turned, first + width - 1)
         keep = run_of[last] if last < turned else kinds.size
+        lane_of[:] = 0
+        lane_of[first:last] = np.arange(1, 1 + last - first)
         here = vqe_lanes_run(
-            phi, first, last, begin, keep, base, lanes, split, kinds, firsts, numbers, xs, zs, counts, maps_low, maps_high
+            phi, lane_of, begin, keep, base, lanes, split, kinds, firsts, numbers, xs, zs, counts, maps_low, maps_high
         )
         for half in range(2):
             for lane in range(0 if first == 0 else 1, 1 + last - first):
