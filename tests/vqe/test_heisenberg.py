@@ -21,7 +21,7 @@ HYDROGEN = Molecule("H 0 0 0; H 0 0 0.735")
 
 CASES = [
     (TransverseFieldIsing(5), HamiltonianVariational(3)),
-    (HeisenbergXxz(4, anisotropy=0.7), HamiltonianVariational(2)),
+    (HeisenbergXxz(4, anisotropy=0.5), HamiltonianVariational(2)),
     (FermiHubbard(3), HamiltonianVariational(2)),
     (HYDROGEN, Uccsd()),
     (HYDROGEN, EfficientSu2(2)),
