@@ -173,15 +173,23 @@ class MetricReading(NamedTuple):
     """An estimate of the metric."""
 
     metric: Tensor  # (B, P, P); zero outside the blocks that were measured
+    variance: Tensor  # (B, P, P) of each entry's estimate; zero where it is exact or was not measured
     cost: Cost
+
+
+METRIC_FORMS = ("full", "block_diagonal", "diagonal")
+"""How much of a metric is looked at: all of it, the blocks of coordinates that one sample shows together, the diagonal."""
 
 
 @runtime_checkable
 class MeasurableMetric(Protocol):
-    """A landscape whose metric can be measured by samples, block by block."""
+    """A landscape whose metric can be measured by samples."""
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, diagonal: bool = False) -> MetricReading:
-        """The blocks of coordinates that one sample shows together, or their diagonal alone; samples for each block."""
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+        """As much of it as the form says (METRIC_FORMS); samples for each thing that is measured by itself, on average.
+
+        What a reading of a form costs in shots rises in proportion to the samples.
+        """
         ...
 
 
