@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import Mismatch
-from thalweg_core.kernel import Kernel
+from thalweg_core.kernel import Goal, Kernel
 from thalweg_core.landscape import Capability, Landscape, Reading
 from thalweg_core.streams import Stream
 
@@ -26,6 +26,7 @@ class Traits:
         memory: bytes that the open landscape needs by itself.
         memory_per_replica: bytes that each replica adds while it is evaluated.
         unit: unit of U, empty for pure numbers.
+        grows: whether it becomes another landscape as it is walked, see `growth.Grows`.
     """
 
     knows: frozenset[Capability]
@@ -34,6 +35,11 @@ class Traits:
     memory_per_replica: int
     lacks: Mapping[Capability, str] = field(default_factory=dict)
     unit: str = ""
+    grows: bool = False
+
+    def fits(self, kernel: Kernel | type[Kernel]) -> bool:
+        """Whether a method asks for nothing that it does not know; nobody samples what changes under way."""
+        return kernel.needs <= self.knows and not (self.grows and kernel.goal is Goal.DRAWS)
 
     def why_not(self, need: Capability) -> str:
         """Why it cannot be asked this: completes "but problem.NAME …"."""
@@ -106,6 +112,9 @@ def require(method: str, kernel: Kernel, problem: str, traits: Traits, fitting: 
     for need in sorted(kernel.needs - traits.knows, key=lambda capability: capability.name):
         why = traits.why_not(need)
         raise Mismatch(f"method.{method}", f"{need.need}, but problem.{problem} {why}; or use {_either(fitting)}")
+    if not traits.fits(kernel):
+        changes = f"draws from one density, but problem.{problem} changes as it is walked"
+        raise Mismatch(f"method.{method}", f"{changes}; use {_either(fitting)}")
 
 
 def _either(methods: Iterable[str]) -> str:

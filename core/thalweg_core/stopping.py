@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Walking
+from thalweg_core.kernel import Walking, choose
 from thalweg_core.landscape import Cost, Evaluation, Landscape
 from thalweg_core.manifold import Manifold
 from thalweg_core.rows import row_sum
@@ -150,10 +150,12 @@ def judge(
     step_cost: Cost,
     forecast: Cost | None = None,
     reserve: int = 0,
+    held: Tensor | None = None,
 ) -> tuple[Tensor, Judgement]:
     """Outcome of each replica after a step, (B,) int64, and the new memory. Later rules in this list win over earlier.
 
     forecast: what the next step will cost; left out, as much as the dearest so far. reserve: shots that are not for steps.
+    held: (B,) bool, replicas of which the rules of the state see nothing yet.
     """
     seen = state.seen
     outcome = torch.zeros(state.x.shape[0], dtype=torch.int64, device=state.x.device)
@@ -165,8 +167,7 @@ def judge(
     ):
         if limit is not None:
             outcome[used > limit] = code
-    looks = memory.looks + 1
-    plateau = memory.plateau
+    by_budget, looks, plateau = outcome.clone(), memory.looks + 1, memory.plateau
     if stop.plateau is not None:
         plateau = _remember(plateau, seen)
         flat = _flat(plateau, stop.plateau, torch.finfo(seen.value.dtype).eps)
@@ -177,6 +178,9 @@ def judge(
     for bound, code in ((stop.gradient_norm, Outcome.GRADIENT), (stop.max_torque, Outcome.TORQUE)):
         if bound is not None:
             outcome[gradient_norm(landscape.manifold, state, errors=2.0) <= bound] = code
+    if held is not None:
+        outcome = torch.where(held, by_budget, outcome)
+        looks, plateau = choose(held, memory.looks, looks), choose(held, memory.plateau, plateau)
     outcome[_lost(seen)] = Outcome.LOST
     return outcome, Judgement(plateau, dearest, looks)
 

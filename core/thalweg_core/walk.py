@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -43,11 +43,17 @@ class Rules:
         stop: rules of the state.
         budget: what may be spent.
         reserve: shots of the budget that each replica keeps for the measurement at the end.
+        held: (B,) bool, replicas that only a budget may end yet; none by default.
     """
 
     stop: Stop = field(default_factory=Stop)
     budget: Budget = field(default_factory=Budget)
     reserve: int = 0
+    held: Tensor | None = None
+
+    def of(self, rows: Tensor) -> Rules:
+        """The rules of some of the replicas."""
+        return self if self.held is None else replace(self, held=self.held[rows])
 
 
 def begin(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
@@ -86,7 +92,8 @@ def walk(
         everyone = len(walking) == len(position.outcome)
         here = position if everyone else take_rows(position, walking)
         row_rng = rng.at(step) if everyone else rng.at(step).take(walking)
-        moved, info = _step(kernel, landscape, here, row_rng, rules, last=step == steps[-1], step=step)
+        row_rules = rules if everyone else rules.of(walking)
+        moved, info = _step(kernel, landscape, here, row_rng, row_rules, last=step == steps[-1], step=step)
         if not everyone:
             moved, info = put_rows(position, walking, moved), _spread(info, position, walking)
         position = moved
@@ -111,9 +118,11 @@ def _judged(
 ) -> tuple[Tensor, Judgement]:
     """What the rules say, and the method where it has its own mind."""
     forecast = kernel.forecast(landscape, state) if isinstance(kernel, Forecasts) else None
-    outcome, memory = stopping.judge(rules.stop, rules.budget, landscape, state, memory, spent, cost, forecast, rules.reserve)
+    budget, reserve, held = rules.budget, rules.reserve, rules.held
+    outcome, memory = stopping.judge(rules.stop, budget, landscape, state, memory, spent, cost, forecast, reserve, held)
     if isinstance(kernel, Finishes):
-        outcome = torch.where((outcome == Outcome.WALKING) & kernel.finished(state), int(Outcome.METHOD), outcome)
+        done = kernel.finished(state) if held is None else kernel.finished(state) & ~held
+        outcome = torch.where((outcome == Outcome.WALKING) & done, int(Outcome.METHOD), outcome)
     return outcome, memory
 
 

@@ -138,6 +138,15 @@ def vqe(engine: str) -> dict[str, Any]:
     }
 
 
+GROWING = {
+    "vqe": {
+        "hamiltonian": {"transverse_field_ising": {"sites": 3}},
+        "ansatz": {"adapt": {"pool": "qubit", "operators": 3, "steps_per_operator": 3}},
+        "start": {"zeros": {}},
+        "estimator": {"shots": 60},
+    }
+}
+
 JOBS: dict[str, dict[str, Any]] = {
     "hmc with warm-up": {"problem": GAUSSIAN, "method": {"hmc": {"leapfrog_steps": 3}}, "plan": {"warmup": 30, "steps": 40}},
     "mala with warm-up": {"problem": WELL, "method": {"mala": {}}, "plan": {"warmup": 30, "steps": 40, "replicas": 40}},
@@ -156,6 +165,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "llg downhill": {"problem": FILM, "method": {"llg": {"precession": False}}, "plan": {"steps": 70}},
     "llg": {"problem": FILM, "method": {"llg": {"damping": 0.5}}, "plan": {"steps": 70}},
     "vqe on aer": {"problem": vqe("aer"), "method": {"adam": {"learning_rate": 0.1}}, "plan": {"steps": 12, "replicas": 2}},
+    "growing vqe": {"problem": GROWING, "method": {"adam": {}}, "plan": {"steps": 12, "stop": {"plateau": 4}}},
     "vqe": {"problem": vqe("statevector"), "method": {"adam": {"learning_rate": 0.1}}, "plan": {"steps": 12, "replicas": 2}},
 }
 
@@ -184,11 +194,13 @@ def test_when_checkpoints_fall_changes_no_result(store: Store) -> None:
     assert results[0] == results[1] == results[2]
 
 
-@pytest.mark.parametrize("name", ["hmc with warm-up", "ula with warm-up", "adam on spheres", "llg downhill", "vqe on aer", "vqe"])
+@pytest.mark.parametrize(
+    "name", ["hmc with warm-up", "ula with warm-up", "adam on spheres", "llg downhill", "vqe on aer", "vqe", "growing vqe"]
+)
 def test_replica_0_brings_home_the_same_bits_whatever_runs_beside_it(store: Store, name: str) -> None:
     given, alone = JOBS[name], None
     for replicas in (1, 4, 32):
-        few = {"replicas": replicas, "seed": 3, "steps": 30 if "vqe" not in name else 3}
+        few = {"replicas": replicas, "seed": 3, "steps": 30 if "vqe" not in name else 4}
         _, arrays = unbroken(store, given | {"plan": given["plan"] | few})
         trace, final = (np.load(io.BytesIO(arrays[name])) for name in ("trace.npz", "final.npz"))
         first = [trace[column][:, 0].tobytes() for column in ("value", "gradient_norm", "acceptance")] + [final["x"][0].tobytes()]

@@ -28,12 +28,13 @@ from thalweg_core.streams import Stream
 from thalweg_vqe.circuits import circuit, measured, turned
 from thalweg_vqe.grouping import IDEAL, Group, groups
 from thalweg_vqe.noise import Noise
+from thalweg_vqe.outcomes import Counts, Shown
 from thalweg_vqe.patterns import diagonal
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
 from thalweg_vqe.sampler import Looks, shifted_angles
 
-__all__ = ["AerSampler", "devices", "version"]
+__all__ = ["AerCounter", "AerSampler", "devices", "version"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -82,10 +83,9 @@ class AerSampler:
         angles = ParameterVector("φ", len(program.turned))
         ansatz = circuit(program, angles)
         found, plain = _measured(ansatz, observable, grouping)
-        target = {"backend": simulator} if noise is None else {"basis_gates": BASIS}
         return cls(
             simulator,
-            tuple(transpile(plain, **target, optimization_level=1, seed_transpiler=0)),
+            _transpiled(plain, simulator, noise),
             angles,
             found,
             noise.readings if noise and mitigated else IDEAL,
@@ -119,19 +119,67 @@ class AerSampler:
     def counts(self, angles: Sequence[Floats], shots: int, seed: int) -> list[list[dict[str, int]]]:
         """How often each outcome (hexadecimal, bit q read on qubit q) was seen: by group, at each of its own points (K, R)."""
         asked = [group for group, points in enumerate(angles) if len(points)]
-        threads = torch.get_num_threads()
-        result = self.simulator.run(
-            [self.circuits[group] for group in asked],
-            parameter_binds=[dict(zip(self.parameters, angles[group].T.tolist(), strict=True)) for group in asked],
-            shots=shots,
-            seed_simulator=seed,
-            max_parallel_threads=threads,
-            max_parallel_experiments=threads,
-        ).result()
-        if not result.success:
-            raise RuntimeError(f"Aer could not run the circuits: {result.status}")
-        seen = iter(experiment.data.counts for experiment in result.results)
+        binds = [dict(zip(self.parameters, angles[group].T.tolist(), strict=True)) for group in asked]
+        seen = iter(_run(self.simulator, [self.circuits[group] for group in asked], binds, shots, seed))
         return [[next(seen) for _ in points] for points in angles]
+
+
+@dataclass(frozen=True)
+class AerCounter:
+    """The outcomes of circuits: an `outcomes.Counter`.
+
+    Args:
+        simulator: Aer, ideal or noisy, on its device.
+        circuits: each over the first of the parameters, as many as it has.
+        parameters: φ.
+        readings: what the bits 0 and 1 say of Z.
+    """
+
+    simulator: AerSimulator
+    circuits: tuple[QuantumCircuit, ...]
+    parameters: ParameterVector
+    readings: tuple[float, float] = IDEAL
+
+    @classmethod
+    def of(cls, shown: Sequence[Shown], device: str, noise: Noise | None = None, mitigated: bool = False) -> AerCounter:
+        simulator = _simulator(shown[0].program.qubits, noise, device.upper())
+        angles = ParameterVector("φ", max(len(one.program.turned) for one in shown))
+        plain = [turned(circuit(one.program, angles), one.turners) for one in shown]
+        return cls(simulator, _transpiled(plain, simulator, noise), angles, noise.readings if noise and mitigated else IDEAL)
+
+    def counts(self, angles: Tensor, shots: Tensor, rng: Stream) -> list[list[Counts]]:
+        """A run for each replica: angles (B, R), shots (B,)."""
+        return [self._replica(*row) for row in zip(angles.tolist(), shots.tolist(), _replicas(rng), strict=True)]
+
+    def _replica(self, angles: list[float], shots: int, rng: Stream) -> list[Counts]:
+        high, low = rng.seeds(2)[0].tolist()
+        binds = [{p: [angles[p.index]] for p in self.parameters if p in circuit.parameters} for circuit in self.circuits]
+        histograms = _run(self.simulator, list(self.circuits), binds, shots, high << 31 | low)
+        seen = [sorted((int(outcome, 16), times) for outcome, times in histogram.items()) for histogram in histograms]
+        return [Counts(*np.array(pairs, dtype=np.int64).reshape(-1, 2).T) for pairs in seen]
+
+
+def _run(
+    simulator: AerSimulator, circuits: list[QuantumCircuit], binds: list[dict[Any, list[float]]], shots: int, seed: int
+) -> list[dict[str, int]]:
+    """Histograms by circuit, and for each circuit by the sets of angles that it is bound to."""
+    threads = torch.get_num_threads()
+    result = simulator.run(
+        circuits,
+        parameter_binds=binds,
+        shots=shots,
+        seed_simulator=seed,
+        max_parallel_threads=threads,
+        max_parallel_experiments=threads,
+    ).result()
+    if not result.success:
+        raise RuntimeError(f"Aer could not run the circuits: {result.status}")
+    return [experiment.data.counts for experiment in result.results]
+
+
+def _transpiled(plain: list[QuantumCircuit], simulator: AerSimulator, noise: Noise | None) -> tuple[QuantumCircuit, ...]:
+    target = {"backend": simulator} if noise is None else {"basis_gates": BASIS}
+    return tuple(transpile(plain, **target, optimization_level=1, seed_transpiler=0))
 
 
 def _replicas(rng: Stream) -> list[Stream]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 
@@ -10,6 +11,7 @@ import torch
 
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.landscape import Exact
+from thalweg_vqe.outcomes import Counter, Shown, States, StatevectorCounter, TorchStates
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
 from thalweg_vqe.sampler import Sampler
@@ -43,6 +45,26 @@ def exact(program: Program, observable: Observable) -> Exact:
     from thalweg_vqe.compiled.engine import CompiledExact
 
     return CompiledExact(program, observable)
+
+
+def states(program: Program, estimator: Estimator) -> States:
+    """What computes the circuit's states."""
+    if estimator.device == "gpu" and estimator.engine == "statevector":
+        return TorchStates(program, torch.device("cuda"))
+    if not compiled():
+        return TorchStates(program)
+    from thalweg_vqe.compiled.engine import CompiledStates
+
+    return CompiledStates(program)
+
+
+def counter(shown: Sequence[Shown], estimator: Estimator) -> Counter:
+    """What counts the outcomes of circuits."""
+    if estimator.engine == "aer":
+        from thalweg_vqe.aer import AerCounter
+
+        return AerCounter.of(shown, estimator.device, estimator.noise, estimator.readout_mitigation)
+    return StatevectorCounter(tuple(shown), {program: states(program, estimator) for program in {s.program for s in shown}})
 
 
 @cache

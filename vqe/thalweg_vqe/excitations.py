@@ -42,7 +42,7 @@ class Uccsd:
 
     def program(self, register: Register) -> Program:
         electrons = orbitals_of(register, "uccsd")
-        moves = [(move,) for move in _singles(electrons)] + [(move,) for move in _doubles(electrons)]
+        moves = [(move,) for move in singles(electrons)] + [(move,) for move in doubles(electrons)]
         return cluster(electrons, moves, self.reps, "uccsd")
 
     def hartree_fock(self, register: Register) -> list[float]:
@@ -125,13 +125,15 @@ def _turns(electrons: Electrons, moves: Sequence[Moves], parameter: int) -> list
         return []
 
 
-def _singles(electrons: Electrons) -> Iterator[Moves]:
+def singles(electrons: Electrons) -> Iterator[Moves]:
+    """One electron from a filled orbital to an empty one, spin kept."""
     for occupied, empty in _spins(electrons):
         for i, a in product(occupied, empty):
             yield (a,), (i,)
 
 
-def _doubles(electrons: Electrons) -> Iterator[Moves]:
+def doubles(electrons: Electrons) -> Iterator[Moves]:
+    """Two electrons likewise: both up, both down, one of each."""
     up, down = _spins(electrons)
     for occupied, empty in (up, down):
         for (i, j), (a, b) in product(combinations(occupied, 2), combinations(empty, 2)):

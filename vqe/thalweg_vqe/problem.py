@@ -15,6 +15,8 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Reading
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
+from thalweg_vqe.adaptive import Adapt
+from thalweg_vqe.adaptive_landscape import AdaptiveLandscape, adaptive
 from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes
 from thalweg_vqe.engines import engines
 from thalweg_vqe.estimator import BYTES_PER_SHOT, Estimator
@@ -37,6 +39,7 @@ from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform, Zeros
 
 __all__ = [
     "ActiveSpace",
+    "Adapt",
     "EfficientSu2",
     "Estimator",
     "ExcitationPreserving",
@@ -64,6 +67,9 @@ FINAL_SHOTS = 16
 """The final energy is measured with so many times the shots of a step: a quarter of its error (arbitrary)."""
 
 
+CircuitLandscape = VqeLandscape | AdaptiveLandscape
+
+
 @dataclass(frozen=True)
 class Vqe:
     """Variational quantum eigensolver: the energy of a parametrized circuit, measured by shots.
@@ -84,7 +90,7 @@ class Vqe:
     """
 
     hamiltonian: Molecule | Fcidump | PauliSum | TransverseFieldIsing | HeisenbergXxz | FermiHubbard
-    ansatz: EfficientSu2 | RealAmplitudes | Uccsd | KUpCcgsd | HamiltonianVariational | ExcitationPreserving | OpenQasm
+    ansatz: EfficientSu2 | RealAmplitudes | Uccsd | KUpCcgsd | HamiltonianVariational | ExcitationPreserving | OpenQasm | Adapt
     estimator: Estimator = field(default_factory=Estimator)
     start: HartreeFock | Zeros | Uniform | ParameterValues = field(default_factory=HartreeFock)
 
@@ -99,6 +105,7 @@ class Vqe:
         register = Register(system.qubits, self.hamiltonian)
         program = self._program(register)
         self._check_start(program, register)
+        turned = self.ansatz.most_turned(register) if isinstance(self.ansatz, Adapt) else len(program.turned)
         try:
             self.estimator.check_device()
         except BadInput as bad:
@@ -110,25 +117,30 @@ class Vqe:
             knows=frozenset(known if shots else known | {EXACT_VALUE}),
             lacks={EXACT_VALUE: noisy} if shots else {},
             dimension=program.parameters,
-            memory=system.memory + self._work(program),
-            memory_per_replica=8 * 8 * len(program.turned) ** 2 if self.estimator.engine == "aer" else 64 * len(program.turned),
+            memory=system.memory + self._work(register.qubits, turned),
+            memory_per_replica=8 * 8 * turned**2 if self.estimator.engine == "aer" else 64 * turned,
             unit=self.hamiltonian.unit,
+            grows=isinstance(self.ansatz, Adapt),
         )
 
-    def open(self, device: torch.device, dtype: torch.dtype) -> VqeLandscape:
+    def open(self, device: torch.device, dtype: torch.dtype) -> CircuitLandscape:
         solved = self._solve()
         register = Register(solved.observable.qubits, self.hamiltonian)
-        program = self._program(register)
-        exact, sampler = engines(program, solved.observable, self.estimator)
         angles = self.ansatz.hartree_fock(register) if self.hamiltonian.mean_field else None
         reference = Reference(solved.exact_energy, solved.hartree_fock_energy, angles, solved.number)
-        return VqeLandscape(program, solved.observable, exact, sampler, self.estimator.shots, reference, device, dtype)
 
-    def final(self, landscape: VqeLandscape, x: Tensor, rng: Stream) -> Reading:
+        def of(program: Program) -> VqeLandscape:
+            exact, sampler = engines(program, solved.observable, self.estimator)
+            return VqeLandscape(program, solved.observable, exact, sampler, self.estimator.shots, reference, device, dtype)
+
+        program = self._program(register)
+        return of(program) if not isinstance(self.ansatz, Adapt) else adaptive(self.ansatz, register, self.estimator, of)
+
+    def final(self, landscape: CircuitLandscape, x: Tensor, rng: Stream) -> Reading:
         """The energy measured anew with 16 times the shots of a step; exact where shots = 0."""
         return landscape.measure(x, rng.named("final"), FINAL_SHOTS * landscape.shots)
 
-    def observe(self, landscape: VqeLandscape, x: Tensor) -> dict[str, Observed]:
+    def observe(self, landscape: CircuitLandscape, x: Tensor) -> dict[str, Observed]:
         """The reference energies, the noiseless energy of the angles x, and how far it is from the exact one."""
         energy, reference = landscape.expectation(landscape.observable, x), landscape.reference
         exact = torch.full_like(energy, reference.exact_energy)
@@ -140,7 +152,7 @@ class Vqe:
             out["electrons"] = Observed.exact(landscape.expectation(reference.number, x))
         return out
 
-    def files(self, landscape: VqeLandscape, start: Tensor, end: Tensor) -> Iterable[File]:
+    def files(self, landscape: CircuitLandscape, start: Tensor, end: Tensor) -> Iterable[File]:
         from thalweg_vqe.circuits import openqasm
 
         observable = landscape.observable
@@ -149,6 +161,10 @@ class Vqe:
         yield File("hamiltonian.json", _json(observable, unit), "application/json", about)
         circuit = openqasm(landscape.program, landscape.program.angles(end[:1])[0].tolist())
         yield File("circuit.qasm", circuit.encode(), "text/plain", "OpenQASM 3: the circuit at the final angles of replica 0")
+        if isinstance(landscape, AdaptiveLandscape):
+            history = json.dumps({"unit": unit, "replicas": landscape.history(end)}, indent=1)
+            about = "what each replica took, in order: operators, angles (rad), the pool's gradients before each"
+            yield File("adapt.json", history.encode(), "application/json", about)
 
     def _under(self, bad: BadInput) -> BadInput:
         """What a Hamiltonian complains of, with its place."""
@@ -179,14 +195,17 @@ class Vqe:
         except BadInput as bad:
             raise bad.under(f"ansatz.{snake(self.ansatz)}") from None
 
-    def _work(self, program: Program) -> int:
+    def _work(self, qubits: int, turned: int) -> int:
         """Bytes that the engine takes while it measures, beside the states counted with the system."""
         shots = self.estimator.shots
         if self.estimator.engine == "aer":
             return BYTES_PER_SHOT * FINAL_SHOTS * shots
-        return tangent_bytes(program.qubits, len(program.turned)) if shots else 0
+        return tangent_bytes(qubits, turned) if shots else 0
 
     def _check_start(self, program: Program, register: Register) -> None:
+        if isinstance(self.ansatz, Adapt) and not isinstance(self.start, Zeros) and self.start != HartreeFock(0.0):
+            zero = "an adaptive circuit takes its operators at angle 0; use start.zeros"
+            raise BadInput(f"start.{_START[type(self.start)]}", f"{zero} or start.hartree_fock = 0")
         others = "use start.uniform, start.zeros or start.values"
         if isinstance(self.start, HartreeFock):
             if not self.hamiltonian.mean_field:
@@ -198,6 +217,9 @@ class Vqe:
             raise BadInput(
                 "start.values.angles", f"wanted {program.parameters} angles, one a parameter, got {len(self.start.angles)}"
             )
+
+
+_START = {HartreeFock: "hartree_fock", Uniform: "uniform", ParameterValues: "values"}
 
 
 def snake(chosen: object) -> str:

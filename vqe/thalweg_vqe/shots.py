@@ -63,7 +63,7 @@ class StatevectorSampler:
         variance = torch.full_like(mean, torch.inf)
         for first in range(0, len(angles), together):
             some = slice(first, first + together)
-            draws = [_generator(key) for key in keys[some]]
+            draws = [generator(key) for key in keys[some]]
             for places, probabilities in parts(angles[some].to(self.device), wanted[some]):
                 for group, (pattern, order) in enumerate(self._patterns):
                     p, asked = probabilities(pattern, order).cpu().numpy(), wanted[some, places, group]
@@ -120,6 +120,7 @@ def _shifted(rows: Tensor, here: bool, pattern: Pattern, order: Tensor) -> Tenso
     return pattern.shifted_probabilities(rows, order)[:, 0 if here else 1 :]
 
 
-def _generator(key: list[int]) -> np.random.Generator:
+def generator(key: list[int]) -> np.random.Generator:
+    """NumPy's, keyed by four words of a stream."""
     a, b, c, d = key
     return np.random.Generator(np.random.Philox(key=np.array([a << 32 | b, c << 32 | d], dtype=np.uint64)))

@@ -32,9 +32,7 @@ def describe() -> jobs_pb2.DescribeResponse:
     """Every problem and every method, and the plan."""
     examples = {name: examples_of(name) for name in catalog.PROBLEMS}
     kernels = {name: cast(Kernel, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
-    fits = [
-        (p, m) for p, traits in examples.items() for m, kernel in kernels.items() if any(kernel.needs <= t.knows for t in traits)
-    ]
+    fits = [(p, m) for p, traits in examples.items() for m, kernel in kernels.items() if any(t.fits(kernel) for t in traits)]
     return jobs_pb2.DescribeResponse(
         problems=[_problem(name, traits, [m for p, m in fits if p == name]) for name, traits in examples.items()],
         methods=[_method(name, kernel, [p for p, m in fits if m == name]) for name, kernel in kernels.items()],
@@ -52,7 +50,7 @@ def examples_of(problem: str) -> list[Traits]:
 def fitting_methods(traits: Traits) -> Iterator[str]:
     """The methods that ask for nothing that this landscape does not know; classes are loaded as they are looked at."""
     for name, entry in catalog.METHODS.items():
-        if cast(Kernel, catalog.load(entry.where)).needs <= traits.knows:
+        if traits.fits(cast(Kernel, catalog.load(entry.where))):
             yield name
 
 

@@ -21,13 +21,16 @@ from thalweg.server.recorder import Draws, Here, Trace
 from thalweg_core import streaming
 from thalweg_core.adapt import PANEL, WarmUp, needs_warm_up
 from thalweg_core.errors import BadInput
+from thalweg_core.growth import Grows, begin_growing, walk_growing
 from thalweg_core.kernel import Kernel, Settles, take_rows
 from thalweg_core.landscape import Cost, Landscape
 from thalweg_core.problem import Traits
 from thalweg_core.stopping import Outcome
 from thalweg_core.streaming import Running
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, stand, walk
+from thalweg_core.walk import Rules, stand
+
+_GROWN = "landscape."  # what a landscape has grown, in a checkpoint
 
 
 class Walked(NamedTuple):
@@ -75,6 +78,7 @@ class Walker:
             return self._home(self.blueprint.kernel, here, WARM_UP)
         if saved is not None and saved.phase == WALK:
             here = Here(saved.step, saved.position(kernel), saved.tensors["here.acceptance"])
+            self._remember(saved)
             self._give_back(blocks, int(saved.words["stride"]))
         else:
             self.trace.add(here)
@@ -112,7 +116,7 @@ class Walker:
 
     def _begun(self, kernel: Kernel, x: Tensor, phase: str, rules: Rules) -> Here:
         with under(f"method.{self.blueprint.method_name}"):
-            position = begin(kernel, self.landscape, x, self._stream(len(x)).named(phase), rules)
+            self.landscape, position = begin_growing(kernel, self.landscape, x, self._stream(len(x)).named(phase), rules)
         return Here(0, position, torch.full_like(position.state.seen.value, torch.nan))
 
     def _stand(self, kernel: Kernel, state: object, spent: Cost, outcome: Tensor) -> Here:
@@ -128,7 +132,9 @@ class Walker:
         rules = Rules() if phase == WARM_UP else self._rules()
         rng = self._stream(len(here.position.outcome)).named(phase)
         self.pulse.hurry()
-        for frame in walk(kernel, self.landscape, here.position, rng, range(here.step + 1, last + 1), rules):
+        steps = range(here.step + 1, last + 1)
+        for landscape, frame in walk_growing(kernel, self.landscape, here.position, rng, steps, rules):
+            self.landscape = landscape
             here = Here(frame.step, frame.position, frame.info.acceptance)
             if phase == WALK:
                 self._record(here)
@@ -153,7 +159,16 @@ class Walker:
     def _keep(self, phase: str, here: Here) -> None:
         fresh = self.trace.take() | (self.draws.take() if self.draws is not None else {}) if phase == WALK else {}
         words = {"seconds": repr(self._seconds()), "stride": str(self.trace.stride)}
-        self.keeper.keep(phase, here.step, here.position, {"here.acceptance": here.acceptance}, words, fresh)
+        more = {"here.acceptance": here.acceptance}
+        if isinstance(self.landscape, Grows):
+            more |= {f"{_GROWN}{name}": tensor for name, tensor in self.landscape.memory.items()}
+        self.keeper.keep(phase, here.step, here.position, more, words, fresh)
+
+    def _remember(self, saved: Saved) -> None:
+        """What the landscape had grown."""
+        if isinstance(self.landscape, Grows):
+            named = ((name.removeprefix(_GROWN), t) for name, t in saved.tensors.items() if name.startswith(_GROWN))
+            self.landscape = self.landscape.with_memory(dict(named))
 
     def _give_back(self, blocks: list[dict[str, Tensor]], stride: int) -> None:
         for block in blocks:

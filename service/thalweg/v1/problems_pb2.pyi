@@ -145,7 +145,7 @@ class PauliTerm(_message.Message):
     def __init__(self, word: _Optional[str] = ..., coefficient: _Optional[float] = ...) -> None: ...
 
 class Ansatz(_message.Message):
-    __slots__ = ("efficient_su2", "real_amplitudes", "uccsd", "k_up_ccgsd", "hamiltonian_variational", "excitation_preserving", "open_qasm")
+    __slots__ = ("efficient_su2", "real_amplitudes", "uccsd", "k_up_ccgsd", "hamiltonian_variational", "excitation_preserving", "open_qasm", "adapt")
     EFFICIENT_SU2_FIELD_NUMBER: _ClassVar[int]
     REAL_AMPLITUDES_FIELD_NUMBER: _ClassVar[int]
     UCCSD_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +153,7 @@ class Ansatz(_message.Message):
     HAMILTONIAN_VARIATIONAL_FIELD_NUMBER: _ClassVar[int]
     EXCITATION_PRESERVING_FIELD_NUMBER: _ClassVar[int]
     OPEN_QASM_FIELD_NUMBER: _ClassVar[int]
+    ADAPT_FIELD_NUMBER: _ClassVar[int]
     efficient_su2: EfficientSu2
     real_amplitudes: RealAmplitudes
     uccsd: Uccsd
@@ -160,7 +161,8 @@ class Ansatz(_message.Message):
     hamiltonian_variational: HamiltonianVariational
     excitation_preserving: ExcitationPreserving
     open_qasm: OpenQasm
-    def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ..., real_amplitudes: _Optional[_Union[RealAmplitudes, _Mapping]] = ..., uccsd: _Optional[_Union[Uccsd, _Mapping]] = ..., k_up_ccgsd: _Optional[_Union[KUpCcgsd, _Mapping]] = ..., hamiltonian_variational: _Optional[_Union[HamiltonianVariational, _Mapping]] = ..., excitation_preserving: _Optional[_Union[ExcitationPreserving, _Mapping]] = ..., open_qasm: _Optional[_Union[OpenQasm, _Mapping]] = ...) -> None: ...
+    adapt: Adapt
+    def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ..., real_amplitudes: _Optional[_Union[RealAmplitudes, _Mapping]] = ..., uccsd: _Optional[_Union[Uccsd, _Mapping]] = ..., k_up_ccgsd: _Optional[_Union[KUpCcgsd, _Mapping]] = ..., hamiltonian_variational: _Optional[_Union[HamiltonianVariational, _Mapping]] = ..., excitation_preserving: _Optional[_Union[ExcitationPreserving, _Mapping]] = ..., open_qasm: _Optional[_Union[OpenQasm, _Mapping]] = ..., adapt: _Optional[_Union[Adapt, _Mapping]] = ...) -> None: ...
 
 class EfficientSu2(_message.Message):
     __slots__ = ("reps",)
@@ -197,6 +199,18 @@ class ExcitationPreserving(_message.Message):
     REPS_FIELD_NUMBER: _ClassVar[int]
     reps: int
     def __init__(self, reps: _Optional[int] = ...) -> None: ...
+
+class Adapt(_message.Message):
+    __slots__ = ("pool", "operators", "steps_per_operator", "gradient")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    OPERATORS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_PER_OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_FIELD_NUMBER: _ClassVar[int]
+    pool: str
+    operators: int
+    steps_per_operator: int
+    gradient: float
+    def __init__(self, pool: _Optional[str] = ..., operators: _Optional[int] = ..., steps_per_operator: _Optional[int] = ..., gradient: _Optional[float] = ...) -> None: ...
 
 class OpenQasm(_message.Message):
     __slots__ = ("text",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,6 +78,29 @@ class CompiledExact:
         return self._table.start, self._table.split, *_runs(self._table), *diagonals(self.observable)
 
 
+@dataclass(frozen=True)
+class CompiledStates:
+    """The states of a circuit: `outcomes.States`.
+
+    Args:
+        program: the circuit.
+    """
+
+    program: Program
+
+    def states(self, angles: Tensor) -> Tensor:
+        """Real and imaginary part: (B, R) -> (B, 2, N)."""
+        t, none = self._table, np.zeros(0, dtype=np.int64)
+        rows = np.empty((len(angles), 1, 2, 1 << self.program.qubits))
+        for row, phi in zip(rows, _all_angles(angles, t), strict=True):
+            vqe_tangent_rows(phi, 1, row, t.start, t.split, none, *_runs(t))
+        return torch.from_numpy(rows[:, 0])
+
+    @cached_property
+    def _table(self) -> Table:
+        return table(self.program)
+
+
 class Groups(NamedTuple):
     """What is measured, group after group."""
 
@@ -120,8 +143,8 @@ class CompiledSampler:
 
     @classmethod
     def of(cls, program: Program, observable: Observable, grouping: str = "qubit_wise") -> CompiledSampler:
-        patterns = [Pattern.of(group) for group in groups(observable, grouping)]
-        return cls(program, len(patterns), Groups.of(patterns, program.qubits), table(program))
+        measured = _measured(observable, grouping)
+        return cls(program, len(measured.class_low), measured, table(program))
 
     def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
         """Any points: angles (B, K, R), shots (B, K, G); each is propagated from where it leaves the replica's first."""
@@ -145,6 +168,11 @@ class CompiledSampler:
     @cached_property
     def _run_of(self) -> NDArray[np.int64]:
         return _run_of(self._table, len(self.program.turned))
+
+
+@lru_cache(maxsize=2)  # circuits that grow have one operator
+def _measured(observable: Observable, grouping: str) -> Groups:
+    return Groups.of([Pattern.of(group) for group in groups(observable, grouping)], observable.qubits)
 
 
 def _all_angles(angles: Tensor, t: Table) -> Floats:

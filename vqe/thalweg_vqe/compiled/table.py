@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -93,6 +94,7 @@ def table(program: Program) -> Table:
     )
 
 
+@lru_cache(maxsize=2)  # circuits that grow have one operator
 def diagonals(observable: Observable) -> Diagonals:
     """The operator by what it flips."""
     flips: list[int] = []

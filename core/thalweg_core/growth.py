@@ -1,0 +1,132 @@
+"""Landscapes that grow as they are walked: a circuit that takes one gate after the other, where its energy falls most.
+
+A grown landscape is another landscape of the same shape: coordinates that are not there yet stand at 0 and have no slope. So
+no kernel knows of it. It grows between steps, each replica its own; what it has grown goes into the checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from thalweg_core.kernel import Finishes, Kernel, put_rows, take_rows
+from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.stopping import Outcome
+from thalweg_core.streams import Stream
+from thalweg_core.walk import Frame, Position, Rules, begin, stand, walk
+
+
+class Grown(NamedTuple):
+    """What became of a landscape at some points; its type is the landscape's own."""
+
+    landscape: Grows
+    slopes: Tensor  # (B, *E) ∂U/∂x of the coordinates that are new, 0 elsewhere
+    slopes_var: Tensor  # (B, *E)
+    cost: Cost
+
+
+@runtime_checkable
+class Grows(Landscape, Protocol):
+    """A landscape with more and more coordinates to move, each replica its own, told by its number in the stream."""
+
+    @property
+    def every(self) -> int:
+        """Steps between growths."""
+        ...
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """All that it has grown."""
+        ...
+
+    def with_memory(self, memory: Mapping[str, Tensor]) -> Grows:
+        """The landscape as it was."""
+        ...
+
+    def growing(self, rows: Tensor) -> Tensor:
+        """Whether the replicas of these numbers may still grow: (B,) int64 -> (B,) bool."""
+        ...
+
+    def price(self, x: Tensor) -> Cost:
+        """What it costs to look where to grow, from each point."""
+        ...
+
+    def grown(self, x: Tensor, rng: Stream) -> Grown:
+        """The landscape after the replicas of the stream, which stand at x (B, *E), have grown."""
+        ...
+
+
+def begin_growing(
+    kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None
+) -> tuple[Landscape, Position]:
+    """As `walk.begin`; what grows has grown once before the kernel looks."""
+    if not isinstance(landscape, Grows):
+        return landscape, begin(kernel, landscape, x, rng, rules)
+    landscape, _, _, cost = landscape.grown(x, rng.named("growth"))
+    state = kernel.init(landscape, x, rng.named("init"))
+    look = state.seen.cost
+    return landscape, stand(kernel, landscape, state, look.plus(cost), look, _waiting(rules, landscape, rng))
+
+
+def walk_growing(
+    kernel: Kernel, landscape: Landscape, position: Position, rng: Stream, steps: range, rules: Rules | None = None
+) -> Iterator[tuple[Landscape, Frame]]:
+    """As `walk`, each frame with the landscape as it is after it: what grows does so after every so many steps.
+
+    Until a replica has grown up, only a budget may end its walk. A method that had finished begins anew where it has grown.
+    """
+    if not isinstance(landscape, Grows):
+        for frame in walk(kernel, landscape, position, rng, steps, rules):
+            yield landscape, frame
+        return
+    while steps:
+        step = steps.stop
+        for frame in walk(kernel, landscape, position, rng, steps, _waiting(rules, landscape, rng)):
+            step = frame.step
+            if step % landscape.every == 0 and step != steps[-1]:
+                landscape, position = _grow(kernel, landscape, frame.position, rng.at(step).named("growth"), rules, step)
+                yield landscape, frame._replace(position=position)
+                break
+            yield landscape, frame
+        else:
+            return
+        steps = range(step + 1, steps.stop)
+
+
+def _waiting(rules: Rules | None, landscape: Grows, rng: Stream) -> Rules:
+    return replace(rules or Rules(), held=landscape.growing(rng.rows))
+
+
+def _grow(
+    kernel: Kernel, landscape: Grows, position: Position, rng: Stream, rules: Rules | None, step: int
+) -> tuple[Grows, Position]:
+    """After a step: the replicas that still walk grow, if they may and can pay for it."""
+    may = (position.outcome == Outcome.WALKING) & landscape.growing(rng.rows)
+    poor = may & _too_dear(landscape.price(position.state.x), position, rules or Rules())
+    outcome = torch.where(poor, int(Outcome.SHOTS), position.outcome)
+    position = position._replace(outcome=outcome, stopped_at=torch.where(poor, step, position.stopped_at))
+    index = torch.nonzero(may & ~poor).flatten()
+    if len(index) == 0:
+        return landscape, position
+    here, rng = take_rows(position, index), rng.take(index)
+    landscape, slopes, slopes_var, cost = landscape.grown(here.state.x, rng)
+    seen = here.state.seen
+    state = here.state._replace(seen=seen._replace(grad=seen.grad + slopes, grad_var=seen.grad_var + slopes_var))
+    here = here._replace(state=state, spent=here.spent.plus(cost))
+    if isinstance(kernel, Finishes) and (done := torch.nonzero(kernel.finished(state)).flatten()).numel():
+        anew = kernel.init(landscape, state.x[done], rng.take(done).named("init"))
+        spent = put_rows(Cost.none(state.x), done, anew.seen.cost)
+        here = here._replace(state=put_rows(state, done, anew), spent=here.spent.plus(spent))
+    return landscape, put_rows(position, index, here)
+
+
+def _too_dear(price: Cost, position: Position, rules: Rules) -> Tensor:
+    """Whether nothing would be left for a step, (B,) bool."""
+    budget, dearest = rules.budget, position.memory.dearest
+    if budget.shots is None:
+        return torch.zeros_like(position.outcome, dtype=torch.bool)
+    return position.spent.shots + price.shots + dearest.shots + rules.reserve > budget.shots

@@ -1,0 +1,234 @@
+"""The energy of circuits that grow as they are walked, each replica's its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from thalweg_core.growth import Grown
+from thalweg_core.kernel import map_tensors, put_rows
+from thalweg_core.landscape import Cost, Evaluation, Reading, Samples
+from thalweg_core.manifold import Euclidean, Manifold
+from thalweg_core.streams import Stream
+from thalweg_vqe.adaptive import Adapt
+from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.hamiltonian import Register
+from thalweg_vqe.landscape import Reference, VqeLandscape
+from thalweg_vqe.pauli import Observable
+from thalweg_vqe.pool_slopes import Commutators, Slopes, exact_slopes
+from thalweg_vqe.pools import Operator
+from thalweg_vqe.program import Program
+
+T = TypeVar("T")
+
+OPEN = 64
+"""Circuits kept open (arbitrary)."""
+
+NONE = -1
+"""In a list of operators: none taken yet."""
+
+
+class Choices(NamedTuple):
+    """What every replica has taken, by its number; replicas beyond have taken nothing."""
+
+    taken: Tensor  # (B, D) int64, numbers of operators in the pool; NONE where there is none yet
+    slopes: Tensor  # (B, D, M) slope of each operator of the pool when the d-th was to be taken; NaN where nobody looked
+
+    @classmethod
+    def none(cls, most: int, pool: int) -> Choices:
+        """Of no replica, with room for so many operators out of so many."""
+        return cls(torch.zeros(0, most, dtype=torch.int64), torch.zeros(0, most, pool, dtype=torch.float64))
+
+    def upto(self, replicas: int) -> Choices:
+        """With room for so many replicas."""
+        missing = max(0, replicas - len(self.taken))
+        taken = torch.cat([self.taken, self.taken.new_full((missing, self.taken.shape[1]), NONE)])
+        return Choices(taken, torch.cat([self.slopes, self.slopes.new_full((missing, *self.slopes.shape[1:]), torch.nan)]))
+
+    def of(self, rows: Tensor) -> Choices:
+        """Of the replicas with these numbers."""
+        room = self.upto(int(rows.max()) + 1 if len(rows) else 0)
+        return Choices(room.taken[rows], room.slopes[rows])
+
+    @property
+    def depth(self) -> Tensor:
+        """Operators taken, (B,)."""
+        return (self.taken != NONE).sum(dim=1)
+
+    @property
+    def looks(self) -> Tensor:
+        """Growths so far, also one that took nothing, (B,)."""
+        return (~self.slopes[:, :, 0].isnan()).sum(dim=1)
+
+
+def adaptive(ansatz: Adapt, register: Register, estimator: Estimator, of: Callable[[Program], VqeLandscape]) -> AdaptiveLandscape:
+    """The landscape of circuits that have taken nothing yet; `of` opens the landscape of a circuit."""
+    pool = ansatz.from_pool(register)
+
+    @lru_cache(maxsize=OPEN)
+    def opened(taken: tuple[int, ...]) -> VqeLandscape:
+        return of(ansatz.circuit(register, taken))
+
+    commutators = Commutators.of(opened(()).observable, pool, estimator.grouping) if estimator.shots else None
+    return AdaptiveLandscape(ansatz, pool, opened, Choices.none(ansatz.operators, len(pool)), commutators, estimator)
+
+
+@dataclass(frozen=True)
+class AdaptiveLandscape:
+    """U(θ) of the circuit that each replica has grown, see `adaptive.Adapt`; told apart by their numbers in the stream.
+
+    Shapes: θ (B, D), D the most operators to take. Units: θ in rad, U in Ha.
+
+    Args:
+        ansatz: what grows.
+        pool: what it takes from, M operators.
+        opened: the landscape of a circuit, by the operators that it has taken.
+        choices: what was taken so far.
+        commutators: how the pool's slopes are measured; None where they are exact.
+        estimator: what measures them.
+    """
+
+    ansatz: Adapt
+    pool: tuple[Operator, ...]
+    opened: Callable[[tuple[int, ...]], VqeLandscape]
+    choices: Choices
+    commutators: Commutators | None
+    estimator: Estimator
+    manifold: Manifold = field(default_factory=Euclidean)
+    width: int = 1  # every replica is computed by itself
+
+    # --- as any landscape of circuits
+
+    @property
+    def shots(self) -> int:
+        """Per measured circuit; 0 means exact."""
+        return self._first.shots
+
+    @property
+    def noisy(self) -> bool:
+        return self.shots > 0
+
+    @property
+    def parameters(self) -> int:
+        """D."""
+        return self.ansatz.operators
+
+    @property
+    def device(self) -> torch.device:
+        return self._first.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._first.dtype
+
+    @property
+    def observable(self) -> Observable:
+        return self._first.observable
+
+    @property
+    def reference(self) -> Reference:
+        return self._first.reference
+
+    @property
+    def program(self) -> Program:
+        """The circuit of replica 0."""
+        return self._first.program
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
+        return self._each(rng.rows, lambda one, i: one.evaluate(x[i], rng.take(i), _of(samples, i)))
+
+    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
+        """The energy alone."""
+        return self._each(rng.rows, lambda one, i: one.measure(x[i], rng.take(i), _of(samples, i)))
+
+    def expectation(self, observable: Observable, x: Tensor) -> Tensor:
+        """Expectation values of any operator, without shot noise, for x of the replicas 0 … B-1: (B,)."""
+        return self._each(torch.arange(len(x)), lambda one, i: one.expectation(observable, x[i]))
+
+    # --- as one that grows
+
+    @property
+    def every(self) -> int:
+        return self.ansatz.steps_per_operator
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        return self.choices._asdict()
+
+    def with_memory(self, memory: Mapping[str, Tensor]) -> AdaptiveLandscape:
+        return replace(self, choices=Choices(**{name: tensor.cpu() for name, tensor in memory.items()}))
+
+    def growing(self, rows: Tensor) -> Tensor:
+        choices = self.choices.of(rows.cpu())
+        return ((choices.looks == choices.depth) & (choices.depth < self.ansatz.operators)).to(rows.device)
+
+    def price(self, x: Tensor) -> Cost:
+        circuits = len(self.commutators.measured) if self.commutators else 0
+        return Cost.of(x, gradients=1, circuits=circuits, shots=circuits * self.shots)
+
+    def grown(self, x: Tensor, rng: Stream) -> Grown:
+        """Each replica takes the operator with the largest slope, if that is not below the tolerance."""
+        rows = rng.rows.cpu()
+        pool = self._each(rows, lambda one, i: self._slopes(one, x[i], rng.take(i)))
+        choices = self.choices.upto(int(rows.max()) + 1)
+        taken, looked_at = choices.taken.clone(), choices.slopes.clone()
+        new, new_var = (torch.zeros(x.shape, dtype=torch.float64) for _ in range(2))
+        for place, (row, d) in enumerate(zip(rows.tolist(), choices.of(rows).depth.tolist(), strict=True)):
+            looked_at[row, d] = pool.slope[place]
+            steepness = pool.slope[place].abs()
+            if d > 0:
+                steepness[taken[row, d - 1]] = 0.0  # once more would be the same angle
+            best = int(steepness.numpy().argmax())
+            if steepness[best] >= self.ansatz.gradient:
+                taken[row, d] = best
+                new[place, d], new_var[place, d] = pool.slope[place, best], pool.variance[place, best]
+        landscape = replace(self, choices=Choices(taken, looked_at))
+        return Grown(landscape, new.to(x), new_var.to(x), self.price(x))
+
+    def history(self, x: Tensor) -> list[dict[str, Any]]:
+        """What each of the replicas 0 … B-1, standing at x, has taken: names, angles (rad), the slopes it chose by (Ha)."""
+        choices = self.choices.of(torch.arange(len(x)))
+        return [
+            {
+                "operators": [self.pool[number].name for number in taken[:count].tolist()],
+                "angles": angles[:count].tolist(),
+                "pool_gradients": slopes[:looks].tolist(),
+            }
+            for taken, count, slopes, looks, angles in zip(
+                choices.taken, choices.depth.tolist(), choices.slopes, choices.looks.tolist(), x.double().cpu(), strict=True
+            )
+        ]
+
+    # --- circuit by circuit
+
+    def _slopes(self, one: VqeLandscape, x: Tensor, rng: Stream) -> Slopes:
+        angles = one.program.angles(x.to("cpu", torch.float64))
+        if self.commutators is None:
+            return exact_slopes(one.program, one.observable, self.pool, angles)
+        shots = torch.full((len(x),), self.shots)
+        return self.commutators.slopes(one.program, self.estimator, angles, shots, rng.named("pool shots"))
+
+    def _each(self, rows: Tensor, look: Callable[[VqeLandscape, Tensor], T]) -> T:
+        """What every replica sees of its own circuit, put together: look(landscape, places of its rows)."""
+        places: dict[tuple[int, ...], list[int]] = {}
+        for place, taken in enumerate(self.choices.of(rows.cpu()).taken.tolist()):
+            places.setdefault(tuple(number for number in taken if number != NONE), []).append(place)
+        seen = [(torch.tensor(alike), look(self.opened(taken), torch.tensor(alike))) for taken, alike in places.items()]
+        whole = map_tensors(lambda t: t.new_empty((len(rows), *t.shape[1:])), seen[0][1])
+        for index, part in seen:
+            whole = put_rows(whole, index, part)
+        return whole
+
+    @property
+    def _first(self) -> VqeLandscape:
+        taken = self.choices.of(torch.zeros(1, dtype=torch.int64)).taken[0].tolist()
+        return self.opened(tuple(number for number in taken if number != NONE))
+
+
+def _of(samples: Samples | None, index: Tensor) -> Samples | None:
+    return samples[index] if isinstance(samples, Tensor) else samples
