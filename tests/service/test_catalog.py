@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2
+from qiskit import qpy
+from qiskit.circuit import QuantumCircuit
+from qiskit.circuit.library import efficient_su2
 
 from thalweg import specs
 from thalweg.server import catalog
@@ -277,6 +281,14 @@ HAMILTONIANS: dict[str, Any] = {
     "heisenberg_xxz": {"sites": 4, "anisotropy": 0.0},
     "fermi_hubbard": {"columns": 2, "spin_up": 0, "spin_down": 1, "repulsion": 0.0},
 }
+
+
+def dumped(circuit: QuantumCircuit) -> bytes:
+    file = io.BytesIO()
+    qpy.dump(circuit, file)
+    return file.getvalue()
+
+
 CIRCUITS: dict[str, Any] = {
     "efficient_su2": {"reps": 0},
     "real_amplitudes": {},
@@ -284,7 +296,8 @@ CIRCUITS: dict[str, Any] = {
     "k_up_ccgsd": {"k": 2},
     "hamiltonian_variational": {"layers": 1},
     "excitation_preserving": {},
-    "open_qasm": {"text": "qubit[2] q; input float t; rx(t) q[0];"},
+    "open_qasm": {"text": "qubit[2] q; input float t; U(t, 0, 0) q[0];"},
+    "qpy": {"content": dumped(efficient_su2(2))},
 }
 
 

@@ -209,9 +209,39 @@ def test_a_text_may_stand_in_a_file_beside_the_specification(tmp_path: Path) -> 
     assert specs.load(specs.to_dict(spec)) == spec
 
 
+QPY = """
+[problem.vqe.hamiltonian.transverse_field_ising]
+sites = 2
+[problem.vqe.ansatz.qpy]
+{content}
+[method.adam]
+"""
+
+
+def test_bytes_stand_in_a_file_or_as_base64_and_survive_toml_dict_and_json(tmp_path: Path) -> None:
+    content = bytes(range(256))
+    (tmp_path / "circuit.qpy").write_bytes(content)
+    (tmp_path / "job.toml").write_text(QPY.format(content='file = "circuit.qpy"'))
+    spec = specs.load(tmp_path / "job.toml")
+    assert spec.problem.vqe.ansatz.qpy.content == content
+    assert specs.parse(specs.to_toml(spec)) == spec
+    assert specs.load(json.loads(json.dumps(specs.to_dict(spec)))) == spec
+    given = specs.to_dict(spec)
+    given["problem"]["vqe"]["ansatz"]["qpy"]["content"] = content
+    assert specs.load(given) == spec
+
+
+@pytest.mark.parametrize("content", ['content = "%%%"', "content = 3", "content = [1, 2]", 'content = "abc"'])
+def test_what_is_no_base64_is_refused(content: str) -> None:
+    with pytest.raises(InvalidSpec, match=r"^problem.vqe.ansatz.qpy.content: wanted the bytes of a file as text in base64, got "):
+        specs.parse(QPY.format(content=content))
+
+
 @pytest.mark.parametrize(
     ("text", "field", "part"),
     [
+        ('file = "zero\\u0000byte"', "file", "cannot be read"),
+        ('file = "/dev/zero"', "file", "/dev/zero: wanted at most 3145728 bytes, got more"),
         ('file = "none.fcidump"', "file", "none.fcidump: cannot be read: No such file"),
         ('file = "bytes"', "file", "is not text in UTF-8"),
         ("file = 3", "file", "wanted the name of a file, got 3"),

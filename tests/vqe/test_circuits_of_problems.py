@@ -219,7 +219,7 @@ def test_shots_of_tied_parameters_scatter_around_the_exact_gradient_as_they_say(
 
 
 ISING_2 = PauliSum((PauliTerm("ZZ", -1.0), PauliTerm("XI", -0.5)))
-THREE, FOUR = (OpenQasm(f"qubit[{n}] q; input float t; rx(t) q[0];") for n in (3, 4))
+THREE, FOUR = (OpenQasm(f"qubit[{n}] q; input float a; U(a, 0, 0) q[0];") for n in (3, 4))
 
 
 def traits(hamiltonian, ansatz, start=None):

@@ -33,6 +33,7 @@ from thalweg_vqe.open_qasm import OpenQasm
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.program import Program
+from thalweg_vqe.qpy import Qpy
 from thalweg_vqe.shots import tangent_bytes
 from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform, Zeros
@@ -55,6 +56,7 @@ __all__ = [
     "ParameterValues",
     "PauliSum",
     "PauliTerm",
+    "Qpy",
     "RealAmplitudes",
     "TransverseFieldIsing",
     "Uccsd",
@@ -90,7 +92,9 @@ class Vqe:
     """
 
     hamiltonian: Molecule | Fcidump | PauliSum | TransverseFieldIsing | HeisenbergXxz | FermiHubbard
-    ansatz: EfficientSu2 | RealAmplitudes | Uccsd | KUpCcgsd | HamiltonianVariational | ExcitationPreserving | OpenQasm | Adapt
+    ansatz: (
+        EfficientSu2 | RealAmplitudes | Uccsd | KUpCcgsd | HamiltonianVariational | ExcitationPreserving | OpenQasm | Qpy | Adapt
+    )
     estimator: Estimator = field(default_factory=Estimator)
     start: HartreeFock | Zeros | Uniform | ParameterValues = field(default_factory=HartreeFock)
 

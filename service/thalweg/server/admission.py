@@ -21,7 +21,7 @@ from thalweg_core.problem import Traits, require
 from thalweg_core.stopping import Stop
 from thalweg_physics.magnet.spins import PRECESSION
 
-_LARGEST_SPEC = 256 * 1024  # bytes; arbitrary
+_LARGEST_SPEC = 3 * 2**20  # bytes; a job with its result goes into one message, of 4 MiB at most
 _MOST_LABELS = 64  # arbitrary
 _USABLE = 0.9  # of the memory: the rest is the system's
 

@@ -110,7 +110,7 @@ def _is_set(message: Message, wire: Any) -> bool:
 
 def _must_be_written(wire: Any) -> bool:
     """Numbers without presence on the wire may be a zero that was meant: the dataclass judges it."""
-    return bool(wire.has_presence or wire.is_repeated or wire.type == FieldDescriptor.TYPE_STRING)
+    return bool(wire.has_presence or wire.is_repeated or wire.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES))
 
 
 def _missing(wire: Any) -> str:

@@ -24,7 +24,7 @@ from thalweg.v1 import jobs_pb2, methods_pb2, problems_pb2
 from thalweg_core.kernel import Kernel
 from thalweg_core.problem import Problem, Traits
 
-_WORDS = {int: "integer", float: "number", str: "text", bool: "yes/no"}
+_WORDS = {int: "integer", float: "number", str: "text", bytes: "text in base64", bool: "yes/no"}
 
 
 @cache

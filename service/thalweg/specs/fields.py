@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -103,7 +105,7 @@ def _table(value: object, descriptor: Descriptor, path: str) -> Mapping[str, obj
     raise InvalidSpec(path, f"wanted a table{contents}, got {shown(value)}")
 
 
-def _scalar(field: FieldDescriptor, value: object, path: str) -> str | bool | int | float:
+def _scalar(field: FieldDescriptor, value: object, path: str) -> str | bytes | bool | int | float:
     if field.type in INTEGER_RANGES:
         return _integer(value, *INTEGER_RANGES[field.type], path)
     if field.type == FieldDescriptor.TYPE_DOUBLE:
@@ -112,6 +114,8 @@ def _scalar(field: FieldDescriptor, value: object, path: str) -> str | bool | in
         return _yes_or_no(value, path)
     if field.type == FieldDescriptor.TYPE_STRING:
         return _text(value, path)
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return _bytes(value, path)
     raise TypeError(f"{field.full_name}: no way to read a field of protobuf type {field.type}")
 
 
@@ -147,6 +151,17 @@ def _text(value: object, path: str) -> str:
     if not isinstance(value, str):
         raise InvalidSpec(path, f"wanted text in quotes, got {shown(value)}")
     return value
+
+
+def _bytes(value: object, path: str) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise InvalidSpec(path, f"wanted the bytes of a file as text in base64, got {shown(value)}")
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidSpec(path, f"wanted the bytes of a file as text in base64, got {shown(value)}") from None
 
 
 def shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Texts that stand in files of their own:  `file = "h2.fcidump"`  in place of  `text = "…"`."""
+"""What stands in files of its own:  `file = "h2.fcidump"`  in place of  `text = "…"`,  `file = "circuit.qpy"`  of  `content`."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from thalweg.errors import InvalidSpec
 from thalweg.specs.fields import join
 
+LARGEST = 3 * 2**20
+"""Bytes of a file: what a service takes as a whole specification."""
+
 
 def with_files(given: Mapping[str, object], descriptor: Descriptor, folder: Path, path: str = "") -> Mapping[str, object]:
-    """The same specification with every such file read, in tables whose message has a text and no field called file.
+    """The same specification with every such file read, in tables whose message has a text or a content and no field called file.
 
     Args:
         folder: what names of files are relative to.
         path: where the mapping stands in the specification.
 
     Raises:
-        InvalidSpec: a file cannot be read; a text is given beside it.
+        InvalidSpec: a file cannot be read; a text or a content is given beside it.
     """
     fields = descriptor.fields_by_name
     out = dict(given)
@@ -28,20 +31,31 @@ def with_files(given: Mapping[str, object], descriptor: Descriptor, folder: Path
         inner = fields[name].message_type if name in fields else None
         if inner is not None and isinstance(value, Mapping):
             out[name] = with_files(value, inner, folder, join(path, name))
-    if "file" in given and "file" not in fields and "text" in fields:
-        if given.get("text") is not None:
-            raise InvalidSpec(path, "file and text are both given; wanted only one of them")
-        out["text"] = _read(out.pop("file"), folder, join(path, "file"))
+    target = next((fields[name] for name in ("text", "content") if name in fields), None)
+    if "file" in given and "file" not in fields and target is not None:
+        if given.get(target.name) is not None:
+            raise InvalidSpec(path, f"file and {target.name} are both given; wanted only one of them")
+        read = _read_text if target.type == FieldDescriptor.TYPE_STRING else _read
+        out[target.name] = read(out.pop("file"), folder, join(path, "file"))
     return cast(Mapping[str, object], out)
 
 
-def _read(name: object, folder: Path, path: str) -> str:
+def _read_text(name: object, folder: Path, path: str) -> str:
+    try:
+        return _read(name, folder, path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidSpec(path, f"{folder / Path(str(name)).expanduser()}: is not text in UTF-8") from None
+
+
+def _read(name: object, folder: Path, path: str) -> bytes:
     if not isinstance(name, str):
         raise InvalidSpec(path, f"wanted the name of a file, got {name!r}")
     file = folder / Path(name).expanduser()
     try:
-        return file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidSpec(path, f"{file}: is not text in UTF-8") from None
-    except OSError as error:
-        raise InvalidSpec(path, f"{file}: cannot be read: {error.strerror}") from None
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST + 1)
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        raise InvalidSpec(path, f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(content) > LARGEST:
+        raise InvalidSpec(path, f"{file}: wanted at most {LARGEST} bytes, got more")
+    return content

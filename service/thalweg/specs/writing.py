@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from google.protobuf.message import Message
 
 
 def to_dict(message: Message) -> dict[str, Any]:
-    """The fields that are set, by their proto names; plain numbers, text, lists and dicts."""
+    """The fields that are set, by their proto names; plain numbers, text (bytes in base64), lists and dicts."""
     return {field.name: _plain(value) for field, value in message.ListFields()}
 
 
@@ -20,6 +21,8 @@ def _plain(value: Any) -> Any:
         return to_dict(value)
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in sorted(value.items())}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, str | bool | int | float):
         return value
     return [_plain(item) for item in value]

@@ -145,7 +145,7 @@ class PauliTerm(_message.Message):
     def __init__(self, word: _Optional[str] = ..., coefficient: _Optional[float] = ...) -> None: ...
 
 class Ansatz(_message.Message):
-    __slots__ = ("efficient_su2", "real_amplitudes", "uccsd", "k_up_ccgsd", "hamiltonian_variational", "excitation_preserving", "open_qasm", "adapt")
+    __slots__ = ("efficient_su2", "real_amplitudes", "uccsd", "k_up_ccgsd", "hamiltonian_variational", "excitation_preserving", "open_qasm", "qpy", "adapt")
     EFFICIENT_SU2_FIELD_NUMBER: _ClassVar[int]
     REAL_AMPLITUDES_FIELD_NUMBER: _ClassVar[int]
     UCCSD_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +153,7 @@ class Ansatz(_message.Message):
     HAMILTONIAN_VARIATIONAL_FIELD_NUMBER: _ClassVar[int]
     EXCITATION_PRESERVING_FIELD_NUMBER: _ClassVar[int]
     OPEN_QASM_FIELD_NUMBER: _ClassVar[int]
+    QPY_FIELD_NUMBER: _ClassVar[int]
     ADAPT_FIELD_NUMBER: _ClassVar[int]
     efficient_su2: EfficientSu2
     real_amplitudes: RealAmplitudes
@@ -161,8 +162,9 @@ class Ansatz(_message.Message):
     hamiltonian_variational: HamiltonianVariational
     excitation_preserving: ExcitationPreserving
     open_qasm: OpenQasm
+    qpy: Qpy
     adapt: Adapt
-    def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ..., real_amplitudes: _Optional[_Union[RealAmplitudes, _Mapping]] = ..., uccsd: _Optional[_Union[Uccsd, _Mapping]] = ..., k_up_ccgsd: _Optional[_Union[KUpCcgsd, _Mapping]] = ..., hamiltonian_variational: _Optional[_Union[HamiltonianVariational, _Mapping]] = ..., excitation_preserving: _Optional[_Union[ExcitationPreserving, _Mapping]] = ..., open_qasm: _Optional[_Union[OpenQasm, _Mapping]] = ..., adapt: _Optional[_Union[Adapt, _Mapping]] = ...) -> None: ...
+    def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ..., real_amplitudes: _Optional[_Union[RealAmplitudes, _Mapping]] = ..., uccsd: _Optional[_Union[Uccsd, _Mapping]] = ..., k_up_ccgsd: _Optional[_Union[KUpCcgsd, _Mapping]] = ..., hamiltonian_variational: _Optional[_Union[HamiltonianVariational, _Mapping]] = ..., excitation_preserving: _Optional[_Union[ExcitationPreserving, _Mapping]] = ..., open_qasm: _Optional[_Union[OpenQasm, _Mapping]] = ..., qpy: _Optional[_Union[Qpy, _Mapping]] = ..., adapt: _Optional[_Union[Adapt, _Mapping]] = ...) -> None: ...
 
 class EfficientSu2(_message.Message):
     __slots__ = ("reps",)
@@ -217,6 +219,12 @@ class OpenQasm(_message.Message):
     TEXT_FIELD_NUMBER: _ClassVar[int]
     text: str
     def __init__(self, text: _Optional[str] = ...) -> None: ...
+
+class Qpy(_message.Message):
+    __slots__ = ("content",)
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    def __init__(self, content: _Optional[bytes] = ...) -> None: ...
 
 class Estimator(_message.Message):
     __slots__ = ("shots", "engine", "device", "noise", "readout_mitigation", "grouping")
