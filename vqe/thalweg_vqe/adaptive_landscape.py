@@ -101,6 +101,7 @@ class AdaptiveLandscape:
     estimator: Estimator
     manifold: Manifold = field(default_factory=Euclidean)
     width: int = 1  # every replica is computed by itself
+    alone: None = None  # U is ⟨H⟩, whatever the circuit
 
     # --- as any landscape of circuits
 
@@ -149,6 +150,10 @@ class AdaptiveLandscape:
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, for x of the replicas 0 … B-1: (B,)."""
         return self._each(torch.arange(len(x)), lambda one, i: one.expectation(observable, x[i]))
+
+    def overlaps_at(self, x: Tensor) -> list[Tensor]:
+        """None: no lower state is known."""
+        return []
 
     # --- as one that grows
 

@@ -29,6 +29,7 @@ from thalweg_vqe.circuits import circuit, measured, turned
 from thalweg_vqe.grouping import IDEAL, Group, groups
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.outcomes import Counts, Shown
+from thalweg_vqe.overlap import Return
 from thalweg_vqe.patterns import diagonal
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
@@ -66,7 +67,7 @@ class AerSampler:
     simulator: AerSimulator
     circuits: tuple[QuantumCircuit, ...]
     parameters: ParameterVector
-    measures: tuple[Group, ...]
+    measures: tuple[Group | Return, ...]
     readings: tuple[float, float] = IDEAL
 
     @classmethod
@@ -90,6 +91,18 @@ class AerSampler:
             found,
             noise.readings if noise and mitigated else IDEAL,
         )
+
+    @classmethod
+    def returning(
+        cls, there_and_back: Program, weight: float, device: str, noise: Noise | None = None, mitigated: bool = False
+    ) -> AerSampler:
+        """How often a circuit that undoes itself ends where it started, times a weight (Ha)."""
+        simulator = _simulator(there_and_back.qubits, noise, device.upper())
+        angles = ParameterVector("φ", len(there_and_back.turned))
+        plain = [turned(circuit(there_and_back, angles), ())]
+        came_back = Return(there_and_back.qubits, there_and_back.start, weight)
+        readings = noise.readings if noise and mitigated else IDEAL
+        return cls(simulator, _transpiled(plain, simulator, noise), angles, (came_back,), readings)
 
     @property
     def groups(self) -> int:
@@ -224,7 +237,7 @@ def _model(noise: Noise) -> NoiseModel:
 
 
 def _statistics(
-    group: Group, histograms: Sequence[dict[str, Any]], shots: int, readings: tuple[float, float]
+    group: Group | Return, histograms: Sequence[dict[str, Any]], shots: int, readings: tuple[float, float]
 ) -> tuple[Floats, Floats]:
     """Mean energy of a group and the variance of that mean, for each histogram."""
     outcomes = np.array([int(key, 16) for histogram in histograms for key in histogram], dtype=np.int64)

@@ -12,7 +12,8 @@ import torch
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.landscape import Exact
 from thalweg_vqe.outcomes import Counter, Shown, States, StatevectorCounter, TorchStates
-from thalweg_vqe.pauli import Observable
+from thalweg_vqe.overlap import OverlapSampler, Projector, undone
+from thalweg_vqe.pauli import Hermitian, Observable
 from thalweg_vqe.program import Program
 from thalweg_vqe.sampler import Sampler
 from thalweg_vqe.shots import StatevectorSampler
@@ -38,7 +39,7 @@ def engines(program: Program, observable: Observable, estimator: Estimator) -> t
     return exact(program, observable), CompiledSampler.of(program, observable, estimator.grouping)
 
 
-def exact(program: Program, observable: Observable) -> Exact:
+def exact(program: Program, observable: Hermitian) -> Exact:
     """What computes without noise on the processor."""
     if not compiled():
         return Statevector(program, observable)
@@ -56,6 +57,19 @@ def states(program: Program, estimator: Estimator) -> States:
     from thalweg_vqe.compiled.engine import CompiledStates
 
     return CompiledStates(program)
+
+
+def overlapping(program: Program, angles: Sequence[float], weight: float, estimator: Estimator) -> tuple[Exact, Sampler]:
+    """What computes the overlap with the circuit's state at fixed angles φ' (rad), and what measures it, times a weight (Ha)."""
+    there_and_back = undone(program, angles)
+    known = exact(there_and_back, Projector(program.qubits, program.start))
+    if estimator.engine == "aer":
+        from thalweg_vqe.aer import AerSampler
+
+        noise, mitigated = estimator.noise, estimator.readout_mitigation
+        return known, AerSampler.returning(there_and_back, weight, estimator.device, noise, mitigated)
+    engine = states(program, estimator)
+    return known, OverlapSampler(engine, engine.states(torch.tensor([angles], dtype=torch.float64))[0], weight)
 
 
 def counter(shown: Sequence[Shown], estimator: Estimator) -> Counter:

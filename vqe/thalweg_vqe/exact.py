@@ -1,4 +1,4 @@
-"""The lowest energy of a qubit operator by sparse diagonalization, in a sector of basis states or in all of them."""
+"""The lowest energies of a qubit operator by sparse diagonalization, in a sector of basis states or in all of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def ground_energy(observable: Observable, sector: NDArray[np.int64] | None = Non
 
     The sector's states are in rising order.
     """
+    return lowest_energies(observable, 1, sector)[0]
+
+
+def lowest_energies(observable: Observable, count: int, sector: NDArray[np.int64] | None = None) -> list[float]:
+    """So many of the lowest eigenvalues, each as often as it is degenerate; fewer where there are not so many states."""
     moves = (
         [_moved(observable.qubits, x, diagonal) for x, diagonal in observable.diagonals()]
         if sector is None
@@ -37,10 +42,31 @@ def ground_energy(observable: Observable, sector: NDArray[np.int64] | None = Non
         return out.reshape(v.shape)
 
     if size <= _DENSE:
-        return float(np.linalg.eigvalsh(act(np.eye(size, dtype=kind)))[0])
-    operator = LinearOperator((size, size), matvec=act, dtype=kind)
+        return [float(e) for e in np.linalg.eigvalsh(act(np.eye(size, dtype=kind)))[:count]]
     start = np.random.default_rng(0).standard_normal(size)  # fixed: the answer must not change from run to run
-    return float(eigsh(operator, k=1, which="SA", v0=start, return_eigenvectors=False)[0])
+    above = 2 * sum(map(abs, observable.coefficients))
+    found: list[float] = []
+    below: list[Floats] = []
+
+    def lifted(v: Floats) -> Floats:
+        """H + above Σ |ψ⟩⟨ψ| over the states found: so no copy of a degenerate level is missed."""
+        out = act(v)
+        for psi in below:
+            out += (above * np.vdot(psi, v) * psi).reshape(v.shape)
+        return out
+
+    operator = LinearOperator((size, size), matvec=lifted, dtype=kind)
+    for _ in range(min(count, size)):
+        energies, states = eigsh(operator, k=1, which="SA", v0=start)
+        found.append(float(energies[0]))
+        below.append(states[:, 0])
+    return found
+
+
+def spread(observable: Observable) -> float:
+    """The highest eigenvalue minus the lowest, over all basis states."""
+    turned = Observable(observable.qubits, observable.words, tuple(-c for c in observable.coefficients))
+    return -ground_energy(turned) - ground_energy(observable)
 
 
 Move = Callable[[Floats], Floats]

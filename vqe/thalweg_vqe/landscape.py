@@ -63,6 +63,8 @@ class VqeLandscape:
         reference: energies known without any circuit.
         device: where x lives; circuits run where the engines run them.
         dtype: of x; circuits are computed in double precision.
+        alone: the landscape of ⟨H⟩ alone, where U holds more.
+        overlaps: what computes the overlaps with lower states, where U holds them.
 
     Source: Schuld et al., Phys. Rev. A 99 (2019) 032331.
     """
@@ -77,6 +79,8 @@ class VqeLandscape:
     dtype: torch.dtype
     manifold: Manifold = field(default_factory=Euclidean)
     width: int = 1  # every replica is computed by itself
+    alone: VqeLandscape | None = None
+    overlaps: tuple[Exact, ...] = ()
 
     @property
     def noisy(self) -> bool:
@@ -118,8 +122,14 @@ class VqeLandscape:
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, (B,)."""
+        if self.alone is not None:
+            return self.alone.expectation(observable, x)
         engine = self.exact if observable is self.observable else Statevector(self.program, observable)
         return engine.energies(self._angles(x)).to(x)
+
+    def overlaps_at(self, x: Tensor) -> list[Tensor]:
+        """Overlaps with the lower states of a deflation, without shot noise, (B,) each."""
+        return [overlap.energies(self._angles(x)).to(x) for overlap in self.overlaps]
 
     def _angles(self, x: Tensor) -> Tensor:
         return self.program.angles(x.detach().to("cpu", torch.float64))

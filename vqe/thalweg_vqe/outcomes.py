@@ -89,6 +89,10 @@ class States(Protocol):
         """Real and imaginary part: (B, R) -> (B, 2, N)."""
         ...
 
+    def tangents(self, angles: Tensor) -> Tensor:
+        """The state ψ and every χ_j = 2 ∂ψ/∂φ_j of one replica: (R,) -> (1 + R, 2, N)."""
+        ...
+
 
 @dataclass(frozen=True)
 class TorchStates:
@@ -104,6 +108,9 @@ class TorchStates:
 
     def states(self, angles: Tensor) -> Tensor:
         return tangents(self.program, angles.to(self.device), 0, 0)[:, 0]
+
+    def tangents(self, angles: Tensor) -> Tensor:
+        return tangents(self.program, angles[None].to(self.device), 0, len(angles))[0]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,19 @@ def total(terms: Iterable[tuple[Word, complex]]) -> dict[Word, complex]:
     for word, coefficient in terms:
         out[word] = out.get(word, 0) + coefficient
     return out
+
+
+class Hermitian(Protocol):
+    """A Hermitian operator on so many qubits."""
+
+    @property
+    def qubits(self) -> int: ...
+
+    def __hash__(self) -> int: ...
+
+    def diagonals(self) -> Iterator[tuple[int, NDArray[np.complex128]]]:
+        """The operator as  H = Σ_x X^x D_x:  pairs of a flip mask x and the diagonal entries of D_x."""
+        ...
 
 
 class Observable(NamedTuple):

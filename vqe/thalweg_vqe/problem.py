@@ -18,6 +18,7 @@ from thalweg_core.streams import Stream
 from thalweg_vqe.adaptive import Adapt
 from thalweg_vqe.adaptive_landscape import AdaptiveLandscape, adaptive
 from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes
+from thalweg_vqe.deflation import Deflation, deflated
 from thalweg_vqe.engines import engines
 from thalweg_vqe.estimator import BYTES_PER_SHOT, Estimator
 from thalweg_vqe.excitation_preserving import ExcitationPreserving
@@ -41,6 +42,7 @@ from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform, Zeros
 __all__ = [
     "ActiveSpace",
     "Adapt",
+    "Deflation",
     "EfficientSu2",
     "Estimator",
     "ExcitationPreserving",
@@ -82,11 +84,15 @@ class Vqe:
     true_energy (noiseless, of the final angles), energy_error (their difference); hartree_fock_energy where there is one;
     of electrons their number: a circuit that does not keep it may fall below the energy of the right one.
 
+    With a deflation U has a penalty for each lower state, see there. The final energy is then ⟨H⟩ alone, exact_energy that of
+    the level sought, and overlap_0, overlap_1, … are the noiseless overlaps with the lower states.
+
     Args:
         hamiltonian: the operator H whose lowest eigenvalue is sought, in Ha or, for models, in the unit of their constants.
         ansatz: the parametrized circuit A.
         estimator: how the energy of a circuit is measured.
         start: where the angles start (rad); hartree_fock needs a molecule or an fcidump.
+        deflation: lower states to be kept away from: with the lowest k of them the next one is sought (VQD).
 
     Source: Peruzzo et al., Nat. Commun. 5 (2014) 4213.
     """
@@ -97,6 +103,7 @@ class Vqe:
     )
     estimator: Estimator = field(default_factory=Estimator)
     start: HartreeFock | Zeros | Uniform | ParameterValues = field(default_factory=HartreeFock)
+    deflation: tuple[Deflation, ...] = ()
 
     def traits(self) -> Traits:
         """What the fields tell, at the price of a look at the basis set.
@@ -109,6 +116,7 @@ class Vqe:
         register = Register(system.qubits, self.hamiltonian)
         program = self._program(register)
         self._check_start(program, register)
+        self._check_deflation(program)
         turned = self.ansatz.most_turned(register) if isinstance(self.ansatz, Adapt) else len(program.turned)
         try:
             self.estimator.check_device()
@@ -137,11 +145,13 @@ class Vqe:
             exact, sampler = engines(program, solved.observable, self.estimator)
             return VqeLandscape(program, solved.observable, exact, sampler, self.estimator.shots, reference, device, dtype)
 
-        program = self._program(register)
-        return of(program) if not isinstance(self.ansatz, Adapt) else adaptive(self.ansatz, register, self.estimator, of)
+        if isinstance(self.ansatz, Adapt):
+            return adaptive(self.ansatz, register, self.estimator, of)
+        return deflated(of(self._program(register)), self.deflation, solved.electrons, self.estimator)
 
     def final(self, landscape: CircuitLandscape, x: Tensor, rng: Stream) -> Reading:
-        """The energy measured anew with 16 times the shots of a step; exact where shots = 0."""
+        """The energy ⟨H⟩ measured anew with 16 times the shots of a step; exact where shots = 0."""
+        landscape = landscape.alone or landscape
         return landscape.measure(x, rng.named("final"), FINAL_SHOTS * landscape.shots)
 
     def observe(self, landscape: CircuitLandscape, x: Tensor) -> dict[str, Observed]:
@@ -154,7 +164,8 @@ class Vqe:
         out = {name: Observed.exact(value, self.hamiltonian.unit) for name, value in seen.items()}
         if reference.number is not None:
             out["electrons"] = Observed.exact(landscape.expectation(reference.number, x))
-        return out
+        overlaps = landscape.overlaps_at(x)
+        return out | {f"overlap_{number}": Observed.exact(overlap) for number, overlap in enumerate(overlaps)}
 
     def files(self, landscape: CircuitLandscape, start: Tensor, end: Tensor) -> Iterable[File]:
         from thalweg_vqe.circuits import openqasm
@@ -205,6 +216,16 @@ class Vqe:
         if self.estimator.engine == "aer":
             return BYTES_PER_SHOT * FINAL_SHOTS * shots
         return tangent_bytes(qubits, turned) if shots else 0
+
+    def _check_deflation(self, program: Program) -> None:
+        if self.deflation and isinstance(self.ansatz, Adapt):
+            other = "an adaptive circuit is another one in every search, so no angles of it tell a lower state"
+            raise BadInput("deflation", f"{other}; use a fixed ansatz, such as uccsd")
+        for number, one in enumerate(self.deflation):
+            try:
+                one.check(program.parameters)
+            except BadInput as bad:
+                raise bad.under(f"deflation.{number}") from None
 
     def _check_start(self, program: Program, register: Register) -> None:
         if isinstance(self.ansatz, Adapt) and not isinstance(self.start, Zeros) and self.start != HartreeFock(0.0):

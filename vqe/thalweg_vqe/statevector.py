@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.rows import row_sum
-from thalweg_vqe.pauli import Observable, Word
+from thalweg_vqe.pauli import Hermitian, Word
 from thalweg_vqe.program import Cx, Program, Rotation
 
 CPU = torch.device("cpu")
@@ -39,7 +39,7 @@ class Statevector:
     """
 
     program: Program
-    observable: Observable
+    observable: Hermitian
     device: torch.device = CPU
 
     def energies(self, angles: Tensor) -> Tensor:

@@ -17,16 +17,28 @@ class Problem(_message.Message):
     def __init__(self, vqe: _Optional[_Union[Vqe, _Mapping]] = ..., magnet: _Optional[_Union[Magnet, _Mapping]] = ..., density: _Optional[_Union[Density, _Mapping]] = ...) -> None: ...
 
 class Vqe(_message.Message):
-    __slots__ = ("hamiltonian", "ansatz", "estimator", "start")
+    __slots__ = ("hamiltonian", "ansatz", "estimator", "start", "deflation")
     HAMILTONIAN_FIELD_NUMBER: _ClassVar[int]
     ANSATZ_FIELD_NUMBER: _ClassVar[int]
     ESTIMATOR_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
+    DEFLATION_FIELD_NUMBER: _ClassVar[int]
     hamiltonian: Hamiltonian
     ansatz: Ansatz
     estimator: Estimator
     start: VqeStart
-    def __init__(self, hamiltonian: _Optional[_Union[Hamiltonian, _Mapping]] = ..., ansatz: _Optional[_Union[Ansatz, _Mapping]] = ..., estimator: _Optional[_Union[Estimator, _Mapping]] = ..., start: _Optional[_Union[VqeStart, _Mapping]] = ...) -> None: ...
+    deflation: _containers.RepeatedCompositeFieldContainer[Deflation]
+    def __init__(self, hamiltonian: _Optional[_Union[Hamiltonian, _Mapping]] = ..., ansatz: _Optional[_Union[Ansatz, _Mapping]] = ..., estimator: _Optional[_Union[Estimator, _Mapping]] = ..., start: _Optional[_Union[VqeStart, _Mapping]] = ..., deflation: _Optional[_Iterable[_Union[Deflation, _Mapping]]] = ...) -> None: ...
+
+class Deflation(_message.Message):
+    __slots__ = ("angles", "weight", "job")
+    ANGLES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    angles: _containers.RepeatedScalarFieldContainer[float]
+    weight: float
+    job: str
+    def __init__(self, angles: _Optional[_Iterable[float]] = ..., weight: _Optional[float] = ..., job: _Optional[str] = ...) -> None: ...
 
 class Hamiltonian(_message.Message):
     __slots__ = ("molecule", "pauli_sum", "fcidump", "transverse_field_ising", "heisenberg_xxz", "fermi_hubbard")

@@ -18,7 +18,7 @@ from thalweg_vqe.compiled.table import Table, diagonals, table
 from thalweg_vqe.compiled.tangents import vqe_tangent_rows
 from thalweg_vqe.grouping import groups
 from thalweg_vqe.patterns import Pattern
-from thalweg_vqe.pauli import Observable
+from thalweg_vqe.pauli import Hermitian, Observable
 from thalweg_vqe.program import Program
 from thalweg_vqe.sampler import Looks
 
@@ -38,7 +38,7 @@ class CompiledExact:
     """
 
     program: Program
-    observable: Observable
+    observable: Hermitian
 
     def energies(self, angles: Tensor) -> Tensor:
         """U (Ha): (B, R) -> (B,)."""
@@ -50,11 +50,10 @@ class CompiledExact:
 
     def metric(self, angles: Tensor) -> Tensor:
         """The Fubini-Study metric: (B, R) -> (B, R, R)."""
-        t, turned = self._table, len(self.program.turned)
-        runs, out = _run_of(t, turned), np.empty((len(angles), turned, turned))
-        for b, phi in enumerate(_all_angles(angles, t)):
-            rows = np.empty((1 + turned, 2, 1 << self.program.qubits))
-            vqe_tangent_rows(phi, LANES, rows, t.start, t.split, runs, *_runs(t))
+        turned = len(self.program.turned)
+        out = np.empty((len(angles), turned, turned))
+        for b, phi in enumerate(angles):
+            rows = self._states.tangents(phi).numpy()
             psi, chi = rows[0], rows[1:].reshape(turned, -1)
             along = chi @ np.concatenate([-psi[1], psi[0]])
             out[b] = (chi @ chi.T - np.outer(along, along)) / 4
@@ -68,6 +67,10 @@ class CompiledExact:
         scratch = np.empty((2 << t.split) + 2 * (work.shape[1] >> t.split))
         vqe_adjoint(phi, values, slopes, differentiate, *self._arguments, work, scratch)
         return torch.from_numpy(values), torch.from_numpy(slopes[:, : len(self.program.turned)])
+
+    @cached_property
+    def _states(self) -> CompiledStates:
+        return CompiledStates(self.program)
 
     @cached_property
     def _table(self) -> Table:
@@ -96,9 +99,20 @@ class CompiledStates:
             vqe_tangent_rows(phi, 1, row, t.start, t.split, none, *_runs(t))
         return torch.from_numpy(rows[:, 0])
 
+    def tangents(self, angles: Tensor) -> Tensor:
+        """The state ψ and every χ_j = 2 ∂ψ/∂φ_j of one replica: (R,) -> (1 + R, 2, N)."""
+        t = self._table
+        rows = np.empty((1 + len(angles), 2, 1 << self.program.qubits))
+        vqe_tangent_rows(_all_angles(angles[None], t)[0], LANES, rows, t.start, t.split, self._run_of, *_runs(t))
+        return torch.from_numpy(rows)
+
     @cached_property
     def _table(self) -> Table:
         return table(self.program)
+
+    @cached_property
+    def _run_of(self) -> NDArray[np.int64]:
+        return _run_of(self._table, len(self.program.turned))
 
 
 class Groups(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg_vqe.compiled.adjoint import DIAGONAL, MAP, RUN_Y, WORD
-from thalweg_vqe.pauli import Observable
+from thalweg_vqe.pauli import Hermitian
 from thalweg_vqe.program import Cx, Program, Rotation
 
 Ints = NDArray[np.int64]
@@ -95,7 +95,7 @@ def table(program: Program) -> Table:
 
 
 @lru_cache(maxsize=2)  # circuits that grow have one operator
-def diagonals(observable: Observable) -> Diagonals:
+def diagonals(observable: Hermitian) -> Diagonals:
     """The operator by what it flips."""
     flips: list[int] = []
     constants: list[float] = []
