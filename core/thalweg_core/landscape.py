@@ -133,6 +133,15 @@ class Allocates(Protocol):
         ...
 
 
+ALLOCATIONS = ("measured", "equal")
+"""Ways to divide samples over strata that a method may choose from."""
+
+
+def allocated(landscape: Landscape, allocation: str) -> Landscape:
+    """The landscape with its samples divided so, where it has strata to divide them over."""
+    return landscape.allocated(allocation) if landscape.noisy and isinstance(landscape, Allocates) else landscape
+
+
 @runtime_checkable
 class Componentwise(Protocol):
     """A landscape whose gradient is measured component by component."""

@@ -27,6 +27,8 @@ class Traits:
         memory_per_replica: bytes that each replica adds while it is evaluated.
         unit: unit of U, empty for pure numbers.
         grows: whether it becomes another landscape as it is walked, see `growth.Grows`.
+        least_shots: shots that one replica's first look and its measurement at the end take at least, as far as the fields
+            tell; 0 where they take none.
     """
 
     knows: frozenset[Capability]
@@ -36,6 +38,7 @@ class Traits:
     lacks: Mapping[Capability, str] = field(default_factory=dict)
     unit: str = ""
     grows: bool = False
+    least_shots: int = 0
 
     def fits(self, kernel: Kernel | type[Kernel]) -> bool:
         """Whether a method asks for nothing that it does not know; nobody samples what changes under way."""
@@ -94,6 +97,20 @@ class Problem(Protocol):
     def files(self, landscape: Landscape, start: Tensor, end: Tensor) -> Iterable[File]:
         """Files in the field's own formats, beside the arrays that every job keeps."""
         ...
+
+
+@runtime_checkable
+class MeasuresEnd(Protocol):
+    """A problem whose measurement at the end takes shots."""
+
+    def final_shots(self, landscape: Landscape) -> int:
+        """Shots that `final` charges each replica: what a budget must keep for it."""
+        ...
+
+
+def end_shots(problem: Problem, landscape: Landscape) -> int:
+    """Shots of the measurement at the end, for each replica."""
+    return problem.final_shots(landscape) if isinstance(problem, MeasuresEnd) else 0
 
 
 @runtime_checkable

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Sequence
 
 from thalweg_core.errors import BadInput
 
@@ -42,3 +44,11 @@ def share(field: str, number: float) -> None:
     """Raises BadInput unless the number lies between 0 and 1, 0 allowed."""
     if not 0 <= number < 1:
         raise BadInput(field, f"wanted a number from 0 to below 1, got {number}")
+
+
+def one_of(field: str, value: str, names: Sequence[str]) -> None:
+    """Raises BadInput, with the nearest right name, unless the value is one of these names."""
+    if value not in names:
+        near = difflib.get_close_matches(value, names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise BadInput(field, f"wanted {' or '.join(repr(name) for name in names)}, got {value!r}{hint}")

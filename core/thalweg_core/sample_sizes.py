@@ -78,11 +78,16 @@ class SampleRule:
         seen = seen._replace(cost=before.plus(seen.cost))
         return seen, SampleSize(number, number.clone(), price, seen.cost.shots.clone())
 
-    def grown(self, size: SampleSize | None, cost: Cost, wanted: Tensor | None = None) -> SampleSize | None:
-        """After a step that cost so much; only in the rows where more samples are wanted, (B,) bool, by default all."""
+    def grown(
+        self, size: SampleSize | None, cost: Cost, wanted: Tensor | None = None, newest: Cost | None = None
+    ) -> SampleSize | None:
+        """After a step that cost so much, `newest` of it for the look with this size, by default all; only in the rows where
+        more samples are wanted, (B,) bool, by default in all."""
         if size is None:
             return None
         spent = size.spent + cost.shots
+        price = (newest or cost).shots.to(torch.float64) / size.number.floor()
+        size = size._replace(price=torch.where(price > 0, price, size.price))  # circuits that grow get dearer
         if not self.growth:
             return size._replace(spent=spent)
         share = spent.to(torch.float64) / (self.growth * size.price).clamp_min(torch.finfo(torch.float64).tiny)
@@ -108,3 +113,8 @@ def dearer(seen: Evaluation, size: SampleSize | None) -> Cost:
 def look(landscape: Landscape, x: Tensor, rng: Stream, size: SampleSize | None) -> Evaluation:
     """A look with its number of samples."""
     return landscape.evaluate(x, rng, None if size is None else size.asked)
+
+
+def shrunk(size: SampleSize, power: float) -> Tensor:
+    """(n₀/n)^power, (B,) float64: how much shorter steps get as samples grow."""
+    return torch.exp(power * torch.log(size.first / size.number))

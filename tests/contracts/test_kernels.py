@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from tests.core.valleys import NoisyNormal, Normal, NormalSlope, Spins, spins
+from tests.core.valleys import NoisyNormal, Normal, NormalSlope, Sampling, Spins, spins
 from torch import Tensor
 
 from thalweg_core import checkpoint
 from thalweg_core.adapt import WarmUp, state_types
 from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
+from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Info, Kernel, Settles, map_tensors, take_rows
 from thalweg_core.landscape import FLAT, Landscape, Samples
@@ -39,6 +40,9 @@ KERNELS: dict[str, Kernel] = {
     "gradient descent": GradientDescent(learning_rate=0.05),
     "adam": Adam(learning_rate=0.05),
     "adam that never forgets": Adam(learning_rate=0.05, amsgrad=True),
+    "adam by default": Adam(),
+    "adam without its remedies": Adam(pilot=False, growth=0, shrinking=0, max_step=0, allocation="equal", averaging=0),
+    "textbook adam": TextbookAdam(),
     "ula": Ula(step_size=0.05),
     "mala": Mala(step_size=0.2),
     "hmc": Hmc(step_size=0.4, leapfrog_steps=5),
@@ -59,7 +63,8 @@ def places(kernel: Kernel) -> list[tuple[str, Landscape]]:
         return [("flat", FLAT_LANDSCAPE)]
     if "exact values" in {need.name for need in kernel.needs}:
         return [("flat", FLAT_LANDSCAPE), ("spheres", SPIN_CHAIN)]
-    return [("flat", FLAT_LANDSCAPE), ("spheres", SPIN_CHAIN), ("noisy", NoisyNormal((0.5, 1.0, 2.0)))]
+    noisy = [("noisy", NoisyNormal((0.5, 1.0, 2.0))), ("sampled", Sampling((0.5, 1.0, 2.0)))]
+    return [("flat", FLAT_LANDSCAPE), ("spheres", SPIN_CHAIN), *noisy]
 
 
 PAIRS = [
@@ -237,6 +242,15 @@ WRONG = [
     (Adam, {"beta1": 1.0}),
     (Adam, {"beta2": -0.1}),
     (Adam, {"epsilon": 0.0}),
+    (Adam, {"first_samples": 1}),
+    (Adam, {"pilot_noise": 0.0}),
+    (Adam, {"growth": -1.0}),
+    (Adam, {"shrinking": float("nan")}),
+    (Adam, {"max_step": -0.1}),
+    (Adam, {"allocation": "measure"}),
+    (Adam, {"averaging": 1.0}),
+    (TextbookAdam, {"learning_rate": 0.0}),
+    (TextbookAdam, {"beta1": 1.0}),
     (Ula, {"step_size": 0.0}),
     (Ula, {"temperature": -1.0}),
     (Mala, {"step_size": float("inf")}),

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 SHORTER = {  # the same examples, on a shorter walk
     "skyrmion.toml": [("max_torque = 1e-3", "max_torque = 1.0")],
-    "h2.toml": [("steps = 60", "steps = 1"), ("shots = 1000", "shots = 10"), ("reps = 3", "reps = 1")],
+    "h2.toml": [("budget = { shots = 2_000_000 }", "steps = 1"), ("shots = 1000", "shots = 10"), ("reps = 3", "reps = 1")],
     "logistic.toml": [("steps = 500", "steps = 20"), ("warmup = 200", "warmup = 20")],
 }
 

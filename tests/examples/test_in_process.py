@@ -27,7 +27,7 @@ def in_process() -> ModuleType:
 def test_the_h2_job_is_the_same_with_and_without_a_service(
     in_process: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    in_process.h2(steps=6)
+    in_process.h2(shots=100_000)
     energies = [
         (float(value), float(error)) for value, error in re.findall(r"H2: (-?\d\.\d+) ± (\d\.\d+) Ha", capsys.readouterr().out)
     ]
@@ -35,7 +35,7 @@ def test_the_h2_job_is_the_same_with_and_without_a_service(
     for value, error in energies:  # between the exact ground state (FCI: -1.137306 Ha) and the Hartree–Fock start
         assert 0 < error < 0.005
         assert -1.137306 - 4 * error < value < -1.0
-    (tmp_path / "h2.toml").write_text((EXAMPLES / "h2.toml").read_text().replace("steps = 60", "steps = 6"))
+    (tmp_path / "h2.toml").write_text((EXAMPLES / "h2.toml").read_text().replace("2_000_000", "100_000"))
     command = [sys.executable, "-m", "thalweg.cli", "run", "h2.toml", "--data", "data", "--out", "out"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
     end = np.load(tmp_path / "out" / "final.npz")

@@ -172,6 +172,18 @@ def test_a_plan_that_cannot_be_is_refused_with_its_field(plan: dict[str, Any], f
     assert words in bad.sentence
 
 
+def test_a_budget_that_cannot_pay_for_a_look_and_the_end_is_refused_by_its_fields() -> None:
+    vqe = {
+        "hamiltonian": {"pauli_sum": {"terms": [{"word": "ZZ", "coefficient": 1.0}]}},
+        "ansatz": {"efficient_su2": {"reps": 1}},
+        "estimator": {"shots": 100},
+        "start": {"uniform": 1.0},
+    }
+    bad = complaint({"vqe": vqe}, {"adam": {}}, budget={"shots": 1000})
+    assert bad.field == "plan.budget.shots"
+    assert "take at least 1634 shots of each replica" in bad.sentence  # 16 · 100 at the end, 17 circuits of two shots before
+
+
 OTHERS: list[tuple[Any, Any, dict[str, Any], str, str]] = [
     ({"density": {"gaussian": {}}}, None, {}, "problem.density.gaussian.scales", "required"),
     ({"density": {"gaussian": {"scales": [1.0, -1.0]}}}, None, {}, "problem.density.gaussian.scales", "-1"),

@@ -28,6 +28,7 @@ from thalweg.server.store import Store
 from thalweg.server.walking import Walker
 from thalweg.v1 import jobs_pb2, results_pb2
 from thalweg_core import stopping
+from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Walking
 from thalweg_core.landscape import Cost, Evaluation
 from thalweg_core.manifold import Euclidean
@@ -309,13 +310,66 @@ def test_a_sampler_cancelled_in_its_warm_up_has_nothing_to_keep(store: Store) ->
 @pytest.mark.parametrize("engine", ["aer", "statevector"])
 def test_everything_charged_is_in_the_cost(store: Store, engine: str) -> None:
     plan = {"steps": 5, "replicas": 2}
-    ending, arrays = ending_of(store, problem=vqe(engine), method={"adam": {"learning_rate": 0.1}}, plan=plan)
+    ending, arrays = ending_of(store, problem=vqe(engine), method={"textbook_adam": {"learning_rate": 0.1}}, plan=plan)
     assert ending.result is not None
     groups, parameters, shots, replicas = 2, 8, 100, 2
     look = (2 * parameters + 1) * groups * shots
     walked = np.load(io.BytesIO(arrays["trace.npz"]))["shots"][-1]
     assert walked.tolist() == [6 * look] * replicas  # the start and five steps
     assert ending.result.cost["shots"] == replicas * (6 * look + 16 * groups * shots)  # and the final measurement
+
+
+LOOK, END = 2 * 17, 16 * 2 * 100  # shots of a gradient for each shot of a circuit, and of the measurement at the end
+
+
+@pytest.mark.parametrize("budget", [4_500, 10_000, 40_000])
+@pytest.mark.parametrize("method", ["adam", "textbook_adam"])
+def test_a_budget_of_shots_pays_for_everything_and_is_hardly_left_over(store: Store, method: str, budget: int) -> None:
+    plan = {"budget": {"shots": budget}, "replicas": 3}
+    ending, arrays = ending_of(store, problem=vqe("statevector"), method={method: {}}, plan=plan)
+    spent = np.load(io.BytesIO(arrays["trace.npz"]))["shots"][-1]
+    if method == "textbook_adam" and budget == 4_500:
+        assert ending.state is State.FAILED and ending.result is None
+        first = "the first look took 3400 shots of a replica, and the measurement at the end takes 3200"
+        assert ending.outcome == f"plan.budget.shots = 4500 was too small: {first}; not a single step was taken"
+        return
+    assert ending.result is not None
+    assert ending.outcome.startswith("the next step and the measurement at the end would exceed plan.budget.shots")
+    assert ending.result.cost["shots"] == spent.sum() + 3 * END
+    assert (spent + END <= budget).all()
+    next_look = LOOK * 100 if method == "textbook_adam" else 0.02 * budget + 40 * LOOK
+    assert (spent + END > budget - next_look).all()
+
+
+def test_a_budget_that_does_not_pay_for_the_end_fails_before_anything_is_spent(store: Store) -> None:
+    with pytest.raises(BadInput) as refused:
+        ending_of(store, problem=vqe("statevector"), method={"adam": {}}, plan={"budget": {"shots": END}})
+    assert refused.value.field == "plan.budget.shots" and f"takes {END} shots" in refused.value.sentence
+
+
+def test_the_answer_of_a_method_that_averages_is_its_average(store: Store) -> None:
+    plan = {"budget": {"shots": 40_000}, "replicas": 2}
+    ending, arrays = ending_of(store, problem=vqe("statevector"), method={"adam": {}}, plan=plan)
+    final = np.load(io.BytesIO(arrays["final.npz"]))
+    assert ending.result is not None and (np.abs(final["x"] - final["last"]) > 0).any()
+    landscape = blueprint_of(claimed(store, {"problem": vqe("statevector"), "method": {"adam": {}}})).problem.open(
+        torch.device("cpu"), torch.float64
+    )
+    true = landscape.expectation(landscape.observable, torch.from_numpy(final["x"]))  # type: ignore[attr-defined]
+    np.testing.assert_allclose(final["observable.true_energy"], true.numpy(), rtol=0, atol=1e-12)
+    assert (np.abs(final["value"] - true.numpy()) < 4.5 * np.sqrt(final["value_var"]) + 1e-12).all()
+
+
+def test_a_textbook_method_admits_that_its_last_steps_moved_within_the_noise(store: Store) -> None:
+    ending, _ = ending_of(store, problem=vqe("statevector"), method={"textbook_adam": {}}, plan={"steps": 400})
+    assert ending.outcome == (
+        "all 400 steps of the plan were done; no convergence was tested; its last 50 steps moved within the noise:"
+        " the energy fell no further, and that is not convergence"
+    )
+    ending, _ = ending_of(
+        store, problem=vqe("statevector"), method={"textbook_adam": {"learning_rate": 1e-3}}, plan={"steps": 60}
+    )
+    assert "within the noise" not in ending.outcome
 
 
 def test_chains_that_agree_are_told_from_chains_that_do_not(store: Store) -> None:

@@ -115,6 +115,20 @@ class AdaptiveLandscape:
         return self.shots > 0
 
     @property
+    def groups(self) -> int:
+        """Circuits that one energy takes."""
+        return self._first.groups
+
+    @property
+    def samples(self) -> int:
+        """Shots per measured circuit."""
+        return self.shots
+
+    @property
+    def fewest(self) -> int:
+        return self._first.fewest
+
+    @property
     def parameters(self) -> int:
         """D."""
         return self.ansatz.operators

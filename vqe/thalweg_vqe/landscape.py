@@ -17,6 +17,9 @@ from thalweg_vqe.program import Program
 from thalweg_vqe.sampler import Looks, Sampler
 from thalweg_vqe.statevector import Statevector
 
+FEWEST_SHOTS = 2
+"""Per circuit: one shot alone shows no variance."""
+
 
 class Exact(Protocol):
     """An engine without noise. Angles φ (B, R), one for each rotation of the program that has a parameter."""
@@ -85,6 +88,20 @@ class VqeLandscape:
     @property
     def noisy(self) -> bool:
         return self.shots > 0
+
+    @property
+    def groups(self) -> int:
+        """Circuits that one energy takes."""
+        return self.sampler.groups
+
+    @property
+    def samples(self) -> int:
+        """Shots per measured circuit."""
+        return self.shots
+
+    @property
+    def fewest(self) -> int:
+        return FEWEST_SHOTS
 
     @property
     def parameters(self) -> int:

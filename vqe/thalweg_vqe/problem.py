@@ -27,7 +27,7 @@ from thalweg_vqe.fcidump import Fcidump
 from thalweg_vqe.hamiltonian import Refused, Register, Solved, System
 from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.landscape import Reference, VqeLandscape
+from thalweg_vqe.landscape import FEWEST_SHOTS, Reference, VqeLandscape
 from thalweg_vqe.molecule import ActiveSpace, Molecule
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.open_qasm import OpenQasm
@@ -122,6 +122,7 @@ class Vqe:
             self.estimator.check_device()
         except BadInput as bad:
             raise bad.under("estimator") from None
+        least_points = 1 + 2 * min(len(program.turned), program.parameters)
         known = {VALUE, GRADIENT, FLAT}
         shots = self.estimator.shots
         noisy = f"with estimator.shots = {shots} is noisy; set problem.vqe.estimator.shots = 0"
@@ -133,6 +134,7 @@ class Vqe:
             memory_per_replica=8 * 8 * turned**2 if self.estimator.engine == "aer" else 64 * turned,
             unit=self.hamiltonian.unit,
             grows=isinstance(self.ansatz, Adapt),
+            least_shots=FINAL_SHOTS * shots + FEWEST_SHOTS * least_points if shots else 0,
         )
 
     def open(self, device: torch.device, dtype: torch.dtype) -> CircuitLandscape:
@@ -153,6 +155,10 @@ class Vqe:
         """The energy ⟨H⟩ measured anew with 16 times the shots of a step; exact where shots = 0."""
         landscape = landscape.alone or landscape
         return landscape.measure(x, rng.named("final"), FINAL_SHOTS * landscape.shots)
+
+    def final_shots(self, landscape: CircuitLandscape) -> int:
+        """16 times the shots of a step, in every group."""
+        return FINAL_SHOTS * landscape.shots * landscape.groups
 
     def observe(self, landscape: CircuitLandscape, x: Tensor) -> dict[str, Observed]:
         """The reference energies, the noiseless energy of the angles x, and how far it is from the exact one."""

@@ -108,6 +108,9 @@ def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
         raise BadInput(
             "budget.shots", f"problem.{blueprint.problem_name} as given here takes no shots; use plan.budget.gradients"
         )
+    if plan.budget.shots is not None and plan.budget.shots < traits.least_shots:
+        taken = f"the first look and the measurement at the end take at least {traits.least_shots} shots of each replica"
+        raise BadInput("budget.shots", f"{taken}, got {plan.budget.shots}")
     if plan.device == "cuda" and not torch.cuda.is_available():
         raise Unavailable("device", 'torch finds no CUDA device on this machine; use plan.device = "cpu"')
     if plan.cpus > machine.processors():

@@ -45,6 +45,7 @@ PROBLEMS: Mapping[str, Entry] = {
 METHODS: Mapping[str, Entry] = {
     "gradient_descent": Entry("thalweg_core.descent.gradient_descent:GradientDescent"),
     "adam": Entry("thalweg_core.descent.adam:Adam"),
+    "textbook_adam": Entry("thalweg_core.descent.textbook_adam:TextbookAdam"),
     "llg": Entry("thalweg_physics.magnet.llg:Llg"),
     "ula": Entry("thalweg_core.sampling.ula:Ula"),
     "mala": Entry("thalweg_core.sampling.mala:Mala"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Goal
+from thalweg_core.ranges import one_of
 from thalweg_core.stopping import Budget, Stop
 
 DEVICES = ("cpu", "cuda")
@@ -72,11 +71,3 @@ class Plan:
     def asked_for(self, goal: Goal) -> int:
         """The number of steps that somebody counts on; 0 where only a rule ends the walk."""
         return self.last_step(goal) if self.steps is not None or goal is Goal.DRAWS or not self.has_rule else 0
-
-
-def one_of(field: str, value: str, names: Sequence[str]) -> None:
-    """Raises BadInput, with the nearest right name, unless the value is one of these names."""
-    if value not in names:
-        near = difflib.get_close_matches(value, names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise BadInput(field, f"wanted {' or '.join(repr(name) for name in names)}, got {value!r}{hint}")

@@ -18,6 +18,7 @@ from thalweg.server.recorder import COLUMNS
 from thalweg.server.records import State
 from thalweg.server.walking import Walked, under
 from thalweg.v1 import results_pb2
+from thalweg_core.kernel import Remarks, reported
 from thalweg_core.landscape import Cost
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.stopping import CONVERGED, Outcome, Stop
@@ -42,9 +43,11 @@ def bring_home(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shel
     _put_trace(blueprint, traits, walked, shelf)
     if Outcome.LOST in outcomes:
         return Ending(State.FAILED, _lost(outcomes), None)
+    if not blueprint.draws and (unpaid := _unpaid(blueprint, walked)):
+        return Ending(State.FAILED, unpaid, None)
     result = results_pb2.Result(unit=traits.unit, stops={o.sentence: n for o, n in Counter(outcomes).items()})
     final_cost = None if blueprint.draws else _measure(blueprint, walked, shelf, result)
-    words = posterior(blueprint, traits, walked, shelf, result) if blueprint.draws else _reasons(blueprint, outcomes)
+    words = posterior(blueprint, traits, walked, shelf, result) if blueprint.draws else _reasons(blueprint, walked, outcomes)
     if not blueprint.draws and walked.here.step == 0 and not CONVERGED.intersection(outcomes):
         words = f"not a single step was taken: {words}"
     if words is None:
@@ -64,12 +67,13 @@ def bring_home(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shel
 
 
 def _measure(blueprint: Blueprint, walked: Walked, shelf: Shelf, result: results_pb2.Result) -> Cost:
-    """The energy at the end, measured anew, with everything else worth knowing there; and what that cost."""
+    """The energy of the answer, measured anew, with everything else worth knowing there; and what that cost."""
     problem, landscape, plan, position = blueprint.problem, walked.landscape, blueprint.plan, walked.here.position
+    x = _answer(walked)
     rng = Stream.of(plan.seed, plan.replicas, walked.start.device).named("final")
     with under(f"problem.{blueprint.problem_name}"):
-        reading = problem.final(landscape, position.state.x, rng)
-        observed = problem.observe(landscape, position.state.x)
+        reading = problem.final(landscape, x, rng)
+        observed = problem.observe(landscape, x)
     value, variance = array(reading.value), array(reading.value_var)
     result.value, result.standard_error = median(value, variance, plan.seed)
     for name, seen in observed.items():
@@ -79,7 +83,8 @@ def _measure(blueprint: Blueprint, walked: Walked, shelf: Shelf, result: results
         "final.npz",
         {
             "start": walked.start.cpu().numpy(),
-            "x": position.state.x.contiguous().cpu().numpy(),
+            "x": x.contiguous().cpu().numpy(),
+            "last": position.state.x.contiguous().cpu().numpy(),
             "value": value,
             "value_var": variance,
             "outcome": position.outcome.cpu().numpy(),
@@ -87,7 +92,8 @@ def _measure(blueprint: Blueprint, walked: Walked, shelf: Shelf, result: results
             **{f"observable.{name}": array(seen.value) for name, seen in observed.items()},
             **{f"observable_variance.{name}": array(seen.variance) for name, seen in observed.items()},
         },
-        f"every replica's end, energy measured anew ({result.unit or 'pure numbers'}): x, value, value_var, outcome, observables",
+        f"every replica's answer, energy measured anew ({result.unit or 'pure numbers'}): x, value, value_var, outcome,"
+        " observables; last: where its last step led, which is not the answer of a method that averages",
     )
     return reading.cost
 
@@ -109,8 +115,22 @@ def _put_trace(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shel
 
 
 def _put_files(blueprint: Blueprint, walked: Walked, shelf: Shelf) -> None:
-    for file in blueprint.problem.files(walked.landscape, walked.start, walked.here.position.state.x):
+    for file in blueprint.problem.files(walked.landscape, walked.start, _answer(walked)):
         shelf.put(*file)
+
+
+def _answer(walked: Walked) -> Tensor:
+    """What the walk found: where it stands, or its average where the method averages."""
+    return reported(walked.kernel, walked.here.position.state)
+
+
+def _unpaid(blueprint: Blueprint, walked: Walked) -> str:
+    """Why the end cannot be measured within the budget; empty where it can."""
+    limit, spent = blueprint.plan.budget.shots, int(walked.here.position.spent.shots.max())
+    if limit is None or walked.here.step > 0 or spent + walked.reserve <= limit:
+        return ""
+    taken = f"the first look took {spent} shots of a replica, and the measurement at the end takes {walked.reserve}"
+    return f"plan.budget.shots = {limit} was too small: {taken}; not a single step was taken"
 
 
 def _cost(walked: Walked, final: Cost | None) -> dict[str, float]:
@@ -120,12 +140,16 @@ def _cost(walked: Walked, final: Cost | None) -> dict[str, float]:
     return {name: float(count) for name, count in counts.items()} | {"seconds": round(walked.seconds(), 3)}
 
 
-def _reasons(blueprint: Blueprint, outcomes: list[Outcome]) -> str:
-    """Why the replicas stopped. Converged is said only where a rule said so."""
-    counts = Counter(outcomes).most_common()
+def _reasons(blueprint: Blueprint, walked: Walked, outcomes: list[Outcome]) -> str:
+    """Why the replicas stopped, and what the method has to say of it. Converged is said only where a rule said so."""
+    words = [_reason(blueprint, outcome) for outcome in outcomes]
+    if isinstance(walked.kernel, Remarks):
+        remarks = walked.kernel.remarks(walked.landscape, walked.here.position.state)
+        words = [f"{why}; {remark}" if remark else why for why, remark in zip(words, remarks, strict=True)]
+    counts = Counter(words).most_common()
     if len(counts) == 1:
-        return _reason(blueprint, counts[0][0])
-    return "; ".join(f"{n} of {len(outcomes)} replicas: {_reason(blueprint, outcome)}" for outcome, n in counts)
+        return words[0]
+    return "; ".join(f"{n} of {len(outcomes)} replicas: {why}" for why, n in counts)
 
 
 def _reason(blueprint: Blueprint, outcome: Outcome) -> str:

@@ -24,8 +24,8 @@ from thalweg_core.errors import BadInput
 from thalweg_core.growth import Grows, begin_growing, walk_growing
 from thalweg_core.kernel import Kernel, Settles, take_rows
 from thalweg_core.landscape import Cost, Landscape
-from thalweg_core.problem import Traits
-from thalweg_core.stopping import Outcome
+from thalweg_core.problem import Traits, end_shots
+from thalweg_core.stopping import Budget, Outcome
 from thalweg_core.streaming import Running
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Rules, stand
@@ -44,6 +44,7 @@ class Walked(NamedTuple):
     draws: Draws | None
     extra: Cost | None  # spent by rows of the warm-up beside the replicas
     seconds: Callable[[], float]  # wall clock of all attempts, so far
+    reserve: int  # shots of a replica that the measurement at the end takes
     phase: str  # in which it ended
 
 
@@ -62,6 +63,8 @@ class Walker:
         self._rows = max(plan.replicas, PANEL) if needs_warm_up(blueprint.kernel) else plan.replicas
         with under(f"problem.{blueprint.problem_name}"):
             self._starts = blueprint.problem.start(self.landscape, self._stream(self._rows).named("start"))
+        self.reserve = 0 if blueprint.draws else end_shots(blueprint.problem, self.landscape)
+        _affordable(plan.budget, self.reserve)
         self.trace = Trace(plan.replicas, self.landscape)
         self.draws = Draws() if blueprint.draws else None
         self.running: Running | None = None
@@ -188,13 +191,14 @@ class Walker:
     def _home(self, kernel: Kernel, here: Here, phase: str) -> Walked:
         start = self._starts[: self.blueprint.plan.replicas]
         self._report(phase, here)
-        return Walked(self.landscape, kernel, start, here, self.trace, self.draws, self.extra, self._seconds, phase)
+        home = (self.landscape, kernel, start, here, self.trace, self.draws, self.extra, self._seconds, self.reserve, phase)
+        return Walked(*home)
 
     def _report(self, phase: str, here: Here) -> None:
         self.pulse.report(progress(self.blueprint, self.traits, self.landscape, phase, here, self.extra, self.running))
 
     def _rules(self) -> Rules:
-        return Rules(self.blueprint.plan.stop, self.blueprint.plan.budget)
+        return Rules(self.blueprint.plan.stop, self.blueprint.plan.budget, self.reserve)
 
     def _stream(self, rows: int) -> Stream:
         return Stream.of(self.blueprint.plan.seed, rows, self._device)
@@ -209,6 +213,13 @@ def _settled(blueprint: Blueprint, landscape: Landscape) -> Kernel:
         return blueprint.kernel
     with under(f"method.{blueprint.method_name}"):
         return blueprint.kernel.settled(landscape)
+
+
+def _affordable(budget: Budget, reserve: int) -> None:
+    """Refuse a budget that does not pay for the measurement at the end, before anything is spent."""
+    if budget.shots is not None and reserve >= budget.shots:
+        taken = f"the measurement at the end alone takes {reserve} shots of each replica, and the budget is {budget.shots}"
+        raise BadInput("plan.budget.shots", f"{taken}; raise it, or take fewer shots at the end")
 
 
 def _stopped(here: Here, why: Outcome) -> Here:

@@ -6,20 +6,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Method(_message.Message):
-    __slots__ = ("gradient_descent", "adam", "llg", "ula", "mala", "hmc")
+    __slots__ = ("gradient_descent", "adam", "textbook_adam", "llg", "ula", "mala", "hmc")
     GRADIENT_DESCENT_FIELD_NUMBER: _ClassVar[int]
     ADAM_FIELD_NUMBER: _ClassVar[int]
+    TEXTBOOK_ADAM_FIELD_NUMBER: _ClassVar[int]
     LLG_FIELD_NUMBER: _ClassVar[int]
     ULA_FIELD_NUMBER: _ClassVar[int]
     MALA_FIELD_NUMBER: _ClassVar[int]
     HMC_FIELD_NUMBER: _ClassVar[int]
     gradient_descent: GradientDescent
     adam: Adam
+    textbook_adam: TextbookAdam
     llg: Llg
     ula: Ula
     mala: Mala
     hmc: Hmc
-    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
+    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
 
 class GradientDescent(_message.Message):
     __slots__ = ("learning_rate",)
@@ -28,6 +30,36 @@ class GradientDescent(_message.Message):
     def __init__(self, learning_rate: _Optional[float] = ...) -> None: ...
 
 class Adam(_message.Message):
+    __slots__ = ("learning_rate", "beta1", "beta2", "epsilon", "amsgrad", "first_samples", "pilot", "pilot_noise", "growth", "shrinking", "max_step", "allocation", "averaging")
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    BETA1_FIELD_NUMBER: _ClassVar[int]
+    BETA2_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_FIELD_NUMBER: _ClassVar[int]
+    AMSGRAD_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    PILOT_FIELD_NUMBER: _ClassVar[int]
+    PILOT_NOISE_FIELD_NUMBER: _ClassVar[int]
+    GROWTH_FIELD_NUMBER: _ClassVar[int]
+    SHRINKING_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEP_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_FIELD_NUMBER: _ClassVar[int]
+    AVERAGING_FIELD_NUMBER: _ClassVar[int]
+    learning_rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    amsgrad: bool
+    first_samples: int
+    pilot: bool
+    pilot_noise: float
+    growth: float
+    shrinking: float
+    max_step: float
+    allocation: str
+    averaging: float
+    def __init__(self, learning_rate: _Optional[float] = ..., beta1: _Optional[float] = ..., beta2: _Optional[float] = ..., epsilon: _Optional[float] = ..., amsgrad: _Optional[bool] = ..., first_samples: _Optional[int] = ..., pilot: _Optional[bool] = ..., pilot_noise: _Optional[float] = ..., growth: _Optional[float] = ..., shrinking: _Optional[float] = ..., max_step: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
+
+class TextbookAdam(_message.Message):
     __slots__ = ("learning_rate", "beta1", "beta2", "epsilon", "amsgrad")
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
     BETA1_FIELD_NUMBER: _ClassVar[int]
