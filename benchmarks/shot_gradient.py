@@ -36,9 +36,9 @@ from thalweg_vqe.landscape import Reference, VqeLandscape
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.problem import EfficientSu2, Estimator, Molecule, Vqe
 from thalweg_vqe.program import Program
+from thalweg_vqe.readable import Readable
 from thalweg_vqe.sampler import Sampler
 from thalweg_vqe.shots import StatevectorSampler
-from thalweg_vqe.statevector import Statevector
 
 NAME = "shot_gradient"
 SHOTS = 1000
@@ -97,7 +97,7 @@ def _landscape(program: Program, observable: Observable, sampler: Sampler, shots
     """What a method sees of an engine."""
     nothing = Reference(math.nan, None, None)
     cpu = torch.device("cpu")
-    return VqeLandscape(program, observable, Statevector(program, observable), sampler, shots, nothing, cpu, torch.float64)
+    return VqeLandscape(program, observable, Readable(program, observable), sampler, shots, nothing, cpu, torch.float64)
 
 
 def active_space(atoms: str, orbitals: int) -> Observable:

@@ -78,10 +78,10 @@ def test_a_circuit_that_is_undone_ends_where_it_started_with_the_probability_of_
     there_and_back, both = undone(PROGRAM, PROGRAM.angles(THERE[None])[0].tolist()), forth_and_back(PROGRAM)
     for x in points(3):
         wanted = overlap_of(THERE, x)
-        p = exact(there_and_back, projector).energies(PROGRAM.angles(x[None]))
-        q = exact(both, projector).energies(both.angles(torch.cat([x, THERE])[None]))
+        p = exact(there_and_back, projector).energies(x[None])
+        q = exact(both, projector).energies(torch.cat([x, THERE])[None])
         assert p.item() == pytest.approx(wanted, abs=1e-13) and q.item() == pytest.approx(wanted, abs=1e-13)
-    assert exact(there_and_back, projector).energies(PROGRAM.angles(THERE[None])).item() == pytest.approx(1.0, abs=1e-13)
+    assert exact(there_and_back, projector).energies(THERE[None]).item() == pytest.approx(1.0, abs=1e-13)
 
 
 @pytest.mark.parametrize("at_most", [2**24, 8])

@@ -226,10 +226,10 @@ class AdaptiveLandscape:
     # --- circuit by circuit
 
     def _slopes(self, one: VqeLandscape, x: Tensor, rng: Stream) -> Slopes:
-        angles = one.program.angles(x.to("cpu", torch.float64))
+        theta = x.to("cpu", torch.float64)
         if self.commutators is None:
-            return exact_slopes(one.program, one.observable, self.pool, angles)
-        shots = torch.full((len(x),), self.shots)
+            return exact_slopes(one.program, one.observable, self.pool, theta)
+        angles, shots = one.program.angles(theta), torch.full((len(x),), self.shots)
         return self.commutators.slopes(one.program, self.estimator, angles, shots, rng.named("pool shots"))
 
     def _each(self, rows: Tensor, look: Callable[[VqeLandscape, Tensor], T]) -> T:

@@ -119,22 +119,22 @@ class DeflatedExact:
     overlaps: Sequence[Exact]
     weights: Sequence[float]
 
-    def energies(self, angles: Tensor) -> Tensor:
-        value = self.energy.energies(angles)
+    def energies(self, theta: Tensor) -> Tensor:
+        value = self.energy.energies(theta)
         for weight, overlap in zip(self.weights, self.overlaps, strict=True):
-            value = value + weight * overlap.energies(angles)
+            value = value + weight * overlap.energies(theta)
         return value
 
-    def gradients(self, angles: Tensor) -> tuple[Tensor, Tensor]:
-        value, slopes = self.energy.gradients(angles)
+    def gradients(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        value, grad = self.energy.gradients(theta)
         for weight, overlap in zip(self.weights, self.overlaps, strict=True):
-            p, along = overlap.gradients(angles)
-            value, slopes = value + weight * p, slopes + weight * along
-        return value, slopes
+            p, along = overlap.gradients(theta)
+            value, grad = value + weight * p, grad + weight * along
+        return value, grad
 
-    def metric(self, angles: Tensor) -> Tensor:
+    def metric(self, theta: Tensor) -> Tensor:
         """That of the states, which no penalty changes."""
-        return self.energy.metric(angles)
+        return self.energy.metric(theta)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from thalweg_vqe.outcomes import Counter, Shown, States, StatevectorCounter, Tor
 from thalweg_vqe.overlap import OverlapSampler, Projector, undone
 from thalweg_vqe.pauli import Hermitian, Observable
 from thalweg_vqe.program import Program
+from thalweg_vqe.readable import Readable
 from thalweg_vqe.sampler import Sampler
 from thalweg_vqe.shots import StatevectorSampler
-from thalweg_vqe.statevector import Statevector
 
 
 def engines(program: Program, observable: Observable, estimator: Estimator) -> tuple[Exact, Sampler]:
@@ -27,11 +27,11 @@ def engines(program: Program, observable: Observable, estimator: Estimator) -> t
 
         noise, mitigated = estimator.noise, estimator.readout_mitigation
         sampler = AerSampler.of(program, observable, estimator.device, noise, mitigated, estimator.grouping)
-        known = Statevector(program, observable) if estimator.shots else exact(program, observable)  # a look or two at the end
+        known = Readable(program, observable) if estimator.shots else exact(program, observable)  # a look or two at the end
         return known, sampler
     if estimator.device == "gpu":
         device = torch.device("cuda")
-        return Statevector(program, observable, device), StatevectorSampler(program, observable, device, estimator.grouping)
+        return Readable(program, observable, device), StatevectorSampler(program, observable, device, estimator.grouping)
     if not compiled():
         return exact(program, observable), StatevectorSampler(program, observable, grouping=estimator.grouping)
     from thalweg_vqe.compiled.engine import CompiledSampler
@@ -42,8 +42,8 @@ def engines(program: Program, observable: Observable, estimator: Estimator) -> t
 def exact(program: Program, observable: Hermitian) -> Exact:
     """What computes without noise on the processor."""
     if not compiled():
-        return Statevector(program, observable)
-    from thalweg_vqe.compiled.engine import CompiledExact
+        return Readable(program, observable)
+    from thalweg_vqe.compiled.exact import CompiledExact
 
     return CompiledExact(program, observable)
 

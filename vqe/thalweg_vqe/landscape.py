@@ -14,26 +14,26 @@ from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
+from thalweg_vqe.readable import Readable
 from thalweg_vqe.sampler import Looks, Sampler
-from thalweg_vqe.statevector import Statevector
 
 FEWEST_SHOTS = 2
 """Per circuit: one shot alone shows no variance."""
 
 
 class Exact(Protocol):
-    """An engine without noise. Angles φ (B, R), one for each rotation of the program that has a parameter."""
+    """An engine without noise. Parameters θ (B, P) in rad, on the processor."""
 
-    def energies(self, angles: Tensor) -> Tensor:
+    def energies(self, theta: Tensor) -> Tensor:
         """U (Ha), (B,)."""
         ...
 
-    def gradients(self, angles: Tensor) -> tuple[Tensor, Tensor]:
-        """U and ∂U/∂φ, (B,) and (B, R)."""
+    def gradients(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """U and ∂U/∂θ, (B,) and (B, P)."""
         ...
 
-    def metric(self, angles: Tensor) -> Tensor:
-        """The Fubini-Study metric, (B, R, R)."""
+    def metric(self, theta: Tensor) -> Tensor:
+        """The Fubini-Study metric, (B, P, P)."""
         ...
 
 
@@ -109,10 +109,11 @@ class VqeLandscape:
         return self.program.parameters
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
-        angles, asked = self._angles(x), self._asked(x, samples)
+        asked = self._asked(x, samples)
         if asked is None:
-            value, slopes = self.exact.gradients(angles)
-            return Evaluation.exact(value.to(x), self.program.pull_back(slopes).to(x))
+            value, grad = self.exact.gradients(_double(x))
+            return Evaluation.exact(value.to(x), grad.to(x))
+        angles = self._angles(x)
         turned = angles.shape[1]
         shots = asked[:, None, None].expand(-1, 1 + 2 * turned, self.sampler.groups)
         mean, variance = self._energies(self.sampler.shifted(angles, shots, rng.named("gradient shots")))
@@ -124,32 +125,32 @@ class VqeLandscape:
 
     def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
         """The energy alone."""
-        angles, asked = self._angles(x), self._asked(x, samples)
+        asked = self._asked(x, samples)
         if asked is None:
-            value = self.exact.energies(angles)
+            value = self.exact.energies(_double(x))
             return Reading(value.to(x), torch.zeros_like(x[:, 0]), Cost.of(x, evaluations=1))
+        angles = self._angles(x)
         shots = asked[:, None, None].expand(-1, 1, self.sampler.groups)
         mean, variance = self._energies(self.sampler.points(angles[:, None], shots, rng.named("energy shots")))
         return Reading(mean[:, 0].to(x), variance[:, 0].to(x), _charged(x, shots))
 
     def metric(self, x: Tensor) -> Tensor:
         """The exact Fubini-Study metric of the parameters, (B, P) -> (B, P, P)."""
-        pull = self.program.pull_back
-        return torch.stack([pull(pull(metric).T.contiguous()) for metric in self.exact.metric(self._angles(x))]).to(x)
+        return self.exact.metric(_double(x)).to(x)
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, (B,)."""
         if self.alone is not None:
             return self.alone.expectation(observable, x)
-        engine = self.exact if observable is self.observable else Statevector(self.program, observable)
-        return engine.energies(self._angles(x)).to(x)
+        engine = self.exact if observable is self.observable else Readable(self.program, observable)
+        return engine.energies(_double(x)).to(x)
 
     def overlaps_at(self, x: Tensor) -> list[Tensor]:
         """Overlaps with the lower states of a deflation, without shot noise, (B,) each."""
-        return [overlap.energies(self._angles(x)).to(x) for overlap in self.overlaps]
+        return [overlap.energies(_double(x)).to(x) for overlap in self.overlaps]
 
     def _angles(self, x: Tensor) -> Tensor:
-        return self.program.angles(x.detach().to("cpu", torch.float64))
+        return self.program.angles(_double(x))
 
     def _asked(self, x: Tensor, samples: Samples | None) -> Tensor | None:
         """Shots per circuit, (B,); None where exact values are asked for."""
@@ -162,6 +163,11 @@ class VqeLandscape:
         """U and the variance of the estimate, (B, K) each."""
         mean, variance = (row_sum(part.flatten(0, 1)).reshape(part.shape[:2]) for part in looks)
         return mean + self.observable.constant, variance
+
+
+def _double(x: Tensor) -> Tensor:
+    """As the engines take it."""
+    return x.detach().to("cpu", torch.float64)
 
 
 def _charged(x: Tensor, shots: Tensor, gradients: int = 0) -> Cost:

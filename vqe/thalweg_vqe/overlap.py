@@ -33,11 +33,10 @@ class Projector(NamedTuple):
     qubits: int
     state: int  # b
 
-    def diagonals(self) -> Iterator[tuple[int, NDArray[np.complex128]]]:
+    def diagonals(self, states: NDArray[np.int64] | None = None) -> Iterator[tuple[int, NDArray[np.complex128]]]:
         """As a sum of X^x D_x, see `Observable.diagonals`."""
-        diagonal = np.zeros(1 << self.qubits, dtype=np.complex128)
-        diagonal[self.state] = 1.0
-        yield 0, diagonal
+        basis = np.arange(1 << self.qubits) if states is None else states
+        yield 0, (basis == self.state).astype(np.complex128)
 
 
 class Return(NamedTuple):

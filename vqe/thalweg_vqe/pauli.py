@@ -82,8 +82,8 @@ class Hermitian(Protocol):
 
     def __hash__(self) -> int: ...
 
-    def diagonals(self) -> Iterator[tuple[int, NDArray[np.complex128]]]:
-        """The operator as  H = Σ_x X^x D_x:  pairs of a flip mask x and the diagonal entries of D_x."""
+    def diagonals(self, states: NDArray[np.int64] | None = None) -> Iterator[tuple[int, NDArray[np.complex128]]]:
+        """The operator as  H = Σ_x X^x D_x:  pairs of a flip mask x and the diagonal entries of D_x, of some states or all 2ⁿ."""
         ...
 
 

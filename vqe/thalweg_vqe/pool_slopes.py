@@ -35,22 +35,14 @@ class Slopes(NamedTuple):
     variance: Tensor  # (B, M)
 
 
-def exact_slopes(program: Program, observable: Observable, pool: Sequence[Operator], angles: Tensor) -> Slopes:
-    """Without noise, for the states at these angles (B, R)."""
-    words = list(dict.fromkeys(word for operator in pool for word, _ in operator.turns))
-    behind = [Rotation(word, program.parameters + k) for k, word in enumerate(words)]
-    probe = Program(program.qubits, program.parameters + len(words), (*program.gates, *behind), program.start)
-    _, slopes = exact(probe, observable).gradients(torch.cat([angles, angles.new_zeros(len(angles), len(words))], dim=1))
-    along = dict(zip(words, slopes[:, angles.shape[1] :].unbind(1), strict=True))
-    slope = torch.stack([_weighted([(along[word], scale) for word, scale in operator.turns]) for operator in pool], dim=1)
+def exact_slopes(program: Program, observable: Observable, pool: Sequence[Operator], theta: Tensor) -> Slopes:
+    """Without noise, for the states at these parameters (B, P)."""
+    first = program.parameters
+    behind = [Rotation(word, first + k, scale) for k, operator in enumerate(pool) for word, scale in operator.turns]
+    probe = Program(program.qubits, first + len(pool), (*program.gates, *behind), program.start)
+    _, slopes = exact(probe, observable).gradients(torch.cat([theta, theta.new_zeros(len(theta), len(pool))], dim=1))
+    slope = slopes[:, first:].contiguous()
     return Slopes(slope, torch.zeros_like(slope))
-
-
-def _weighted(terms: list[tuple[Tensor, float]]) -> Tensor:
-    out = torch.zeros_like(terms[0][0])
-    for slope, scale in terms:
-        out = out + scale * slope
-    return out
 
 
 class Commutators(NamedTuple):

@@ -93,6 +93,18 @@ class Program:
         """Whether the angles are anything but the parameters themselves, each once and in order."""
         return [(r.parameter, r.scale, r.offset) for r in self.turned] != [(k, 1.0, 0.0) for k in range(self.parameters)]
 
+    @property
+    def untied(self) -> Program:
+        """The same rotations, each by a parameter of its own: its parameters are the angles φ."""
+        numbers = iter(range(len(self.turned)))
+        free = [
+            gate._replace(parameter=next(numbers), scale=1.0, offset=0.0)
+            if isinstance(gate, Rotation) and gate.parameter is not None
+            else gate
+            for gate in self.gates
+        ]
+        return Program(self.qubits, len(self.turned), tuple(free), self.start)
+
     def angles(self, theta: Tensor) -> Tensor:
         """φ (rad), one for each rotation that has a parameter: (B, P) -> (B, R)."""
         if not self.tied:

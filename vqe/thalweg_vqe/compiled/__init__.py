@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numba
 
-_KERNELS = ("adjoint", "tangents", "points", "sampling")
+_KERNELS = ("team", "adjoint", "subspace", "tangents", "points", "sampling")
 
 
 def cache_folder() -> Path:

@@ -1,4 +1,4 @@
-"""The compiled engines: what `statevector.Statevector` and `shots.StatevectorSampler` compute, on one processor core."""
+"""The compiled states and shots: what `outcomes.TorchStates` and `shots.StatevectorSampler` compute, on one core."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.compiled.adjoint import MAP, vqe_adjoint
+from thalweg_vqe.compiled.adjoint import MAP
 from thalweg_vqe.compiled.sampling import vqe_points_shots, vqe_shifted_shots
-from thalweg_vqe.compiled.table import Table, diagonals, table
+from thalweg_vqe.compiled.table import Table, table
 from thalweg_vqe.compiled.tangents import vqe_tangent_rows
 from thalweg_vqe.grouping import groups
 from thalweg_vqe.patterns import Pattern
-from thalweg_vqe.pauli import Hermitian, Observable
+from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
 from thalweg_vqe.sampler import Looks
 
@@ -26,59 +26,6 @@ LANES = 16
 """States propagated side by side (8 to 32 differ by a tenth)."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class CompiledExact:
-    """Energies, gradients and metrics without noise.
-
-    Args:
-        program: the circuit.
-        observable: H.
-    """
-
-    program: Program
-    observable: Hermitian
-
-    def energies(self, angles: Tensor) -> Tensor:
-        """U (Ha): (B, R) -> (B,)."""
-        return self._run(angles, differentiate=False)[0]
-
-    def gradients(self, angles: Tensor) -> tuple[Tensor, Tensor]:
-        """U (Ha) and ∂U/∂φ: (B, R) -> (B,), (B, R)."""
-        return self._run(angles, differentiate=True)
-
-    def metric(self, angles: Tensor) -> Tensor:
-        """The Fubini-Study metric: (B, R) -> (B, R, R)."""
-        turned = len(self.program.turned)
-        out = np.empty((len(angles), turned, turned))
-        for b, phi in enumerate(angles):
-            rows = self._states.tangents(phi).numpy()
-            psi, chi = rows[0], rows[1:].reshape(turned, -1)
-            along = chi @ np.concatenate([-psi[1], psi[0]])
-            out[b] = (chi @ chi.T - np.outer(along, along)) / 4
-        return torch.from_numpy(out)
-
-    def _run(self, angles: Tensor, differentiate: bool) -> tuple[Tensor, Tensor]:
-        t = self._table
-        phi = _all_angles(angles, t)
-        values, slopes = np.empty(len(phi)), np.empty_like(phi)
-        work = np.empty((8, 1 << self.program.qubits))
-        scratch = np.empty((2 << t.split) + 2 * (work.shape[1] >> t.split))
-        vqe_adjoint(phi, values, slopes, differentiate, *self._arguments, work, scratch)
-        return torch.from_numpy(values), torch.from_numpy(slopes[:, : len(self.program.turned)])
-
-    @cached_property
-    def _states(self) -> CompiledStates:
-        return CompiledStates(self.program)
-
-    @cached_property
-    def _table(self) -> Table:
-        return table(self.program)
-
-    @cached_property
-    def _arguments(self) -> tuple[Any, ...]:
-        return self._table.start, self._table.split, *_runs(self._table), *diagonals(self.observable)
 
 
 @dataclass(frozen=True)
