@@ -37,7 +37,7 @@ from thalweg_vqe.program import Program
 from thalweg_vqe.qpy import Qpy
 from thalweg_vqe.shots import tangent_bytes
 from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
-from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform, Zeros
+from thalweg_vqe.starts import HartreeFock, JobEnd, ParameterValues, Uniform, Zeros
 
 __all__ = [
     "ActiveSpace",
@@ -51,6 +51,7 @@ __all__ = [
     "HamiltonianVariational",
     "HartreeFock",
     "HeisenbergXxz",
+    "JobEnd",
     "KUpCcgsd",
     "Molecule",
     "Noise",
@@ -102,7 +103,7 @@ class Vqe:
         EfficientSu2 | RealAmplitudes | Uccsd | KUpCcgsd | HamiltonianVariational | ExcitationPreserving | OpenQasm | Qpy | Adapt
     )
     estimator: Estimator = field(default_factory=Estimator)
-    start: HartreeFock | Zeros | Uniform | ParameterValues = field(default_factory=HartreeFock)
+    start: HartreeFock | Zeros | Uniform | ParameterValues | JobEnd = field(default_factory=HartreeFock)
     deflation: tuple[Deflation, ...] = ()
 
     def traits(self) -> Traits:
@@ -244,13 +245,15 @@ class Vqe:
             if self.ansatz.hartree_fock(register) is None:
                 unknown = f"no angles are known with which an {snake(self.ansatz)} circuit prepares the Hartree-Fock determinant"
                 raise BadInput("start.hartree_fock", f"{unknown}; {others}")
-        if isinstance(self.start, ParameterValues) and len(self.start.angles) != program.parameters:
-            raise BadInput(
-                "start.values.angles", f"wanted {program.parameters} angles, one a parameter, got {len(self.start.angles)}"
-            )
+        if isinstance(self.start, JobEnd):
+            raise BadInput("start.job", "only a service knows how its jobs ended; use start.values")
+        if isinstance(self.start, ParameterValues) and (given := len(self.start.angles)) != (wanted := program.parameters):
+            if self.start.job:
+                raise BadInput("start.job.id", f"job {self.start.job} ended with {given} angles, and this circuit has {wanted}")
+            raise BadInput("start.values.angles", f"wanted {wanted} angles, one a parameter, got {given}")
 
 
-_START = {HartreeFock: "hartree_fock", Uniform: "uniform", ParameterValues: "values"}
+_START = {HartreeFock: "hartree_fock", Uniform: "uniform", ParameterValues: "values", JobEnd: "job"}
 
 
 def snake(chosen: object) -> str:

@@ -64,9 +64,13 @@ class ParameterValues:
 
     Args:
         angles: one for each parameter (rad), in the order of the circuit.
+        job: the job that ended with them, where a service looked them up (start.job); they are taken as they stand.
+        replica: its replica.
     """
 
     angles: tuple[float, ...]
+    job: str = ""
+    replica: int | None = None
 
     def __post_init__(self) -> None:
         for number, angle in enumerate(self.angles):
@@ -75,6 +79,22 @@ class ParameterValues:
 
     def __call__(self, landscape: VqeLandscape, rng: Stream) -> Tensor:
         return _around(list(self.angles), 0.0, landscape, rng)
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """The angles with which another job of the same service ended; the service puts them into start.values.
+
+    Args:
+        id: of a job that ended with a result.
+        replica: counted from 0; the one with the lowest energy, measured anew at its end, by default.
+    """
+
+    id: str
+    replica: int | None = None
+
+    def __call__(self, landscape: VqeLandscape, rng: Stream) -> Tensor:
+        raise BadInput("start.job", "only a service knows how its jobs ended; use start.values")
 
 
 def _around(centre: list[float], spread: float, landscape: VqeLandscape, rng: Stream) -> Tensor:

@@ -162,6 +162,7 @@ def _provenance(job: jobs_pb2.Job) -> list[tuple[str, str]]:
         ("device", origin.device),
         ("threads", str(origin.threads) if origin.threads else ""),
         ("batch width", str(origin.batch_width) if origin.batch_width else ""),
+        ("began from", ", ".join(f"the end of job {job}" for job in origin.other_jobs)),
         ("attempts", str(origin.attempts) if origin.attempts else ""),
     ]
     return [(name, text) for name, text in rows if text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,9 @@ from thalweg.version import __version__
 _PACKAGES = ("numpy", "torch", "qiskit", "qiskit-aer", "scipy", "scikit-learn", "pyscf", "numba")
 
 
-def provenance(blueprint: Blueprint, attempt: int, method: str, batch_width: int) -> results_pb2.Provenance:
+def provenance(
+    blueprint: Blueprint, attempt: int, method: str, batch_width: int, other_jobs: Iterable[str] = ()
+) -> results_pb2.Provenance:
     """Of a job as this process does it; `method` is the repr of the kernel as it was tuned."""
     return results_pb2.Provenance(
         version=__version__,
@@ -35,6 +38,7 @@ def provenance(blueprint: Blueprint, attempt: int, method: str, batch_width: int
         batch_width=batch_width,
         method=method,
         attempts=attempt,
+        other_jobs=other_jobs,
     )
 
 

@@ -41,7 +41,8 @@ class NewJob:
 
     Args:
         request_id: the caller's; empty for a submission that is never repeated.
-        spec: serialized `JobSpec`.
+        spec: serialized `JobSpec`, complete by itself.
+        sent: the same as it was sent, where something in it was looked up since; it decides what is a repetition.
         kind: the problem's name, such as "density.gaussian".
         cpus: threads of its worker.
         memory: bytes it is estimated to need.
@@ -55,6 +56,7 @@ class NewJob:
     cpus: int = 1
     memory: int = 0
     device: str = "cpu"
+    sent: bytes = b""
 
 
 class JobRow(NamedTuple):

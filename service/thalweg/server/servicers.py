@@ -45,17 +45,17 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def SubmitJob(self, request: jobs_pb2.SubmitJobRequest, context: Any) -> jobs_pb2.SubmitJobResponse:
         if len(request.request_id) > _LONGEST_ID:
             raise BadInput("request_id", f"wanted at most {_LONGEST_ID} characters, such as a UUID")
-        spec = request.spec.SerializeToString(deterministic=True)
+        sent = request.spec.SerializeToString(deterministic=True)
         known = await self._read(self._store.by_request, request.request_id) if request.request_id else None
         if known is not None and not request.validate_only:
-            refuse_other_spec(request.request_id, known.id, known.spec_hash == spec_hash(spec))
+            refuse_other_spec(request.request_id, known.id, known.spec_hash == spec_hash(sent))
             return jobs_pb2.SubmitJobResponse(job=wire.job(known), memory_estimate=known.memory)
         if self._executor.draining:
             raise Draining("the service is about to stop and takes no new jobs; submit again in a moment")
-        admission = await self._run(self._checkers, _admit, request.spec)
+        spec, admission = await self._run(self._checkers, _admit, self._store, request.spec)
         if request.validate_only:
-            return jobs_pb2.SubmitJobResponse(job=jobs_pb2.Job(spec=request.spec), memory_estimate=admission.memory)
-        row = await asyncio.wrap_future(self._store.submit(_new_job(request, spec, admission)))
+            return jobs_pb2.SubmitJobResponse(job=jobs_pb2.Job(spec=spec), memory_estimate=admission.memory)
+        row = await asyncio.wrap_future(self._store.submit(_new_job(request.request_id, sent, spec, admission)))
         self._executor.wake()
         return jobs_pb2.SubmitJobResponse(job=wire.job(row), memory_estimate=row.memory)
 
@@ -136,10 +136,13 @@ class CatalogServicer(jobs_pb2_grpc.CatalogServiceServicer):
         return await asyncio.to_thread(_describe)
 
 
-def _admit(spec: jobs_pb2.JobSpec) -> Admission:
+def _admit(store: Store, sent: jobs_pb2.JobSpec) -> tuple[jobs_pb2.JobSpec, Admission]:
+    """The spec with what it takes from other jobs, and what it comes to."""
     from thalweg.server.admission import admit  # loads torch, which takes seconds: not before the service answers
+    from thalweg.server.other_jobs import looked_up
 
-    return admit(spec)
+    spec = looked_up(store, sent)
+    return spec, admit(spec)
 
 
 def _describe() -> jobs_pb2.DescribeResponse:
@@ -148,13 +151,14 @@ def _describe() -> jobs_pb2.DescribeResponse:
     return describe()
 
 
-def _new_job(request: jobs_pb2.SubmitJobRequest, spec: bytes, admission: Admission) -> NewJob:
+def _new_job(request_id: str, sent: bytes, spec: jobs_pb2.JobSpec, admission: Admission) -> NewJob:
     plan = admission.blueprint.plan
     return NewJob(
-        request_id=request.request_id,
-        spec=spec,
+        request_id=request_id,
+        spec=spec.SerializeToString(deterministic=True),
+        sent=sent,
         kind=admission.blueprint.problem_name,
-        labels=dict(request.spec.labels),
+        labels=dict(spec.labels),
         cpus=plan.cpus,
         memory=admission.memory,
         device=plan.device,

@@ -204,7 +204,7 @@ def add_event(db: sqlite3.Connection, job: str, event: jobs_pb2.JobEvent) -> Non
 
 
 def _submit(db: sqlite3.Connection, new: NewJob) -> JobRow:
-    digest = spec_hash(new.spec)
+    digest = spec_hash(new.sent or new.spec)
     known = db.execute("SELECT id, spec_hash FROM jobs WHERE request_id = ?", [new.request_id]).fetchone()
     if known is not None:
         refuse_other_spec(new.request_id, known[0], known[1] == digest)

@@ -19,6 +19,7 @@ from thalweg.server.attempts import Attempt
 from thalweg.server.blueprint import Blueprint, read
 from thalweg.server.errors import FencedOff
 from thalweg.server.keeper import Keeper
+from thalweg.server.other_jobs import mentioned
 from thalweg.server.provenance import provenance
 from thalweg.server.pulse import FENCED_OFF, Pulse
 from thalweg.server.records import JobRow, State
@@ -76,19 +77,21 @@ def _work(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf, folder: Pat
 
 
 def _walk(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf) -> Ending:
-    blueprint = read(jobs_pb2.JobSpec.FromString(row.spec))
+    spec = jobs_pb2.JobSpec.FromString(row.spec)
+    blueprint = read(spec)
     torch.set_num_threads(blueprint.plan.cpus)
     with under(f"problem.{blueprint.problem_name}"):
         traits = blueprint.problem.traits()
     walker = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every, blueprint.plan.device), pulse)
-    _describe(attempt, blueprint, repr(blueprint.kernel), walker.landscape.width)
+    _describe(attempt, spec, blueprint, repr(blueprint.kernel), walker.landscape.width)
     walked = walker.walked()
-    _describe(attempt, blueprint, repr(walked.kernel), walked.landscape.width)
+    _describe(attempt, spec, blueprint, repr(walked.kernel), walked.landscape.width)
     return bring_home(blueprint, traits, walked, shelf)
 
 
-def _describe(attempt: Attempt, blueprint: Blueprint, method: str, width: int) -> None:
-    attempt.describe(provenance(blueprint, attempt.number, method, width).SerializeToString()).result()
+def _describe(attempt: Attempt, spec: jobs_pb2.JobSpec, blueprint: Blueprint, method: str, width: int) -> None:
+    where_from = provenance(blueprint, attempt.number, method, width, mentioned(spec))
+    attempt.describe(where_from.SerializeToString()).result()
 
 
 def _sentence(error: Exception) -> str:

@@ -275,26 +275,40 @@ class Noise(_message.Message):
     def __init__(self, one_qubit_error: _Optional[float] = ..., two_qubit_error: _Optional[float] = ..., t1: _Optional[float] = ..., t2: _Optional[float] = ..., one_qubit_time: _Optional[float] = ..., two_qubit_time: _Optional[float] = ..., false_one: _Optional[float] = ..., false_zero: _Optional[float] = ...) -> None: ...
 
 class VqeStart(_message.Message):
-    __slots__ = ("hartree_fock", "uniform", "values", "zeros")
+    __slots__ = ("hartree_fock", "uniform", "values", "zeros", "job")
     HARTREE_FOCK_FIELD_NUMBER: _ClassVar[int]
     UNIFORM_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     ZEROS_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
     hartree_fock: float
     uniform: float
     values: ParameterValues
     zeros: Zeros
-    def __init__(self, hartree_fock: _Optional[float] = ..., uniform: _Optional[float] = ..., values: _Optional[_Union[ParameterValues, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ...) -> None: ...
+    job: JobEnd
+    def __init__(self, hartree_fock: _Optional[float] = ..., uniform: _Optional[float] = ..., values: _Optional[_Union[ParameterValues, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ..., job: _Optional[_Union[JobEnd, _Mapping]] = ...) -> None: ...
 
 class Zeros(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class ParameterValues(_message.Message):
-    __slots__ = ("angles",)
+    __slots__ = ("angles", "job", "replica")
     ANGLES_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
     angles: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, angles: _Optional[_Iterable[float]] = ...) -> None: ...
+    job: str
+    replica: int
+    def __init__(self, angles: _Optional[_Iterable[float]] = ..., job: _Optional[str] = ..., replica: _Optional[int] = ...) -> None: ...
+
+class JobEnd(_message.Message):
+    __slots__ = ("id", "replica")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    replica: int
+    def __init__(self, id: _Optional[str] = ..., replica: _Optional[int] = ...) -> None: ...
 
 class Magnet(_message.Message):
     __slots__ = ("grid", "material", "external_field", "start")

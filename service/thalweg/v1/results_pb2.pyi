@@ -70,7 +70,7 @@ class Artifact(_message.Message):
     def __init__(self, name: _Optional[str] = ..., size: _Optional[int] = ..., sha256: _Optional[str] = ..., media_type: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("version", "revision", "spec_sha256", "seed", "packages", "python", "platform", "processor", "device", "threads", "batch_width", "method", "attempts")
+    __slots__ = ("version", "revision", "spec_sha256", "seed", "packages", "python", "platform", "processor", "device", "threads", "batch_width", "method", "attempts", "other_jobs")
     class PackagesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +91,7 @@ class Provenance(_message.Message):
     BATCH_WIDTH_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    OTHER_JOBS_FIELD_NUMBER: _ClassVar[int]
     version: str
     revision: str
     spec_sha256: str
@@ -104,4 +105,5 @@ class Provenance(_message.Message):
     batch_width: int
     method: str
     attempts: int
-    def __init__(self, version: _Optional[str] = ..., revision: _Optional[str] = ..., spec_sha256: _Optional[str] = ..., seed: _Optional[int] = ..., packages: _Optional[_Mapping[str, str]] = ..., python: _Optional[str] = ..., platform: _Optional[str] = ..., processor: _Optional[str] = ..., device: _Optional[str] = ..., threads: _Optional[int] = ..., batch_width: _Optional[int] = ..., method: _Optional[str] = ..., attempts: _Optional[int] = ...) -> None: ...
+    other_jobs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., revision: _Optional[str] = ..., spec_sha256: _Optional[str] = ..., seed: _Optional[int] = ..., packages: _Optional[_Mapping[str, str]] = ..., python: _Optional[str] = ..., platform: _Optional[str] = ..., processor: _Optional[str] = ..., device: _Optional[str] = ..., threads: _Optional[int] = ..., batch_width: _Optional[int] = ..., method: _Optional[str] = ..., attempts: _Optional[int] = ..., other_jobs: _Optional[_Iterable[str]] = ...) -> None: ...
