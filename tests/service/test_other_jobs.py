@@ -87,6 +87,27 @@ def test_it_begins_at_the_replica_that_is_named(service: Service, first: str) ->
     assert (list(values.angles), values.replica) == (kept(service, first)["x"][worst].tolist(), worst)
 
 
+def test_a_state_to_stay_away_from_is_the_end_of_another_job(service: Service, first: str) -> None:
+    end = kept(service, first)
+    best = end["x"][end["value"].argmin()].tolist()
+    second = service.submit(job(deflation=[{"job": first, "weight": 5.0}, {"angles": [0.1] * 6}]))
+    lower = second.spec.problem.vqe.deflation
+    assert [(list(one.angles), one.job) for one in lower] == [(best, first), ([0.1] * 6, "")]
+    row = service.ended(second.id)
+    assert row.outcome.startswith("all 3 steps of the plan were done")
+    assert list(service.job(second.id).provenance.other_jobs) == [first]
+    given = specs.to_dict(second.spec)  # sent again, it stays as it is
+    assert service.submit(given, check=True).spec == second.spec
+    cases = [
+        ({"deflation": [{"angles": [0.1] * 6}, {"job": "nobody"}]}, "1", 'there is no job "nobody" here'),
+        ({"deflation": [{"job": first}], "ansatz": {"real_amplitudes": {}}}, "0", f"job {first} ended with 6 angles, and this"),
+    ]
+    for parts, number, part in cases:
+        where, sentence = refused(service, job(**parts))
+        assert where == f"problem.vqe.deflation.{number}.job"
+        assert sentence.startswith(part)
+
+
 def test_its_own_spec_is_complete_and_gives_the_same_bits_without_the_first_job(own_service: Callable[..., Service]) -> None:
     service = own_service()
     first = ended(service, job())
@@ -147,7 +168,7 @@ def test_files_that_are_gone_are_a_sentence(own_service: Callable[..., Service])
 
 def test_other_specs_are_left_alone(service: Service) -> None:
     plain = specs.load(job())
-    assert looked_up(service.store, plain) is plain
+    assert looked_up(service.store, plain) == plain
 
 
 def test_without_a_service_there_is_nothing_to_look_up() -> None:

@@ -295,7 +295,6 @@ def reachable(observable):
     [
         (lambda: Deflation((0.1, math.nan)), "angles.1", "finite angle"),
         (lambda: Deflation((0.1,), weight=0.0), "weight", "positive"),
-        (lambda: Deflation((0.1,), job="j"), "job", "either .* got both"),
         (
             lambda: landscape_of(deflation=(Deflation((0.1,) * 12), Deflation((0.1,)))).traits(),
             "deflation.1.angles",

@@ -39,7 +39,7 @@ class Deflation:
         angles: its parameters (rad), in the order of the circuit.
         weight: β (Ha, or the unit of the Hamiltonian). By default the width of the spectrum, E_max - E_min over all basis
             states (above 14 qubits its bound 2 Σ|c|), which always is enough; twice the gap is easier to minimize.
-        job: an earlier job whose end it is, in place of angles.
+        job: an earlier job whose end it is, in place of angles: a service looks them up.
     """
 
     angles: tuple[float, ...] = ()
@@ -52,13 +52,13 @@ class Deflation:
                 raise BadInput(f"angles.{number}", f"wanted a finite angle (rad), got {angle}")
         if self.weight is not None:
             positive("weight", self.weight)
-        if self.job is not None and self.angles:
-            raise BadInput("job", "wanted either the angles of the lower state or the job that found it, got both")
 
     def check(self, parameters: int) -> None:
         """Raises BadInput unless there is an angle for every parameter."""
-        if self.job is not None:
+        if self.job is not None and not self.angles:
             raise BadInput("job", "only a service knows other jobs: give angles in its place")
+        if len(self.angles) != parameters and self.job is not None:
+            raise BadInput("job", f"job {self.job} ended with {len(self.angles)} angles, and this circuit has {parameters}")
         if len(self.angles) != parameters:
             raise BadInput("angles", f"wanted {parameters} angles, one a parameter, got {len(self.angles)}")
 

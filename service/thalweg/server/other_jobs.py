@@ -1,6 +1,7 @@
 """What a job takes from another one's end: looked up when it is submitted, and kept in its own spec.
 
-    start = { job = { id = "5e1f…", replica = 2 } }     →     start = { values = { angles = […], job = "5e1f…", replica = 2 } }
+    start = { job = { id = "5e1f…", replica = 2 } }    →    start = { values = { angles = […], job = "5e1f…", replica = 2 } }
+    deflation = [{ job = "5e1f…" }]                    →    deflation = [{ angles = […], job = "5e1f…" }]
 
 So a job that was accepted is complete by itself, whatever becomes of the other, and says where it began.
 """
@@ -27,7 +28,8 @@ _ENDS = "final.npz"
 
 def mentioned(spec: jobs_pb2.JobSpec) -> list[str]:
     """The ids of the jobs from whose ends a spec was given something."""
-    return [values.job for values in (spec.problem.vqe.start.values,) if values.job]
+    vqe = spec.problem.vqe
+    return [job for job in (vqe.start.values.job, *(lower.job for lower in vqe.deflation)) if job]
 
 
 class End(NamedTuple):
@@ -43,19 +45,25 @@ def looked_up(store: Store, spec: jobs_pb2.JobSpec) -> jobs_pb2.JobSpec:
     Raises:
         BadInput: there is no such job, or it has no angles to give.
     """
-    vqe = spec.problem.vqe
-    if not spec.problem.HasField("vqe") or not vqe.start.HasField("job"):
+    if not spec.problem.HasField("vqe"):
         return spec
-    asked = vqe.start.job
-    try:
-        found = end(store, asked.id, asked.replica if asked.HasField("replica") else None)
-    except BadInput as bad:
-        raise bad.under("problem.vqe.start.job") from None
     out = jobs_pb2.JobSpec()
     out.CopyFrom(spec)
-    values = out.problem.vqe.start.values
-    values.angles.extend(found.angles)
-    values.job, values.replica = asked.id, found.replica
+    vqe = out.problem.vqe
+    if vqe.start.HasField("job"):
+        asked = spec.problem.vqe.start.job
+        try:
+            found = end(store, asked.id, asked.replica if asked.HasField("replica") else None)
+        except BadInput as bad:
+            raise bad.under("problem.vqe.start.job") from None
+        vqe.start.values.angles.extend(found.angles)
+        vqe.start.values.job, vqe.start.values.replica = asked.id, found.replica
+    for number, lower in enumerate(vqe.deflation):
+        if lower.HasField("job") and not lower.angles:
+            try:
+                lower.angles.extend(end(store, lower.job).angles)
+            except BadInput as bad:
+                raise BadInput(f"problem.vqe.deflation.{number}.job", bad.sentence) from None
     return out
 
 
