@@ -23,6 +23,7 @@ BENCHMARKS = {
     "shot_gradient": "H2: energy and gradient from 1000 shots a circuit, beside Aer counts circuit by circuit",
     "metric": "the full Fubini-Study metric, beside torch.func.jacfwd",
     "magnet_gradient": "a skyrmion film: energy and gradient, beside one copy of the magnetization",
+    "optimizers": "optimizers under shot noise: shots until chemical accuracy, beside the textbook's Adam",
     "posterior": "logistic posterior: gradients and effective draws, beside JAX and NumPyro",
 }
 """Every benchmark is a module of this name with `rows(effort)`; loaded only when it runs."""
