@@ -22,8 +22,9 @@ from thalweg_core.streams import Stream
 from thalweg_vqe.engines import overlapping
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.exact import lowest_energies, particle_sector, spread
+from thalweg_vqe.expectations import Exact
 from thalweg_vqe.hamiltonian import Electrons
-from thalweg_vqe.landscape import Exact, VqeLandscape
+from thalweg_vqe.landscape import VqeLandscape
 from thalweg_vqe.pauli import IDENTITY, Observable
 from thalweg_vqe.sampler import Looks, Sampler
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import torch
 
 from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.landscape import Exact
+from thalweg_vqe.expectations import Exact
 from thalweg_vqe.outcomes import Counter, Shown, States, StatevectorCounter, TorchStates
 from thalweg_vqe.overlap import OverlapSampler, Projector, undone
 from thalweg_vqe.pauli import Hermitian, Observable
@@ -59,17 +59,31 @@ def states(program: Program, estimator: Estimator) -> States:
     return CompiledStates(program)
 
 
+def returning(there_and_back: Program, weight: float, estimator: Estimator) -> tuple[Exact, Sampler]:
+    """What computes how probably a circuit ends where it started, and what measures that, times a weight (Ha)."""
+    known = exact(there_and_back, Projector(there_and_back.qubits, there_and_back.start))
+    if estimator.engine == "aer":
+        return known, _aer_returning(there_and_back, weight, estimator)
+    start = torch.zeros(2, 1 << there_and_back.qubits, dtype=torch.float64)
+    start[0, there_and_back.start] = 1.0
+    return known, OverlapSampler(states(there_and_back, estimator), start, weight)
+
+
 def overlapping(program: Program, angles: Sequence[float], weight: float, estimator: Estimator) -> tuple[Exact, Sampler]:
     """What computes the overlap with the circuit's state at fixed angles φ' (rad), and what measures it, times a weight (Ha)."""
     there_and_back = undone(program, angles)
-    known = exact(there_and_back, Projector(program.qubits, program.start))
     if estimator.engine == "aer":
-        from thalweg_vqe.aer import AerSampler
-
-        noise, mitigated = estimator.noise, estimator.readout_mitigation
-        return known, AerSampler.returning(there_and_back, weight, estimator.device, noise, mitigated)
-    engine = states(program, estimator)
+        return returning(there_and_back, weight, estimator)
+    known = exact(there_and_back, Projector(program.qubits, program.start))
+    engine = states(program, estimator)  # the other state is known: no need to run backwards
     return known, OverlapSampler(engine, engine.states(torch.tensor([angles], dtype=torch.float64))[0], weight)
+
+
+def _aer_returning(there_and_back: Program, weight: float, estimator: Estimator) -> Sampler:
+    from thalweg_vqe.aer import AerSampler
+
+    noise, mitigated = estimator.noise, estimator.readout_mitigation
+    return AerSampler.returning(there_and_back, weight, estimator.device, noise, mitigated)
 
 
 def counter(shown: Sequence[Shown], estimator: Estimator) -> Counter:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, Reading, Samples
+from thalweg_core.errors import BadInput
+from thalweg_core.landscape import METRIC_FORMS, Cost, Evaluation, MetricReading, Reading, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
+from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.expectations import Exact
+from thalweg_vqe.fidelity import Fidelity
+from thalweg_vqe.measured_metric import MeasuredMetric
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
 from thalweg_vqe.readable import Readable
@@ -19,22 +25,6 @@ from thalweg_vqe.sampler import Looks, Sampler
 
 FEWEST_SHOTS = 2
 """Per circuit: one shot alone shows no variance."""
-
-
-class Exact(Protocol):
-    """An engine without noise. Parameters θ (B, P) in rad, on the processor."""
-
-    def energies(self, theta: Tensor) -> Tensor:
-        """U (Ha), (B,)."""
-        ...
-
-    def gradients(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """U and ∂U/∂θ, (B,) and (B, P)."""
-        ...
-
-    def metric(self, theta: Tensor) -> Tensor:
-        """The Fubini-Study metric, (B, P, P)."""
-        ...
 
 
 class Reference(NamedTuple):
@@ -66,6 +56,7 @@ class VqeLandscape:
         reference: energies known without any circuit.
         device: where x lives; circuits run where the engines run them.
         dtype: of x; circuits are computed in double precision.
+        estimator: the device, for what is measured beside the energy: fidelities and the metric.
         alone: the landscape of ⟨H⟩ alone, where U holds more.
         overlaps: what computes the overlaps with lower states, where U holds them.
 
@@ -82,6 +73,7 @@ class VqeLandscape:
     dtype: torch.dtype
     manifold: Manifold = field(default_factory=Euclidean)
     width: int = 1  # every replica is computed by itself
+    estimator: Estimator = field(default_factory=Estimator)
     alone: VqeLandscape | None = None
     overlaps: tuple[Exact, ...] = ()
 
@@ -138,6 +130,32 @@ class VqeLandscape:
         """The exact Fubini-Study metric of the parameters, (B, P) -> (B, P, P)."""
         return self.exact.metric(_double(x)).to(x)
 
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+        """The metric by samples of every circuit, 2 or more, see `measured_metric`; exact on a landscape without noise.
+
+        Blocks are rows of commuting rotations: one circuit each. In full, also four circuits for every two rotations that
+        stand in different blocks.
+        """
+        if form not in METRIC_FORMS:
+            raise BadInput("form", f"wanted {' or '.join(METRIC_FORMS)}, got {form}")
+        angles, shots = self._angles(x), self._asked(x, samples)
+        if not self.noisy or shots is None:
+            metric = self.metric(x) if form == "full" else self._metric.exact(angles).to(x)
+            metric = torch.diag_embed(metric.diagonal(dim1=1, dim2=2)) if form == "diagonal" else metric
+            return MetricReading(metric, torch.zeros_like(metric), Cost.none(x))
+        seen = self._metric.measured(angles, shots, rng.named("metric shots"), form)
+        return MetricReading(seen.metric.to(x), seen.variance.to(x), _shots_of(x, seen.circuits, shots))
+
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+        """|⟨ψ(x)|ψ(y)⟩|² by samples of one circuit, forwards at x and backwards at y; exact on a landscape without noise."""
+        shots = self._asked(x, samples)
+        if not self.noisy or shots is None:
+            p = self._fidelity.between(_double(x), _double(y)).to(x)
+            return Reading(p, torch.zeros_like(p), Cost.none(x))
+        there, back = self._angles(x), self._angles(y)
+        seen = self._fidelity.measured(there[:, None], back[:, None], shots[:, None], rng.named("fidelity shots"))
+        return Reading(seen.mean[:, 0].to(x), seen.variance[:, 0].to(x), _shots_of(x, 1, shots))
+
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, (B,)."""
         if self.alone is not None:
@@ -148,6 +166,14 @@ class VqeLandscape:
     def overlaps_at(self, x: Tensor) -> list[Tensor]:
         """Overlaps with the lower states of a deflation, without shot noise, (B,) each."""
         return [overlap.energies(_double(x)).to(x) for overlap in self.overlaps]
+
+    @cached_property
+    def _metric(self) -> MeasuredMetric:
+        return MeasuredMetric(self.program, self.estimator)
+
+    @cached_property
+    def _fidelity(self) -> Fidelity:
+        return Fidelity.of(self.program, self.estimator)
 
     def _angles(self, x: Tensor) -> Tensor:
         return self.program.angles(_double(x))
@@ -175,3 +201,8 @@ def _charged(x: Tensor, shots: Tensor, gradients: int = 0) -> Cost:
     none = torch.zeros(len(x), dtype=torch.int64)
     circuits, repetitions = (shots > 0).sum(dim=(1, 2)), shots.sum(dim=(1, 2))
     return Cost(*(count.to(x.device) for count in (none + 1, none + gradients, circuits, repetitions)))
+
+
+def _shots_of(x: Tensor, circuits: int, shots: Tensor) -> Cost:
+    """So many circuits, each with shots (B,)."""
+    return Cost.of(x, circuits=circuits)._replace(shots=(circuits * shots).to(x.device))

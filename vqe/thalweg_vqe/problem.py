@@ -145,8 +145,10 @@ class Vqe:
         reference = Reference(solved.exact_energy, solved.hartree_fock_energy, angles, solved.number)
 
         def of(program: Program) -> VqeLandscape:
-            exact, sampler = engines(program, solved.observable, self.estimator)
-            return VqeLandscape(program, solved.observable, exact, sampler, self.estimator.shots, reference, device, dtype)
+            estimator, observable = self.estimator, solved.observable
+            exact, sampler = engines(program, observable, estimator)
+            places = (estimator.shots, reference, device, dtype)
+            return VqeLandscape(program, observable, exact, sampler, *places, estimator=estimator)
 
         if isinstance(self.ansatz, Adapt):
             return adaptive(self.ansatz, register, self.estimator, of)

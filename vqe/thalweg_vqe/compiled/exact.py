@@ -58,9 +58,8 @@ class CompiledExact:
     def metric(self, theta: Tensor) -> Tensor:
         """The Fubini-Study metric: (B, P) -> (B, P, P)."""
         out = np.empty((len(theta), self.program.parameters, self.program.parameters))
-        states = CompiledStates(self.program)
         for b, phi in enumerate(self.program.angles(theta)):
-            rows = states.tangents(phi).numpy()
+            rows = self._states.tangents(phi).numpy()
             psi, chi = rows[0], _along_parameters(self.program, rows[1:].reshape(len(phi), -1))
             along = chi @ np.concatenate([-psi[1], psi[0]])
             out[b] = (chi @ chi.T - np.outer(along, along)) / 4
@@ -76,6 +75,10 @@ class CompiledExact:
         values, slopes = np.empty(len(given)), np.empty_like(given)
         self._engine.run(given, values, slopes, differentiate, torch.get_num_threads())
         return torch.from_numpy(values), torch.from_numpy(slopes)
+
+    @cached_property
+    def _states(self) -> CompiledStates:
+        return CompiledStates(self.program)
 
     @cached_property
     def _engine(self) -> _Engine:

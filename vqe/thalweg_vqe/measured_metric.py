@@ -1,0 +1,215 @@
+"""The Fubini-Study metric of a circuit's states, measured by shots.
+
+    F_ij = Re⟨∂_i ψ|∂_j ψ⟩ - ⟨∂_i ψ|ψ⟩⟨ψ|∂_j ψ⟩
+
+Rotations in a row whose words commute are a block: just before it, F_ij = (⟨P_i P_j⟩ - ⟨P_i⟩⟨P_j⟩)/4, a covariance of words that
+one circuit shows together. A parameter's rotations act as one sum  Σ a_i P_i  in every block, and blocks add up. Between two
+blocks it takes four pairs of states turned by ±π/2:
+
+    F_ij = -[p(+,+) - p(+,-) - p(-,+) + p(-,-)]/8,   p(s,t) = |⟨ψ(φ)|ψ(φ + s π/2 e_i + t π/2 e_j)⟩|²
+
+Sources: Stokes, Izaac, Killoran & Carleo, Quantum 4 (2020) 269; Mari, Bromley & Killoran, Phys. Rev. A 103 (2021) 012405.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thalweg_core.streams import Stream
+from thalweg_vqe.engines import counter, exact
+from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.fidelity import Fidelity
+from thalweg_vqe.grouping import IDEAL
+from thalweg_vqe.outcomes import Counter, Counts, Shown
+from thalweg_vqe.overlap import Projector
+from thalweg_vqe.pauli import commute
+from thalweg_vqe.program import Gate, Program, Rotation
+
+Floats = NDArray[np.float64]
+
+
+class Block(NamedTuple):
+    """Rotations in a row whose words commute."""
+
+    rotations: tuple[int, ...]  # their numbers among those that have a parameter
+    shown: Shown  # the circuit before them, and their words
+
+    def parameters(self, program: Program) -> tuple[int, ...]:
+        """The parameters that turn them, each once."""
+        return tuple(dict.fromkeys(_parameter(program.turned[number]) for number in self.rotations))
+
+
+def blocks(program: Program) -> tuple[Block, ...]:
+    """All rotations that have a parameter; any other gate ends a block."""
+    found: list[Block] = []
+    before: list[Gate] = []
+    here: list[Rotation] = []
+    first = 0
+
+    def close() -> None:
+        if here:
+            prefix = Program(program.qubits, program.parameters, tuple(before), program.start)
+            numbers = tuple(range(first, first + len(here)))
+            found.append(Block(numbers, Shown.of(prefix, tuple(rotation.word for rotation in here))))
+
+    for gate in program.gates:
+        moves = isinstance(gate, Rotation) and gate.parameter is not None
+        if not moves or not all(commute(gate.word, other.word) for other in here if isinstance(gate, Rotation)):
+            close()
+            before += here
+            first += len(here)
+            here.clear()
+        if isinstance(gate, Rotation) and gate.parameter is not None:
+            here.append(gate)
+        else:
+            before.append(gate)
+    close()
+    return tuple(found)
+
+
+class Estimate(NamedTuple):
+    """Of a metric, with what it took."""
+
+    metric: Tensor  # (B, P, P)
+    variance: Tensor  # (B, P, P) of each entry
+    circuits: int
+
+
+@dataclass(frozen=True)
+class MeasuredMetric:
+    """What measures the metric of a circuit's parameters.
+
+    Args:
+        program: the circuit.
+        estimator: the device.
+    """
+
+    program: Program
+    estimator: Estimator
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        return blocks(self.program)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Rotations that no block shows together."""
+        home = {number: place for place, block in enumerate(self.blocks) for number in block.rotations}
+        return tuple((i, j) for i, j in combinations(sorted(home), 2) if home[i] != home[j])
+
+    def exact(self, angles: Tensor) -> Tensor:
+        """What the blocks show, without noise: (B, R) -> (B, P, P)."""
+        pull, seen = self.program.pull_back, torch.zeros(2 * angles.shape[1:], dtype=torch.float64)
+        for block in self.blocks:
+            some = slice(block.rotations[0], block.rotations[-1] + 1)
+            seen[some, some] = 1.0
+        free = self.program.untied
+        whole = exact(free, Projector(free.qubits, free.start)).metric(angles)  # of the states, whatever is measured
+        return torch.stack([pull(pull(one * seen).T.contiguous()) for one in whole])
+
+    def measured(self, angles: Tensor, shots: Tensor, rng: Stream, form: str) -> Estimate:
+        """By shots (B,) of every circuit, 2 or more, at these angles (B, R). form: see METRIC_FORMS."""
+        size = self.program.parameters
+        metric, variance = np.zeros((2, len(angles), size, size))
+        if not self.blocks:
+            return Estimate(torch.from_numpy(metric), torch.from_numpy(variance), 0)
+        for replica, row in enumerate(self._counter.counts(angles, shots, rng.named("blocks"))):
+            for block, seen in zip(self.blocks, row, strict=True):
+                chosen = np.ix_(*2 * [block.parameters(self.program)])
+                entries, errors = self._covariance(block, seen)
+                metric[replica][chosen] += entries
+                variance[replica][chosen] += errors
+        out = Estimate(torch.from_numpy(metric), torch.from_numpy(variance), len(self.blocks))
+        if form == "diagonal":
+            keep = torch.eye(size, dtype=torch.float64)
+            return out._replace(metric=out.metric * keep, variance=out.variance * keep)
+        return out if form == "block_diagonal" else self._with_pairs(out, angles, shots, rng)
+
+    def _covariance(self, block: Block, seen: Counts) -> tuple[Floats, Floats]:
+        """Of the sums  Σ a_i P_i / 2  of a block's parameters, unbiased, with the variance of each entry: (K, K) each.
+
+        Var = [⟨(xy)²⟩ - ⟨xy⟩²]/n + (⟨xy⟩² + ⟨x²⟩⟨y²⟩)/(n (n - 1)) for deviations x, y from the mean. The scatter of xy about
+        sample means is too large by twice the second term, which is taken off; where only that term is left, as for ⟨P⟩ = 0,
+        the estimate is some two times too large.
+        """
+        shots, readings = int(seen.times.sum()), self._counter.readings
+        words = block.shown.readings(seen.outcomes, readings)
+        weights = self._weights(block)
+        x = weights @ words
+        x -= ((x * seen.times).sum(axis=1) / shots)[:, None]
+        products = x[:, None] * x[None, :]
+        covariance = (products * seen.times).sum(axis=2) / shots
+        if readings != IDEAL:
+            products = products + self._mended(block, seen, words, weights)
+        mean = (products * seen.times).sum(axis=2) / shots
+        scatter = ((products - mean[..., None]) ** 2 * seen.times).sum(axis=2) / (shots - 1)
+        spread = np.diag(covariance)
+        few = (covariance**2 + np.outer(spread, spread)) / (shots * (shots - 1))
+        return mean + covariance / (shots - 1), np.maximum(scatter / shots - few, few)
+
+    def _mended(self, block: Block, seen: Counts, words: Floats, weights: Floats) -> Floats:
+        """What pairs of words say after the readout's flips are undone, less the product of what both say: (K, K, N)."""
+        off = np.zeros((len(words), *words.shape))
+        for i, j in np.ndindex(off.shape[:2]):
+            off[i, j] = block.shown.pair_readings(i, j, seen.outcomes, self._counter.readings) - words[i] * words[j]
+        mended: Floats = np.einsum("ki,lj,ijn->kln", weights, weights, off)
+        return mended
+
+    def _weights(self, block: Block) -> Floats:
+        """Half the scale of each word in each parameter's sum, (K, W)."""
+        place = {parameter: row for row, parameter in enumerate(block.parameters(self.program))}
+        weights = np.zeros((len(place), len(block.rotations)))
+        for column, number in enumerate(block.rotations):
+            rotation = self.program.turned[number]
+            weights[place[_parameter(rotation)], column] = rotation.scale / 2
+        return weights
+
+    def _with_pairs(self, out: Estimate, angles: Tensor, shots: Tensor, rng: Stream) -> Estimate:
+        """And what stands between the blocks."""
+        if not self.pairs:
+            return out
+        turns = _turns(self.pairs, angles)
+        there = angles[:, None].expand_as(turns)
+        looks = self._fidelity.measured(turns, there, shots[:, None].expand(-1, turns.shape[1]), rng.named("pairs"))
+        mean, variance = (part.reshape(len(angles), len(self.pairs), 4) for part in looks)
+        entry = -(mean[..., 0] - mean[..., 1] - mean[..., 2] + mean[..., 3]) / 8
+        error = (variance[..., 0] + variance[..., 1] + variance[..., 2] + variance[..., 3]) / 64
+        metric, variance = out.metric.clone(), out.variance.clone()
+        for place, (i, j) in enumerate(self.pairs):
+            (k, a), (m, b) = ((_parameter(self.program.turned[n]), self.program.turned[n].scale) for n in (i, j))
+            for row, column in ((k, m), (m, k)):
+                metric[:, row, column] += a * b * entry[:, place]
+                variance[:, row, column] += (a * b) ** 2 * error[:, place] * (2 if row == column else 1)
+        return Estimate(metric, variance, out.circuits + 4 * len(self.pairs))
+
+    @cached_property
+    def _counter(self) -> Counter:
+        return counter([block.shown for block in self.blocks], self.estimator)
+
+    @cached_property
+    def _fidelity(self) -> Fidelity:
+        return Fidelity.of(self.program, self.estimator)
+
+
+def _turns(pairs: Sequence[tuple[int, int]], angles: Tensor) -> Tensor:
+    """Angles of every pair turned by (+,+), (+,-), (-,+), (-,-) quarters: (B, R) -> (B, 4 pairs, R)."""
+    turns = torch.zeros(len(pairs), 4, angles.shape[1], dtype=angles.dtype)
+    signs = torch.tensor([[1, 1], [1, -1], [-1, 1], [-1, -1]], dtype=angles.dtype) * (math.pi / 2)
+    for place, (i, j) in enumerate(pairs):
+        turns[place, :, i], turns[place, :, j] = signs[:, 0], signs[:, 1]
+    return angles[:, None] + turns.flatten(0, 1)
+
+
+def _parameter(rotation: Rotation) -> int:
+    assert rotation.parameter is not None
+    return rotation.parameter
