@@ -15,6 +15,7 @@ from thalweg_core.descent.adam import Adam
 from thalweg_core.errors import BadInput
 from thalweg_core.growth import Grows, begin_growing, walk_growing
 from thalweg_core.kernel import take_rows
+from thalweg_core.landscape import MeasurableMetric, Metric, Overlapping
 from thalweg_core.streams import Stream
 from thalweg_vqe.adaptive import Adapt
 from thalweg_vqe.estimator import Estimator
@@ -156,6 +157,22 @@ def test_replicas_see_the_circuits_that_they_have_taken(shots):
     some = torch.tensor([2, 0])
     few = landscape.evaluate(x[some], rng.take(some), torch.tensor([30, 40]) if shots else None)
     assert torch.equal(few.value[0], together.value[2])
+
+
+def test_a_circuit_not_yet_grown_has_a_metric_and_overlaps_of_what_it_has():
+    for shots in (0, 30):
+        landscape = with_taken(opened(shots=shots), (3, 6), (5,))
+        assert isinstance(landscape, Overlapping) and isinstance(landscape, MeasurableMetric)
+        assert isinstance(landscape, Metric) is (shots == 0)
+        x, rng = 0.4 * Stream.of(2, 2).uniform((4,)), Stream.of(8, 2).at(2)
+        metric, close = landscape.measure_metric(x, rng, 30), landscape.fidelity(x, x + 0.1, rng, 30)
+        assert metric.metric[0, 2:].count_nonzero() == metric.metric[1, 1:].count_nonzero() == 0
+        assert (metric.metric[:, 0, 0] > 0).all() and (close.value > 0.5).all()
+        index = torch.tensor([1])
+        alone = landscape.opened((5,)).measure_metric(x[index], rng.take(index), 30)
+        assert torch.equal(metric.metric[index], alone.metric)
+        if shots == 0:
+            torch.testing.assert_close(landscape.metric(x), landscape.measure_metric(x, rng, 0, "full").metric)
 
 
 def course(problem, rows, steps, kernel=None):

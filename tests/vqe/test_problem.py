@@ -14,7 +14,7 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit.quantum_info import Statevector as QiskitState
 
 from thalweg_core.errors import BadInput, Mismatch, Unavailable
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, METRIC, STATES, VALUE
 from thalweg_core.problem import require
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.streams import Stream
@@ -43,8 +43,8 @@ def landscape(problem):
 
 def test_noise_decides_what_the_landscape_knows():
     noisy, exact = (Vqe(H2, EfficientSu2(), Estimator(shots=shots)).traits() for shots in (1000, 0))
-    assert noisy.knows == {VALUE, GRADIENT, FLAT}
-    assert exact.knows == {VALUE, GRADIENT, FLAT, EXACT_VALUE}
+    assert noisy.knows == {VALUE, GRADIENT, FLAT, METRIC, STATES}
+    assert exact.knows == {VALUE, GRADIENT, FLAT, METRIC, STATES, EXACT_VALUE}
     assert noisy.dimension == exact.dimension == 32
     assert noisy.unit == "Ha"
 

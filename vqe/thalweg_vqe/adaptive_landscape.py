@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thalweg_core.growth import Grown
 from thalweg_core.kernel import map_tensors, put_rows
-from thalweg_core.landscape import Cost, Evaluation, Reading, Samples
+from thalweg_core.landscape import Cost, Evaluation, MetricReading, Reading, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.streams import Stream
 from thalweg_vqe.adaptive import Adapt
@@ -74,8 +74,11 @@ def adaptive(ansatz: Adapt, register: Register, estimator: Estimator, of: Callab
     def opened(taken: tuple[int, ...]) -> VqeLandscape:
         return of(ansatz.circuit(register, taken))
 
-    commutators = Commutators.of(opened(()).observable, pool, estimator.grouping) if estimator.shots else None
-    return AdaptiveLandscape(ansatz, pool, opened, Choices.none(ansatz.operators, len(pool)), commutators, estimator)
+    choices = Choices.none(ansatz.operators, len(pool))
+    if not estimator.shots:
+        return NoiselessAdaptiveLandscape(ansatz, pool, opened, choices, None, estimator)
+    commutators = Commutators.of(opened(()).observable, pool, estimator.grouping)
+    return AdaptiveLandscape(ansatz, pool, opened, choices, commutators, estimator)
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,14 @@ class AdaptiveLandscape:
     def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
         """The energy alone."""
         return self._each(rng.rows, lambda one, i: one.measure(x[i], rng.take(i), _of(samples, i)))
+
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+        """Of two states of each replica's own circuit."""
+        return self._each(rng.rows, lambda one, i: one.fidelity(x[i], y[i], rng.take(i), _some(samples, i)))
+
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+        """Of each replica's own circuit; 0 for what it has not taken yet."""
+        return self._each(rng.rows, lambda one, i: one.measure_metric(x[i], rng.take(i), _some(samples, i), form))
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, for x of the replicas 0 … B-1: (B,)."""
@@ -249,5 +260,20 @@ class AdaptiveLandscape:
         return self.opened(tuple(number for number in taken if number != NONE))
 
 
+@dataclass(frozen=True)
+class NoiselessAdaptiveLandscape(AdaptiveLandscape):
+    """Without noise, where a metric is known: replicas that look at it have all taken the same, or all of them look."""
+
+    def metric(self, x: Tensor) -> Tensor:
+        """(B, D) -> (B, D, D)."""
+        alike = bool((self.choices.taken == self.choices.taken[:1]).all())
+        rows = torch.zeros(len(x), dtype=torch.int64) if alike else torch.arange(len(x))
+        return self._each(rows, lambda one, i: one.metric(x[i]))
+
+
 def _of(samples: Samples | None, index: Tensor) -> Samples | None:
+    return None if samples is None else _some(samples, index)
+
+
+def _some(samples: Samples, index: Tensor) -> Samples:
     return samples[index] if isinstance(samples, Tensor) else samples

@@ -140,7 +140,7 @@ class MeasuredMetric:
 
         Var = [⟨(xy)²⟩ - ⟨xy⟩²]/n + (⟨xy⟩² + ⟨x²⟩⟨y²⟩)/(n (n - 1)) for deviations x, y from the mean. The scatter of xy about
         sample means is too large by twice the second term, which is taken off; where only that term is left, as for ⟨P⟩ = 0,
-        the estimate is some two times too large.
+        the estimate is some two times too large. Where no outcome differs, the rarest that could have been missed counts.
         """
         shots, readings = int(seen.times.sum()), self._counter.readings
         words = block.shown.readings(seen.outcomes, readings)
@@ -155,7 +155,9 @@ class MeasuredMetric:
         scatter = ((products - mean[..., None]) ** 2 * seen.times).sum(axis=2) / (shots - 1)
         spread = np.diag(covariance)
         few = (covariance**2 + np.outer(spread, spread)) / (shots * (shots - 1))
-        return mean + covariance / (shots - 1), np.maximum(scatter / shots - few, few)
+        largest = np.abs(weights).sum(axis=1) ** 2
+        unseen = np.outer(largest, largest) / shots**2
+        return mean + covariance / (shots - 1), np.maximum(np.maximum(scatter / shots - few, few), unseen)
 
     def _mended(self, block: Block, seen: Counts, words: Floats, weights: Floats) -> Floats:
         """What pairs of words say after the readout's flips are undone, less the product of what both say: (K, K, N)."""
@@ -182,6 +184,7 @@ class MeasuredMetric:
         there = angles[:, None].expand_as(turns)
         looks = self._fidelity.measured(turns, there, shots[:, None].expand(-1, turns.shape[1]), rng.named("pairs"))
         mean, variance = (part.reshape(len(angles), len(self.pairs), 4) for part in looks)
+        variance = torch.maximum(variance, 1.0 / shots[:, None, None] ** 2)  # of what could have been missed
         entry = -(mean[..., 0] - mean[..., 1] - mean[..., 2] + mean[..., 3]) / 8
         error = (variance[..., 0] + variance[..., 1] + variance[..., 2] + variance[..., 3]) / 64
         metric, variance = out.metric.clone(), out.variance.clone()

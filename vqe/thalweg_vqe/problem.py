@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Reading
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, METRIC, STATES, VALUE, Reading
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
 from thalweg_vqe.adaptive import Adapt
@@ -124,7 +124,7 @@ class Vqe:
         except BadInput as bad:
             raise bad.under("estimator") from None
         least_points = 1 + 2 * min(len(program.turned), program.parameters)
-        known = {VALUE, GRADIENT, FLAT}
+        known = {VALUE, GRADIENT, FLAT, METRIC, STATES}
         shots = self.estimator.shots
         noisy = f"with estimator.shots = {shots} is noisy; set problem.vqe.estimator.shots = 0"
         return Traits(
