@@ -37,16 +37,89 @@ from thalweg_vqe.program import Gate, Program, Rotation
 
 Floats = NDArray[np.float64]
 
+TABLE = 2**20
+"""Numbers up to which it is written down what every outcome says (arbitrary: 8 MiB a block)."""
 
-class Block(NamedTuple):
-    """Rotations in a row whose words commute."""
 
-    rotations: tuple[int, ...]  # their numbers among those that have a parameter
-    shown: Shown  # the circuit before them, and their words
+@dataclass(frozen=True)
+class Block:
+    """Rotations in a row whose words commute.
 
-    def parameters(self, program: Program) -> tuple[int, ...]:
-        """The parameters that turn them, each once."""
-        return tuple(dict.fromkeys(_parameter(program.turned[number]) for number in self.rotations))
+    Args:
+        rotations: their numbers among those that have a parameter.
+        shown: the circuit before them, and their words.
+        parameters: of these rotations, each once: K of them.
+        weights: (K, W) half the scale of each word in each parameter's sum.
+    """
+
+    rotations: tuple[int, ...]
+    shown: Shown
+    parameters: tuple[int, ...]
+    weights: Floats
+
+    @classmethod
+    def of(cls, before: Program, first: int, row: Sequence[Rotation]) -> Block:
+        """Of a row of rotations behind a circuit, the first of them with this number."""
+        parameters = tuple(dict.fromkeys(_parameter(rotation) for rotation in row))
+        weights = np.zeros((len(parameters), len(row)))
+        for column, rotation in enumerate(row):
+            weights[parameters.index(_parameter(rotation)), column] = rotation.scale / 2
+        shown = Shown.of(before, tuple(rotation.word for rotation in row))
+        return cls(tuple(range(first, first + len(row))), shown, parameters, weights)
+
+    @cached_property
+    def place(self) -> tuple[NDArray[np.int64], ...]:
+        """Where its entries stand in the metric."""
+        return np.ix_(self.parameters, self.parameters)
+
+    @cached_property
+    def unseen(self) -> Floats:
+        """Variance times shots² of an entry that was missed: (K, K)."""
+        largest = np.abs(self.weights).sum(axis=1) ** 2
+        return np.outer(largest, largest)
+
+    def sums(self, outcomes: NDArray[np.int64], readings: tuple[float, float]) -> Floats:
+        """What outcomes say of the parameters' sums of words, (N,) -> (K, N)."""
+        if readings != IDEAL or len(self.parameters) << self.shown.program.qubits > TABLE:
+            return self.weights @ self.shown.readings(outcomes, readings)
+        return self._every[:, outcomes]
+
+    @cached_property
+    def _every(self) -> Floats:
+        """What every outcome says."""
+        return self.weights @ self.shown.readings(np.arange(1 << self.shown.program.qubits))
+
+    def mended(self, outcomes: NDArray[np.int64], readings: tuple[float, float]) -> Floats:
+        """What pairs of words say after the readout's flips are undone, less the product of what both say: (K, K, N)."""
+        words = self.shown.readings(outcomes, readings)
+        off = np.zeros((len(words), *words.shape))
+        for i, j in np.ndindex(off.shape[:2]):
+            off[i, j] = self.shown.pair_readings(i, j, outcomes, readings) - words[i] * words[j]
+        out: Floats = np.einsum("ki,lj,ijn->kln", self.weights, self.weights, off)
+        return out
+
+    def covariance(self, seen: Counts, readings: tuple[float, float]) -> tuple[Floats, Floats]:
+        """Of the parameters' sums, unbiased, with the variance of each entry: (K, K) each.
+
+        Var = [⟨(xy)²⟩ - ⟨xy⟩²]/n + (⟨xy⟩² + ⟨x²⟩⟨y²⟩)/(n (n - 1)) for deviations x, y from the mean. The scatter of xy about
+        sample means is too large by twice the second term, which is taken off; where only that term is left, as for ⟨P⟩ = 0,
+        the estimate is some two times too large. Where all shots agree, one that differs may have been missed.
+        """
+        shots = int(seen.times.sum())
+        weight = seen.times / shots
+        x = self.sums(seen.outcomes, readings)
+        x = x - (x * weight).sum(axis=1)[:, None]
+        products = x[:, None] * x
+        covariance = (products * weight).sum(axis=2)
+        mean = covariance
+        if readings != IDEAL:
+            products = products + self.mended(seen.outcomes, readings)
+            mean = (products * weight).sum(axis=2)
+        scatter = ((products - mean[..., None]) ** 2 * weight).sum(axis=2) / (shots - 1)
+        spread = covariance.diagonal()
+        few = (covariance**2 + spread[:, None] * spread) / (shots * (shots - 1))
+        variance = np.maximum(np.maximum(scatter - few, few), self.unseen / shots**2)
+        return mean + covariance / (shots - 1), variance
 
 
 def blocks(program: Program) -> tuple[Block, ...]:
@@ -58,9 +131,7 @@ def blocks(program: Program) -> tuple[Block, ...]:
 
     def close() -> None:
         if here:
-            prefix = Program(program.qubits, program.parameters, tuple(before), program.start)
-            numbers = tuple(range(first, first + len(here)))
-            found.append(Block(numbers, Shown.of(prefix, tuple(rotation.word for rotation in here))))
+            found.append(Block.of(Program(program.qubits, program.parameters, tuple(before), program.start), first, here))
 
     for gate in program.gates:
         moves = isinstance(gate, Rotation) and gate.parameter is not None
@@ -125,56 +196,14 @@ class MeasuredMetric:
             return Estimate(torch.from_numpy(metric), torch.from_numpy(variance), 0)
         for replica, row in enumerate(self._counter.counts(angles, shots, rng.named("blocks"))):
             for block, seen in zip(self.blocks, row, strict=True):
-                chosen = np.ix_(*2 * [block.parameters(self.program)])
-                entries, errors = self._covariance(block, seen)
-                metric[replica][chosen] += entries
-                variance[replica][chosen] += errors
+                entries, errors = block.covariance(seen, self._counter.readings)
+                metric[replica][block.place] += entries
+                variance[replica][block.place] += errors
         out = Estimate(torch.from_numpy(metric), torch.from_numpy(variance), len(self.blocks))
         if form == "diagonal":
             keep = torch.eye(size, dtype=torch.float64)
             return out._replace(metric=out.metric * keep, variance=out.variance * keep)
         return out if form == "block_diagonal" else self._with_pairs(out, angles, shots, rng)
-
-    def _covariance(self, block: Block, seen: Counts) -> tuple[Floats, Floats]:
-        """Of the sums  Σ a_i P_i / 2  of a block's parameters, unbiased, with the variance of each entry: (K, K) each.
-
-        Var = [⟨(xy)²⟩ - ⟨xy⟩²]/n + (⟨xy⟩² + ⟨x²⟩⟨y²⟩)/(n (n - 1)) for deviations x, y from the mean. The scatter of xy about
-        sample means is too large by twice the second term, which is taken off; where only that term is left, as for ⟨P⟩ = 0,
-        the estimate is some two times too large. Where no outcome differs, the rarest that could have been missed counts.
-        """
-        shots, readings = int(seen.times.sum()), self._counter.readings
-        words = block.shown.readings(seen.outcomes, readings)
-        weights = self._weights(block)
-        x = weights @ words
-        x -= ((x * seen.times).sum(axis=1) / shots)[:, None]
-        products = x[:, None] * x[None, :]
-        covariance = (products * seen.times).sum(axis=2) / shots
-        if readings != IDEAL:
-            products = products + self._mended(block, seen, words, weights)
-        mean = (products * seen.times).sum(axis=2) / shots
-        scatter = ((products - mean[..., None]) ** 2 * seen.times).sum(axis=2) / (shots - 1)
-        spread = np.diag(covariance)
-        few = (covariance**2 + np.outer(spread, spread)) / (shots * (shots - 1))
-        largest = np.abs(weights).sum(axis=1) ** 2
-        unseen = np.outer(largest, largest) / shots**2
-        return mean + covariance / (shots - 1), np.maximum(np.maximum(scatter / shots - few, few), unseen)
-
-    def _mended(self, block: Block, seen: Counts, words: Floats, weights: Floats) -> Floats:
-        """What pairs of words say after the readout's flips are undone, less the product of what both say: (K, K, N)."""
-        off = np.zeros((len(words), *words.shape))
-        for i, j in np.ndindex(off.shape[:2]):
-            off[i, j] = block.shown.pair_readings(i, j, seen.outcomes, self._counter.readings) - words[i] * words[j]
-        mended: Floats = np.einsum("ki,lj,ijn->kln", weights, weights, off)
-        return mended
-
-    def _weights(self, block: Block) -> Floats:
-        """Half the scale of each word in each parameter's sum, (K, W)."""
-        place = {parameter: row for row, parameter in enumerate(block.parameters(self.program))}
-        weights = np.zeros((len(place), len(block.rotations)))
-        for column, number in enumerate(block.rotations):
-            rotation = self.program.turned[number]
-            weights[place[_parameter(rotation)], column] = rotation.scale / 2
-        return weights
 
     def _with_pairs(self, out: Estimate, angles: Tensor, shots: Tensor, rng: Stream) -> Estimate:
         """And what stands between the blocks."""
