@@ -231,6 +231,17 @@ def test_bytes_stand_in_a_file_or_as_base64_and_survive_toml_dict_and_json(tmp_p
     assert specs.load(given) == spec
 
 
+def test_a_calibration_may_stand_in_a_file_inside_the_noise(tmp_path: Path) -> None:
+    (tmp_path / "properties.json").write_text('{"qubits": [], "gates": []}')
+    text = QPY.format(content='content = ""') + (
+        "[problem.vqe.estimator]\nengine = 'aer'\n"
+        "noise = { backend_properties = { file = 'properties.json' }, qubits = [3, 4] }\n"
+    )
+    (tmp_path / "job.toml").write_text(text)
+    noise = specs.load(tmp_path / "job.toml").problem.vqe.estimator.noise
+    assert (noise.backend_properties.text, list(noise.qubits)) == ('{"qubits": [], "gates": []}', [3, 4])
+
+
 @pytest.mark.parametrize("content", ['content = "%%%"', "content = 3", "content = [1, 2]", 'content = "abc"'])
 def test_what_is_no_base64_is_refused(content: str) -> None:
     with pytest.raises(InvalidSpec, match=r"^problem.vqe.ansatz.qpy.content: wanted the bytes of a file as text in base64, got "):

@@ -101,7 +101,7 @@ def test_shifted_states_have_the_overlaps_of_the_shifted_angles(monkeypatch, at_
 def test_what_shots_say_of_a_return_is_unbiased_after_known_flips_of_the_readout():
     noise, qubits, there = Noise(false_one=0.1, false_zero=0.2), 3, 5
     outcomes = np.arange(8)
-    says = Return(qubits, there, 2.0).energies(outcomes, noise.readings)
+    says = Return(qubits, there, 2.0).energies(outcomes, noise.readings(qubits))
     for true in range(8):
         likely = np.array([math.prod(flip(noise, true >> q & 1, read >> q & 1) for q in range(qubits)) for read in range(8)])
         assert likely @ says == pytest.approx(2.0 * (true == there), abs=1e-12)

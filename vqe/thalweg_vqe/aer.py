@@ -21,12 +21,15 @@ from qiskit import transpile
 from qiskit.circuit import ParameterVector, QuantumCircuit
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error, thermal_relaxation_error
+from qiskit_aer.noise.device import basic_device_gate_errors
 from qiskit_aer.version import __version__ as version
 from torch import Tensor
 
 from thalweg_core.streams import Stream
+from thalweg_vqe.backend_properties import Calibration
 from thalweg_vqe.circuits import circuit, measured, turned
-from thalweg_vqe.grouping import IDEAL, Group, groups
+from thalweg_vqe.device import target
+from thalweg_vqe.grouping import IDEAL, Group, Readings, groups
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.outcomes import Counts, Shown
 from thalweg_vqe.overlap import Return
@@ -61,14 +64,14 @@ class AerSampler:
         circuits: one for each group, over the same parameters.
         parameters: φ, one for each rotation of the program that has a parameter.
         measures: what the circuits measure.
-        readings: what the bits 0 and 1 say of Z: 1 and -1, or more where flips of the readout are undone.
+        readings: what the bits of each circuit say of Z: 1 and -1, or more where flips of the readout are undone.
     """
 
     simulator: AerSimulator
     circuits: tuple[QuantumCircuit, ...]
     parameters: ParameterVector
     measures: tuple[Group | Return, ...]
-    readings: tuple[float, float] = IDEAL
+    readings: tuple[Readings, ...]
 
     @classmethod
     def of(
@@ -84,13 +87,8 @@ class AerSampler:
         angles = ParameterVector("φ", len(program.turned))
         ansatz = circuit(program, angles)
         found, plain = _measured(ansatz, observable, grouping)
-        return cls(
-            simulator,
-            _transpiled(plain, simulator, noise),
-            angles,
-            found,
-            noise.readings if noise and mitigated else IDEAL,
-        )
+        circuits = _transpiled(plain, simulator, noise)
+        return cls(simulator, circuits, angles, found, _readings(circuits, noise if mitigated else None))
 
     @classmethod
     def returning(
@@ -101,8 +99,8 @@ class AerSampler:
         angles = ParameterVector("φ", len(there_and_back.turned))
         plain = [turned(circuit(there_and_back, angles), ())]
         came_back = Return(there_and_back.qubits, there_and_back.start, weight)
-        readings = noise.readings if noise and mitigated else IDEAL
-        return cls(simulator, _transpiled(plain, simulator, noise), angles, (came_back,), readings)
+        circuits = _transpiled(plain, simulator, noise)
+        return cls(simulator, circuits, angles, (came_back,), _readings(circuits, noise if mitigated else None))
 
     @property
     def groups(self) -> int:
@@ -126,7 +124,7 @@ class AerSampler:
             places = [np.flatnonzero(column == amount) for column in shots.T]
             counts = self.counts([angles[place] for place in places], amount, high << 31 | low)
             for g, (group, place, histograms) in enumerate(zip(self.measures, places, counts, strict=True)):
-                mean[place, g], variance[place, g] = _statistics(group, histograms, amount, self.readings)
+                mean[place, g], variance[place, g] = _statistics(group, histograms, amount, self.readings[g])
         return mean, variance
 
     def counts(self, angles: Sequence[Floats], shots: int, seed: int) -> list[list[dict[str, int]]]:
@@ -145,20 +143,21 @@ class AerCounter:
         simulator: Aer, ideal or noisy, on its device.
         circuits: each over the first of the parameters, as many as it has.
         parameters: φ.
-        readings: what the bits 0 and 1 say of Z.
+        readings: what the bits of each circuit say of Z.
     """
 
     simulator: AerSimulator
     circuits: tuple[QuantumCircuit, ...]
     parameters: ParameterVector
-    readings: tuple[float, float] = IDEAL
+    readings: tuple[Readings, ...]
 
     @classmethod
     def of(cls, shown: Sequence[Shown], device: str, noise: Noise | None = None, mitigated: bool = False) -> AerCounter:
         simulator = _simulator(shown[0].program.qubits, noise, device.upper())
         angles = ParameterVector("φ", max(len(one.program.turned) for one in shown))
         plain = [turned(circuit(one.program, angles), one.turners) for one in shown]
-        return cls(simulator, _transpiled(plain, simulator, noise), angles, noise.readings if noise and mitigated else IDEAL)
+        circuits = _transpiled(plain, simulator, noise)
+        return cls(simulator, circuits, angles, _readings(circuits, noise if mitigated else None))
 
     def counts(self, angles: Tensor, shots: Tensor, rng: Stream) -> list[list[Counts]]:
         """A run for each replica: angles (B, R), shots (B,)."""
@@ -191,8 +190,27 @@ def _run(
 
 
 def _transpiled(plain: list[QuantumCircuit], simulator: AerSimulator, noise: Noise | None) -> tuple[QuantumCircuit, ...]:
-    target = {"backend": simulator} if noise is None else {"basis_gates": BASIS}
-    return tuple(transpile(plain, **target, optimization_level=1, seed_transpiler=0))
+    known = noise.calibration(plain[0].num_qubits) if noise else None
+    if known is not None:  # qubit k begins on the k-th of the chosen ones, and is read where routing has brought it
+        options = {"target": target(known), "initial_layout": list(range(len(known.qubits)))}
+    else:
+        options = {"backend": simulator} if noise is None else {"basis_gates": BASIS}
+    return tuple(transpile(plain, **options, optimization_level=1, seed_transpiler=0))
+
+
+def _readings(circuits: Sequence[QuantumCircuit], undone: Noise | None) -> tuple[Readings, ...]:
+    """What the bits say once the flips of a noise are undone, each as the qubit is that it is read on."""
+    if undone is None:
+        return (IDEAL,) * len(circuits)
+    by_qubit = undone.readings(circuits[0].num_qubits)
+    return tuple(tuple(by_qubit[qubit] for qubit in _read_on(circuit)) for circuit in circuits)
+
+
+def _read_on(circuit: QuantumCircuit) -> list[int]:
+    """The qubit that each bit is read on."""
+    measurements = (instruction for instruction in circuit.data if instruction.operation.name == "measure")
+    places = {circuit.find_bit(m.clbits[0]).index: circuit.find_bit(m.qubits[0]).index for m in measurements}
+    return [places[bit] for bit in range(circuit.num_clbits)]
 
 
 def _replicas(rng: Stream) -> list[Stream]:
@@ -213,11 +231,27 @@ def _simulator(qubits: int, noise: Noise | None, device: str) -> AerSimulator:
     if noise is None:
         return AerSimulator(method="statevector", device=device, max_parallel_shots=1)
     method = "density_matrix" if qubits <= MOST_MIXED else "statevector"
-    return AerSimulator(method=method, device=device, noise_model=_model(noise), max_parallel_shots=1)
+    return AerSimulator(method=method, device=device, noise_model=_model(noise, qubits), max_parallel_shots=1)
 
 
-def _model(noise: Noise) -> NoiseModel:
+def _model(noise: Noise, qubits: int) -> NoiseModel:
     """The noise in Aer's terms."""
+    known = noise.calibration(qubits)
+    return _by_parameters(noise) if known is None else _by_calibration(known)
+
+
+def _by_calibration(known: Calibration) -> NoiseModel:
+    device = target(known)
+    model = NoiseModel(basis_gates=sorted(set(device.operation_names) - {"measure"}))
+    for name, on, error in basic_device_gate_errors(target=device):
+        model.add_quantum_error(error, name, on)
+    for place, qubit in enumerate(known.qubits):
+        if qubit.false_one or qubit.false_zero:
+            model.add_readout_error(_flips(qubit.false_one, qubit.false_zero), [place])
+    return model
+
+
+def _by_parameters(noise: Noise) -> NoiseModel:
     model = NoiseModel(basis_gates=BASIS)
     rest = None
     for names, qubits, depolarized, time in (
@@ -231,13 +265,16 @@ def _model(noise: Noise) -> NoiseModel:
         if depolarized or rest:
             model.add_all_qubit_quantum_error(error, names)
     if noise.false_one or noise.false_zero:
-        flips = [[1 - noise.false_one, noise.false_one], [noise.false_zero, 1 - noise.false_zero]]
-        model.add_all_qubit_readout_error(ReadoutError(flips))
+        model.add_all_qubit_readout_error(_flips(noise.false_one, noise.false_zero))
     return model
 
 
+def _flips(false_one: float, false_zero: float) -> ReadoutError:
+    return ReadoutError([[1 - false_one, false_one], [false_zero, 1 - false_zero]])
+
+
 def _statistics(
-    group: Group | Return, histograms: Sequence[dict[str, Any]], shots: int, readings: tuple[float, float]
+    group: Group | Return, histograms: Sequence[dict[str, Any]], shots: int, readings: Readings
 ) -> tuple[Floats, Floats]:
     """Mean energy of a group and the variance of that mean, for each histogram."""
     outcomes = np.array([int(key, 16) for histogram in histograms for key in histogram], dtype=np.int64)

@@ -53,6 +53,14 @@ class Estimator:
         if self.readout_mitigation and self.noise is None:
             raise BadInput("readout_mitigation", "there is no readout error to undo; give noise.false_one and noise.false_zero")
 
+    def check_qubits(self, qubits: int) -> None:
+        """Raises BadInput where the noise is that of a device which does not hold so many qubits."""
+        if self.noise is not None:
+            try:
+                self.noise.calibration(qubits)
+            except BadInput as bad:
+                raise bad.under("noise") from None
+
     def check_device(self) -> None:
         """Ask the engine whether it has the device.
 

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from thalweg_vqe.pauli import IDENTITY, Observable, Word, commute, signs
 
-IDEAL = (1.0, -1.0)
-"""What the bits 0 and 1 say of Z."""
+Readings = tuple[tuple[float, float], ...]
+"""What the bits 0 and 1 say of Z, for each bit."""
+
+IDEAL: Readings = ()
+"""Every bit says what it is: 0 that Z is 1, and 1 that it is -1."""
 
 
 class Group(NamedTuple):
@@ -24,10 +27,10 @@ class Group(NamedTuple):
     words: tuple[Word, ...]
     coefficients: tuple[float, ...]
 
-    def energies(self, outcomes: NDArray[np.int64], readings: tuple[float, float] = IDEAL) -> NDArray[np.float64]:
+    def energies(self, outcomes: NDArray[np.int64], readings: Readings = IDEAL) -> NDArray[np.float64]:
         """What single shots say of Σ_j c_j P_j: outcomes as integers, bit q read on qubit q; (N,) -> (N,).
 
-        `readings` are what the bits 0 and 1 say of Z.
+        `readings` are what its bits say of Z.
         """
         energy = np.zeros(len(outcomes))
         for word, coefficient in zip(self.words, self.coefficients, strict=True):  # no BLAS, so no rounding by width
@@ -36,12 +39,12 @@ class Group(NamedTuple):
         return energy
 
 
-def _read(outcomes: NDArray[np.int64], word: Word, readings: tuple[float, float]) -> NDArray[np.float64]:
+def _read(outcomes: NDArray[np.int64], word: Word, readings: Readings) -> NDArray[np.float64]:
     """The product of the readings of a word's bits."""
     value = np.ones(len(outcomes))
     for q in range(word.support.bit_length()):
         if word.support >> q & 1:
-            value *= np.where(outcomes >> q & 1, readings[1], readings[0])
+            value *= np.where(outcomes >> q & 1, readings[q][1], readings[q][0])
     return value
 
 

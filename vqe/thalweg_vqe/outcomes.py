@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.grouping import IDEAL, Group, agree
+from thalweg_vqe.grouping import IDEAL, Group, Readings, agree
 from thalweg_vqe.patterns import Turner, diagonal
 from thalweg_vqe.pauli import Word
 from thalweg_vqe.program import Program
@@ -53,18 +53,18 @@ class Shown(NamedTuple):
         turners, group = diagonal(Group(words[0], words, (1.0,) * len(words)))
         return cls(program, turners, tuple(w.z for w in group.words), group.coefficients)
 
-    def readings(self, outcomes: Ints, readings: tuple[float, float] = IDEAL) -> Floats:
-        """What single outcomes say of each word: (N,) -> (W, N). `readings` are what the bits 0 and 1 say of Z."""
+    def readings(self, outcomes: Ints, readings: Readings = IDEAL) -> Floats:
+        """What single outcomes say of each word: (N,) -> (W, N). `readings` are what their bits say of Z."""
         return np.array(
             [self._reading(mask, sign, outcomes, readings) for mask, sign in zip(self.masks, self.signs, strict=True)]
         )
 
-    def pair_readings(self, i: int, j: int, outcomes: Ints, readings: tuple[float, float] = IDEAL) -> Floats:
+    def pair_readings(self, i: int, j: int, outcomes: Ints, readings: Readings = IDEAL) -> Floats:
         """What they say of the product of two words, (N,)."""
         return self._reading(self.masks[i] ^ self.masks[j], self.signs[i] * self.signs[j], outcomes, readings)
 
     @staticmethod
-    def _reading(mask: int, sign: float, outcomes: Ints, readings: tuple[float, float]) -> Floats:
+    def _reading(mask: int, sign: float, outcomes: Ints, readings: Readings) -> Floats:
         word = Word(0, mask)
         return Group(word, (word,), (sign,)).energies(outcomes, readings)
 
@@ -73,8 +73,8 @@ class Counter(Protocol):
     """An engine that counts the outcomes of some circuits."""
 
     @property
-    def readings(self) -> tuple[float, float]:
-        """What the bits 0 and 1 say of Z."""
+    def readings(self) -> tuple[Readings, ...]:
+        """What the bits of each circuit say of Z."""
         ...
 
     def counts(self, angles: Tensor, shots: Tensor, rng: Stream) -> list[list[Counts]]:
@@ -125,7 +125,9 @@ class StatevectorCounter:
     shown: tuple[Shown, ...]
     engines: Mapping[Program, States]
 
-    readings = IDEAL
+    @property
+    def readings(self) -> tuple[Readings, ...]:
+        return (IDEAL,) * len(self.shown)
 
     def counts(self, angles: Tensor, shots: Tensor, rng: Stream) -> list[list[Counts]]:
         draws = [generator(key) for key in rng.words(4).tolist()]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
-from thalweg_vqe.grouping import IDEAL
+from thalweg_vqe.grouping import IDEAL, Readings
 from thalweg_vqe.outcomes import States
 from thalweg_vqe.program import Cx, Gate, Program, Rotation
 from thalweg_vqe.sampler import Looks, sampled, shifted_angles
@@ -46,15 +46,16 @@ class Return(NamedTuple):
     state: int
     weight: float = 1.0  # what such a shot says (Ha)
 
-    def energies(self, outcomes: NDArray[np.int64], readings: tuple[float, float] = IDEAL) -> NDArray[np.float64]:
-        """What single shots say, (N,) -> (N,); `readings` are what the bits 0 and 1 say of Z.
+    def energies(self, outcomes: NDArray[np.int64], readings: Readings = IDEAL) -> NDArray[np.float64]:
+        """What single shots say, (N,) -> (N,); `readings` are what their bits say of Z.
 
         The projector on a bit b is (1 + (-1)^b Z)/2.
         """
         value = np.full(len(outcomes), self.weight)
         for q in range(self.qubits):
             sign = -1.0 if self.state >> q & 1 else 1.0
-            value *= (1.0 + sign * np.where(outcomes >> q & 1, readings[1], readings[0])) / 2.0
+            zero, one = readings[q] if readings else (1.0, -1.0)
+            value *= (1.0 + sign * np.where(outcomes >> q & 1, one, zero)) / 2.0
         return value
 
 

@@ -76,8 +76,8 @@ class Commutators(NamedTuple):
             shown = [Shown.of(program, words) for words in self.measured]
             engine = counter(shown, estimator)
             for replica, row in enumerate(engine.counts(angles, shots, rng)):
-                for one, weights, seen in zip(shown, self.weights, row, strict=True):
-                    both[:, replica] += _statistics(weights @ one.readings(seen.outcomes, engine.readings), seen)
+                for one, weights, seen, readings in zip(shown, self.weights, row, engine.readings, strict=True):
+                    both[:, replica] += _statistics(weights @ one.readings(seen.outcomes, readings), seen)
         return Slopes(*torch.from_numpy(both))
 
 

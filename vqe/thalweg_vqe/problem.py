@@ -18,6 +18,7 @@ from thalweg_core.streams import Stream
 from thalweg_vqe.adaptive import Adapt
 from thalweg_vqe.adaptive_landscape import AdaptiveLandscape, adaptive
 from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes
+from thalweg_vqe.backend_properties import BackendProperties
 from thalweg_vqe.deflation import Deflation, deflated
 from thalweg_vqe.engines import engines
 from thalweg_vqe.estimator import BYTES_PER_SHOT, Estimator
@@ -42,6 +43,7 @@ from thalweg_vqe.starts import HartreeFock, JobEnd, ParameterValues, Uniform, Ze
 __all__ = [
     "ActiveSpace",
     "Adapt",
+    "BackendProperties",
     "Deflation",
     "EfficientSu2",
     "Estimator",
@@ -121,6 +123,7 @@ class Vqe:
         turned = self.ansatz.most_turned(register) if isinstance(self.ansatz, Adapt) else len(program.turned)
         try:
             self.estimator.check_device()
+            self.estimator.check_qubits(register.qubits)
         except BadInput as bad:
             raise bad.under("estimator") from None
         least_points = 1 + 2 * min(len(program.turned), program.parameters)

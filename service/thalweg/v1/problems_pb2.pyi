@@ -255,7 +255,7 @@ class Estimator(_message.Message):
     def __init__(self, shots: _Optional[int] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ..., noise: _Optional[_Union[Noise, _Mapping]] = ..., readout_mitigation: _Optional[bool] = ..., grouping: _Optional[str] = ...) -> None: ...
 
 class Noise(_message.Message):
-    __slots__ = ("one_qubit_error", "two_qubit_error", "t1", "t2", "one_qubit_time", "two_qubit_time", "false_one", "false_zero")
+    __slots__ = ("one_qubit_error", "two_qubit_error", "t1", "t2", "one_qubit_time", "two_qubit_time", "false_one", "false_zero", "backend_properties", "qubits")
     ONE_QUBIT_ERROR_FIELD_NUMBER: _ClassVar[int]
     TWO_QUBIT_ERROR_FIELD_NUMBER: _ClassVar[int]
     T1_FIELD_NUMBER: _ClassVar[int]
@@ -264,6 +264,8 @@ class Noise(_message.Message):
     TWO_QUBIT_TIME_FIELD_NUMBER: _ClassVar[int]
     FALSE_ONE_FIELD_NUMBER: _ClassVar[int]
     FALSE_ZERO_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    QUBITS_FIELD_NUMBER: _ClassVar[int]
     one_qubit_error: float
     two_qubit_error: float
     t1: float
@@ -272,7 +274,15 @@ class Noise(_message.Message):
     two_qubit_time: float
     false_one: float
     false_zero: float
-    def __init__(self, one_qubit_error: _Optional[float] = ..., two_qubit_error: _Optional[float] = ..., t1: _Optional[float] = ..., t2: _Optional[float] = ..., one_qubit_time: _Optional[float] = ..., two_qubit_time: _Optional[float] = ..., false_one: _Optional[float] = ..., false_zero: _Optional[float] = ...) -> None: ...
+    backend_properties: BackendProperties
+    qubits: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, one_qubit_error: _Optional[float] = ..., two_qubit_error: _Optional[float] = ..., t1: _Optional[float] = ..., t2: _Optional[float] = ..., one_qubit_time: _Optional[float] = ..., two_qubit_time: _Optional[float] = ..., false_one: _Optional[float] = ..., false_zero: _Optional[float] = ..., backend_properties: _Optional[_Union[BackendProperties, _Mapping]] = ..., qubits: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class BackendProperties(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class VqeStart(_message.Message):
     __slots__ = ("hartree_fock", "uniform", "values", "zeros", "job")
