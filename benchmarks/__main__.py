@@ -19,7 +19,7 @@ from benchmarks.harness import FULL, QUICK, Row
 from benchmarks.one_thread import only_one_thread
 
 BENCHMARKS = {
-    "exact_gradient": "Ising chain: energy and gradient without noise, beside PennyLane lightning and Qulacs",
+    "exact_gradient": "energy and gradient without noise, beside PennyLane lightning and Qulacs",
     "shot_gradient": "H2: energy and gradient from 1000 shots a circuit, beside Aer counts circuit by circuit",
     "metric": "the full Fubini-Study metric, beside torch.func.jacfwd",
     "magnet_gradient": "a skyrmion film: energy and gradient, beside one copy of the magnetization",

@@ -65,11 +65,13 @@ def race(
     repeats: int,
     work: float = 1.0,
     unit: str = "s",
+    threads: int = 1,
 ) -> Iterator[Row]:
     """CPU and wall time of a call, ours and the peer's in turn.
 
     Args:
         work: units of work in a call; where it is not 1, the figure is a rate, work per second, in `unit`.
+        threads: how many this process has; processor time is that of all together.
     """
     loops = [_loops(call) for call in (ours, theirs)]  # also the warm-up
     timings: tuple[list[Seconds], list[Seconds]] = ([], [])
@@ -78,11 +80,11 @@ def race(
             seen.append(clock(call, count))
     for clock_name in ("cpu", "wall"):
         a, b = (statistics.median(getattr(seconds, clock_name) for seconds in seen) for seen in timings)
-        name = "CPU" if clock_name == "cpu" else "wall"
+        name, threaded = "CPU" if clock_name == "cpu" else "wall", "1 thread" if threads == 1 else f"{threads} threads"
         if unit == "s":
-            yield row(benchmark, case, f"{name} time, 1 thread", unit, a, peer, b, larger_is_better=False)
+            yield row(benchmark, case, f"{name} time, {threaded}", unit, a, peer, b, larger_is_better=False)
         else:
-            yield row(benchmark, case, f"rate by {name} time, 1 thread", unit, work / a, peer, work / b, larger_is_better=True)
+            yield row(benchmark, case, f"rate by {name} time, {threaded}", unit, work / a, peer, work / b, larger_is_better=True)
 
 
 def row(

@@ -14,7 +14,7 @@ from benchmarks.harness import Effort, Row, race, row
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.engines import exact
 from thalweg_vqe.program import Cx, Program
-from thalweg_vqe.statevector import Statevector
+from thalweg_vqe.readable import Readable
 
 NAME = "metric"
 CASES = ((8, 4), (12, 3))  # qubits, entangling layers
@@ -26,7 +26,7 @@ def rows(effort: Effort) -> Iterator[Row]:
     for qubits, reps in CASES[:1] if effort.small else CASES:
         program = EfficientSu2(reps).program(qubits)
         angles = torch.from_numpy(np.random.default_rng(qubits).uniform(-np.pi, np.pi, (1, program.parameters)))
-        engine, twin = exact(program, ising(qubits)), Statevector(program, ising(qubits))
+        engine, twin = exact(program, ising(qubits)), Readable(program, ising(qubits))
         case, theirs = f"{qubits} qubits, {program.parameters} angles", partial(by_jacfwd, program, angles[0])
         yield from race(NAME, case, "torch.func.jacfwd", partial(engine.metric, angles), theirs, min(effort.repeats, 5))
         yield from race(

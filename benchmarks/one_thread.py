@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-_CAPS = (
+CAPS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -12,11 +12,12 @@ _CAPS = (
     "QISKIT_NUM_PROCS",
     "RAYON_NUM_THREADS",
 )
+"""What the pools of threads are told their size by."""
 
 
 def only_one_thread() -> None:
     """Cap every pool, and keep the process on one core, which caps XLA's too. Call it before numpy, torch or Qiskit load."""
-    for name in _CAPS:
+    for name in CAPS:
         os.environ[name] = "1"
     os.environ["QISKIT_PARALLEL"] = "FALSE"
     if hasattr(os, "sched_setaffinity"):
