@@ -29,7 +29,7 @@ from thalweg_core.streams import Stream
 from thalweg_vqe.engines import counter, exact
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.fidelity import Fidelity
-from thalweg_vqe.grouping import IDEAL
+from thalweg_vqe.grouping import IDEAL, Readings
 from thalweg_vqe.outcomes import Counter, Counts, Shown
 from thalweg_vqe.overlap import Projector
 from thalweg_vqe.pauli import commute
@@ -78,7 +78,7 @@ class Block:
         largest = np.abs(self.weights).sum(axis=1) ** 2
         return np.outer(largest, largest)
 
-    def sums(self, outcomes: NDArray[np.int64], readings: tuple[float, float]) -> Floats:
+    def sums(self, outcomes: NDArray[np.int64], readings: Readings) -> Floats:
         """What outcomes say of the parameters' sums of words, (N,) -> (K, N)."""
         if readings != IDEAL or len(self.parameters) << self.shown.program.qubits > TABLE:
             return self.weights @ self.shown.readings(outcomes, readings)
@@ -89,7 +89,7 @@ class Block:
         """What every outcome says."""
         return self.weights @ self.shown.readings(np.arange(1 << self.shown.program.qubits))
 
-    def mended(self, outcomes: NDArray[np.int64], readings: tuple[float, float]) -> Floats:
+    def mended(self, outcomes: NDArray[np.int64], readings: Readings) -> Floats:
         """What pairs of words say after the readout's flips are undone, less the product of what both say: (K, K, N)."""
         words = self.shown.readings(outcomes, readings)
         off = np.zeros((len(words), *words.shape))
@@ -98,7 +98,7 @@ class Block:
         out: Floats = np.einsum("ki,lj,ijn->kln", self.weights, self.weights, off)
         return out
 
-    def covariance(self, seen: Counts, readings: tuple[float, float]) -> tuple[Floats, Floats]:
+    def covariance(self, seen: Counts, readings: Readings) -> tuple[Floats, Floats]:
         """Of the parameters' sums, unbiased, with the variance of each entry: (K, K) each.
 
         Var = [⟨(xy)²⟩ - ⟨xy⟩²]/n + (⟨xy⟩² + ⟨x²⟩⟨y²⟩)/(n (n - 1)) for deviations x, y from the mean. The scatter of xy about
@@ -195,8 +195,8 @@ class MeasuredMetric:
         if not self.blocks:
             return Estimate(torch.from_numpy(metric), torch.from_numpy(variance), 0)
         for replica, row in enumerate(self._counter.counts(angles, shots, rng.named("blocks"))):
-            for block, seen in zip(self.blocks, row, strict=True):
-                entries, errors = block.covariance(seen, self._counter.readings)
+            for block, seen, readings in zip(self.blocks, row, self._counter.readings, strict=True):
+                entries, errors = block.covariance(seen, readings)
                 metric[replica][block.place] += entries
                 variance[replica][block.place] += errors
         out = Estimate(torch.from_numpy(metric), torch.from_numpy(variance), len(self.blocks))
