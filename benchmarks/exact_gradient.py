@@ -23,9 +23,9 @@ from benchmarks.peers import Gradient, exact_gradients, names_of_exact
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.engines import exact
 from thalweg_vqe.excitations import Uccsd
+from thalweg_vqe.expectations import Exact
 from thalweg_vqe.hamiltonian import Register
 from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.landscape import Exact
 from thalweg_vqe.molecule import ActiveSpace, Molecule
 from thalweg_vqe.pauli import Observable, Word
 from thalweg_vqe.program import Program

@@ -64,9 +64,10 @@ def test_rows_from_elsewhere_are_rows():
 
 
 def test_the_peak_of_memory_is_what_was_allocated():
-    size = 64 * 2**20
+    """To a MiB, since Linux counts pages in batches, for each processor."""
+    size, batches = 64 * 2**20, 2**20
     seen = peak(lambda: np.frombuffer(mmap.mmap(-1, size), dtype=np.uint8).fill(1))  # fresh pages, whatever is free
-    assert size <= seen < size + 16 * 2**20
+    assert size - batches < seen < size + 16 * 2**20
 
 
 def test_a_gradient_on_16_qubits_needs_little_more_than_its_states():
