@@ -194,6 +194,26 @@ def test_a_replica_takes_and_sees_the_same_to_the_bit_whatever_grows_beside_it(e
         assert len(landscape.choices.taken.unique(dim=0)) > 1  # noise led some of them elsewhere
 
 
+PENNYLANE = {  # 0.45.1, H4 1.0 Å: slopes at the determinant, whose angles are half of ours
+    "1a 1b -> 2a 2b": 0.1372828,
+    "0a 0b -> 2a 2b": 0.1078321,
+    "1a 1b -> 3a 3b": 0.1046453,
+    "0a 1b -> 2a 3b": 0.0985129,
+    "1a 0b -> 3a 2b": 0.0985129,
+    "0a 0b -> 3a 3b": 0.0970697,
+    "1a 0b -> 2a 3b": 0.0529605,
+    "0a 1b -> 3a 2b": 0.0529605,
+}
+
+
+def test_slopes_of_h4_are_those_that_another_program_finds():
+    landscape = opened(H4, "uccsd")
+    slopes = landscape.grown(torch.zeros(1, 4, dtype=FLOAT64), Stream.of(0, 1)).landscape.choices.slopes[0, 0].abs() / 2
+    found = {operator.name: slope for operator, slope in zip(landscape.pool, slopes.tolist(), strict=True)}
+    steepest = sorted(found, key=found.__getitem__)[-len(PENNYLANE) :]
+    assert {name: found[name] for name in steepest} == pytest.approx(PENNYLANE, abs=2e-7)
+
+
 def test_h4_comes_within_chemical_accuracy_with_fewer_parameters_than_uccsd():
     problem = problem_of(H4, "uccsd", operators=12, steps_per_operator=15)
     landscape, position = course(problem, 1, 200, Adam(learning_rate=0.1))
@@ -201,6 +221,8 @@ def test_h4_comes_within_chemical_accuracy_with_fewer_parameters_than_uccsd():
     assert 0 < error < 1.6e-3
     uccsd = Uccsd().program(Register(8, H4)).parameters
     assert landscape.choices.depth[0] < uccsd / 2
+    (replica,) = landscape.history(position.state.x)
+    assert set(replica["operators"][:8]) == set(PENNYLANE)  # its AdaptiveOptimizer takes the same eight first
 
 
 def test_h2_needs_the_double_excitation_alone_and_then_grows_no_more():

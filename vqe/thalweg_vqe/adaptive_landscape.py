@@ -26,8 +26,8 @@ from thalweg_vqe.program import Program
 
 T = TypeVar("T")
 
-OPEN = 64
-"""Circuits kept open (arbitrary)."""
+OPEN = 64, 2**18
+"""Circuits kept open, and amplitudes of all their states together (arbitrary)."""
 
 NONE = -1
 """In a list of operators: none taken yet."""
@@ -70,7 +70,7 @@ def adaptive(ansatz: Adapt, register: Register, estimator: Estimator, of: Callab
     """The landscape of circuits that have taken nothing yet; `of` opens the landscape of a circuit."""
     pool = ansatz.from_pool(register)
 
-    @lru_cache(maxsize=OPEN)
+    @lru_cache(maxsize=_room(register.qubits))
     def opened(taken: tuple[int, ...]) -> VqeLandscape:
         return of(ansatz.circuit(register, taken))
 
@@ -79,6 +79,12 @@ def adaptive(ansatz: Adapt, register: Register, estimator: Estimator, of: Callab
         return NoiselessAdaptiveLandscape(ansatz, pool, opened, choices, None, estimator)
     commutators = Commutators.of(opened(()).observable, pool, estimator.grouping)
     return AdaptiveLandscape(ansatz, pool, opened, choices, commutators, estimator)
+
+
+def _room(qubits: int) -> int:
+    """Circuits that are kept open."""
+    most, amplitudes = OPEN
+    return max(2, min(most, amplitudes >> qubits))
 
 
 @dataclass(frozen=True)
