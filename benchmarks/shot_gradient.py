@@ -62,6 +62,7 @@ def _job(effort: Effort, engine: str, reps: int, shots: int) -> Iterator[Row]:
     """The H2 job's energy and gradient by one of our engines, and how far its gradient is from the exact one."""
     problem = Vqe(Molecule(H2), EfficientSu2(reps=reps), Estimator(shots=shots, engine=engine))
     landscape = problem.open(torch.device("cpu"), torch.float64)
+    assert isinstance(landscape, VqeLandscape)
     angles = problem.start(landscape, Stream.of(7, 4).named("start"))
     peer = Notebook.of(landscape, reps, shots)
     peers = (("Aer counts, circuit by circuit", peer.one_by_one), ("Aer counts, circuits in one list", peer.in_one_list))

@@ -130,8 +130,8 @@ class AdaptiveLandscape:
 
     @property
     def samples(self) -> int:
-        """Shots per measured circuit."""
-        return self.shots
+        """What a look takes."""
+        return self._first.samples
 
     @property
     def fewest(self) -> int:
@@ -162,6 +162,16 @@ class AdaptiveLandscape:
     def program(self) -> Program:
         """The circuit of replica 0."""
         return self._first.program
+
+    def allocated(self, allocation: str) -> AdaptiveLandscape:
+        """The same with its shots divided over the groups in another way, see `VqeLandscape`."""
+        opened = self.opened
+
+        @lru_cache(maxsize=OPEN)
+        def divided(taken: tuple[int, ...]) -> VqeLandscape:
+            return opened(taken).allocated(allocation)
+
+        return replace(self, opened=divided)
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         return self._each(rng.rows, lambda one, i: one.evaluate(x[i], rng.take(i), _of(samples, i)))

@@ -29,7 +29,7 @@ from thalweg_core.streams import Stream
 from thalweg_vqe.backend_properties import Calibration
 from thalweg_vqe.circuits import circuit, measured, turned
 from thalweg_vqe.device import target
-from thalweg_vqe.grouping import IDEAL, Group, Readings, groups
+from thalweg_vqe.grouping import IDEAL, Group, Readings, groups, sizes
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.outcomes import Counts, Shown
 from thalweg_vqe.overlap import Return
@@ -106,6 +106,11 @@ class AerSampler:
     def groups(self) -> int:
         """Circuits that one energy takes."""
         return len(self.measures)
+
+    @property
+    def weights(self) -> Tensor:
+        """Σ|c| of every group."""
+        return sizes(self.measures)
 
     def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
         """Any points: angles (B, K, R), shots (B, K, G); a run for each replica and each number of shots that it asks for."""

@@ -155,6 +155,11 @@ class DeflatedSampler:
         """Circuits that one energy takes."""
         return self.energy.groups + len(self.overlaps)
 
+    @property
+    def weights(self) -> Tensor:
+        """Σ|c| of every group, and the weights of the overlaps (Ha)."""
+        return torch.cat([self.energy.weights, *(overlap.weights for overlap in self.overlaps)])
+
     def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
         """Any points: angles (B, K, R), shots (B, K, G)."""
         return _joined(sampler.points(angles, asked, own) for sampler, asked, own in self._parts(shots, rng))

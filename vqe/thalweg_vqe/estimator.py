@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from thalweg_core.errors import BadInput, Unavailable
+from thalweg_vqe.allocation import ALLOCATIONS
 from thalweg_vqe.grouping import GROUPINGS
 from thalweg_vqe.noise import Noise
 
@@ -28,6 +29,8 @@ class Estimator:
         device: where they run: "cpu" or "gpu".
         grouping: which Pauli words one circuit measures: "qubit_wise", those with equal letters on every qubit; "commuting",
             all that commute, in fewer but deeper circuits.
+        allocation: how shots are divided over these groups: "equal", the same for each; "measured", by the spread that a first
+            fifth of them shows; "random", every shot drawing its group. In all three a look takes `shots` a circuit on average.
         noise: imperfect gates and readout, on engine = "aer"; none by default. Noiseless energies of the result stay noiseless.
         readout_mitigation: undo the readout's flips, whose probabilities are taken as known: unbiased, with larger error bars.
     """
@@ -38,11 +41,12 @@ class Estimator:
     grouping: str = "qubit_wise"
     noise: Noise | None = None
     readout_mitigation: bool = False
+    allocation: str = "equal"
 
     def __post_init__(self) -> None:
         if self.shots == 1 or not 0 <= self.shots <= MOST_SHOTS:
             raise BadInput("shots", f"wanted 2 to {MOST_SHOTS} shots, or 0 for exact expectation values, got {self.shots}")
-        for field, known in (("engine", ENGINES), ("device", DEVICES), ("grouping", GROUPINGS)):
+        for field, known in (("engine", ENGINES), ("device", DEVICES), ("grouping", GROUPINGS), ("allocation", ALLOCATIONS)):
             if (got := getattr(self, field)) not in known:
                 raise BadInput(field, f'wanted {" or ".join(repr(name) for name in known)}, got "{got}"'.replace("'", '"'))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from thalweg_vqe.pauli import IDENTITY, Observable, Word, commute, signs
 
@@ -27,6 +29,11 @@ class Group(NamedTuple):
     words: tuple[Word, ...]
     coefficients: tuple[float, ...]
 
+    @property
+    def size(self) -> float:
+        """Σ_j |c_j|."""
+        return sum(map(abs, self.coefficients))
+
     def energies(self, outcomes: NDArray[np.int64], readings: Readings = IDEAL) -> NDArray[np.float64]:
         """What single shots say of Σ_j c_j P_j: outcomes as integers, bit q read on qubit q; (N,) -> (N,).
 
@@ -37,6 +44,18 @@ class Group(NamedTuple):
             shown = signs(outcomes, word.support) if readings == IDEAL else _read(outcomes, word, readings)
             energy += coefficient * shown
         return energy
+
+
+class Sized(Protocol):
+    """What a shot shows is at most so large."""
+
+    @property
+    def size(self) -> float: ...
+
+
+def sizes(groups: Iterable[Sized]) -> Tensor:
+    """Of every group (Ha), (G,) float64."""
+    return torch.tensor([group.size for group in groups], dtype=torch.float64)
 
 
 def _read(outcomes: NDArray[np.int64], word: Word, readings: Readings) -> NDArray[np.float64]:

@@ -52,7 +52,7 @@ def frequencies(words: tuple[Word, ...], scales: tuple[float, ...], seen: Words,
     return sorted(found - {0.0})
 
 
-ROUNDED = 9
+ROUNDED = 12
 """Decimals in which frequencies are told apart (arbitrary)."""
 
 

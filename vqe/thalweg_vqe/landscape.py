@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import METRIC_FORMS, Cost, Evaluation, MetricReading, Reading, Samples
+from thalweg_core.landscape import METRIC_FORMS, Cost, Evaluation, Harmonics, MetricReading, Reading, Samples
 from thalweg_core.manifold import Euclidean, Manifold
-from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
+from thalweg_vqe.allocation import Energies, measured
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.expectations import Exact
 from thalweg_vqe.fidelity import Fidelity
@@ -22,6 +22,7 @@ from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
 from thalweg_vqe.readable import Readable
 from thalweg_vqe.sampler import Looks, Sampler
+from thalweg_vqe.shift_rules import ShiftRule
 
 FEWEST_SHOTS = 2
 """Per circuit: one shot alone shows no variance."""
@@ -36,14 +37,17 @@ class Reference(NamedTuple):
     number: Observable | None = None  # of electrons; None for spins
 
 
+TOGETHER = 2**20
+"""Points times groups that are measured together, as far as there are replicas enough (arbitrary: 8 MiB for each number)."""
+
+
 @dataclass(frozen=True)
 class VqeLandscape:
-    """U(θ) = ⟨start| A(θ)† H A(θ) |start⟩ and its gradient, by parameter shift in each of the R rotations:
+    """U(θ) = ⟨start| A(θ)† H A(θ) |start⟩, its gradient and curvature from energies at shifted parameters, see `shift_rules`.
 
-        ∂U/∂θ_k = Σ_j a_j [U(φ_j + π/2) - U(φ_j - π/2)] / 2,   φ_j = a_j θ_k + b_j,   exact for rotations exp(-iφP/2)
-
-    Shot noise: every shifted point is measured by its own shots, so Var(∂U/∂φ_j) = (V₊ + V₋)/4. The charge is (2R+1) G
-    circuits for a gradient, G for an energy, G the number of groups of words measured together.
+    Shot noise: every point is measured by its own shots in every group, so variances add: Var(∂U) = Σ_μ w_μ² V_μ. A gradient
+    takes `samples` shots a circuit on average: the points of a component share theirs in proportion to |w_μ|, at least 2 each;
+    groups share those of a point as `allocation` says. Every circuit is charged with every shot that it took.
 
     Shapes: θ (B, P) -> value (B,), gradient (B, P). Units: θ in rad, U in Ha.
 
@@ -56,11 +60,10 @@ class VqeLandscape:
         reference: energies known without any circuit.
         device: where x lives; circuits run where the engines run them.
         dtype: of x; circuits are computed in double precision.
-        estimator: the device, for what is measured beside the energy: fidelities and the metric.
+        estimator: the device, for what is measured beside the energy, fidelities and the metric; how shots are divided over
+            groups, see `allocation`; whether rotations that should act as one do, on a device without noise.
         alone: the landscape of ⟨H⟩ alone, where U holds more.
         overlaps: what computes the overlaps with lower states, where U holds them.
-
-    Source: Schuld et al., Phys. Rev. A 99 (2019) 032331.
     """
 
     program: Program
@@ -87,33 +90,40 @@ class VqeLandscape:
         return self.sampler.groups
 
     @property
-    def samples(self) -> int:
-        """Shots per measured circuit."""
-        return self.shots
-
-    @property
-    def fewest(self) -> int:
-        return FEWEST_SHOTS
-
-    @property
     def parameters(self) -> int:
         """P."""
         return self.program.parameters
+
+    @property
+    def samples(self) -> int:
+        """What a look takes: shots a circuit, but single shots of a point where each draws its group."""
+        return self.shots * self.groups if self.estimator.allocation == "random" else self.shots
+
+    @property
+    def fewest(self) -> int:
+        """The least samples that show a variance."""
+        return FEWEST_SHOTS
+
+    @property
+    def harmonics(self) -> Harmonics:
+        """Of U along every parameter."""
+        return self.rule.harmonics
+
+    def allocated(self, allocation: str) -> VqeLandscape:
+        """The same with its shots divided over the groups in another way: "equal", "measured" or "random"."""
+        return replace(self, estimator=replace(self.estimator, allocation=allocation))
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         asked = self._asked(x, samples)
         if asked is None:
             value, grad = self.exact.gradients(_double(x))
             return Evaluation.exact(value.to(x), grad.to(x))
-        angles = self._angles(x)
-        turned = angles.shape[1]
-        shots = asked[:, None, None].expand(-1, 1 + 2 * turned, self.sampler.groups)
-        mean, variance = self._energies(self.sampler.shifted(angles, shots, rng.named("gradient shots")))
-        up, down = slice(1, 1 + turned), slice(1 + turned, None)
-        grad = self.program.pull_back((mean[:, up] - mean[:, down]) / 2)
-        grad_var = self.program.pull_back((variance[:, up] + variance[:, down]) / 4, power=2)
-        cost = _charged(x, shots, gradients=1)
-        return Evaluation(mean[:, 0].to(x), grad.to(x), variance[:, 0].to(x), grad_var.to(x), cost)
+        return self._look(x, rng.named("gradient shots"), asked[:, None].expand(-1, self.parameters), asked)
+
+    def evaluate_components(self, x: Tensor, rng: Stream, samples: Tensor) -> Evaluation:
+        """The gradient with samples (B, P) int64 of its own, 1 or more, for each component; the value is not looked at (NaN)."""
+        asked = samples.to("cpu", torch.int64)
+        return self._look(x, rng.named("component shots"), asked, torch.zeros_like(asked[:, 0]))._replace(curvature=None)
 
     def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
         """The energy alone."""
@@ -121,10 +131,14 @@ class VqeLandscape:
         if asked is None:
             value = self.exact.energies(_double(x))
             return Reading(value.to(x), torch.zeros_like(x[:, 0]), Cost.of(x, evaluations=1))
-        angles = self._angles(x)
-        shots = asked[:, None, None].expand(-1, 1, self.sampler.groups)
-        mean, variance = self._energies(self.sampler.points(angles[:, None], shots, rng.named("energy shots")))
-        return Reading(mean[:, 0].to(x), variance[:, 0].to(x), _charged(x, shots))
+        angles = self._angles(x)[:, None]
+
+        def take(shots: Tensor, rng: Stream) -> Looks:
+            return self.sampler.points(angles, shots, rng)
+
+        seen = measured(take, asked[:, None], self.sampler.weights, self.estimator.allocation, rng.named("energy shots"))
+        value = seen.mean[:, 0] + self.observable.constant
+        return Reading(value.to(x), seen.variance[:, 0].to(x), _charged(x, seen))
 
     def metric(self, x: Tensor) -> Tensor:
         """The exact Fubini-Study metric of the parameters, (B, P) -> (B, P, P)."""
@@ -175,20 +189,50 @@ class VqeLandscape:
     def _fidelity(self) -> Fidelity:
         return Fidelity.of(self.program, self.estimator)
 
+    @cached_property
+    def rule(self) -> ShiftRule:
+        """Which points show the gradient: what the circuit allows, and the operator where U holds nothing else."""
+        return ShiftRule.of(self.program, self.observable if self.alone is None else None, self.estimator.noise is None)
+
     def _angles(self, x: Tensor) -> Tensor:
         return self.program.angles(_double(x))
 
     def _asked(self, x: Tensor, samples: Samples | None) -> Tensor | None:
-        """Shots per circuit, (B,); None where exact values are asked for."""
-        asked = self.shots if samples is None else samples
+        """Samples of every replica, (B,); None where exact values are asked for."""
+        asked = self.samples if samples is None else samples
         if isinstance(asked, int):
             return torch.full((len(x),), asked) if asked else None
-        return asked.cpu()
+        return asked.to("cpu", torch.int64)
 
-    def _energies(self, looks: Looks) -> tuple[Tensor, Tensor]:
-        """U and the variance of the estimate, (B, K) each."""
-        mean, variance = (row_sum(part.flatten(0, 1)).reshape(part.shape[:2]) for part in looks)
-        return mean + self.observable.constant, variance
+    def _look(self, x: Tensor, rng: Stream, samples: Tensor, here: Tensor) -> Evaluation:
+        """By samples (B, P) of every component, (B,) of θ itself."""
+        rule, theta = self.rule, _double(x)
+        asked = rule.samples(samples, here)
+        together = max(1, TOGETHER // (asked.shape[1] * self.sampler.groups))
+        rows = [slice(first, first + together) for first in range(0, len(theta), together)]
+        parts = [self._measured(theta[some], asked[some], replace(rng, rows=rng.rows[some])) for some in rows]
+        seen = parts[0] if len(parts) == 1 else Energies(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        mean = seen.mean + self.observable.constant
+        grad, grad_var, curvature = (part.to(x) for part in rule.seen(mean, seen.variance))
+        value, value_var = mean[:, 0].to(x), seen.variance[:, 0].to(x)
+        return Evaluation(value, grad, value_var, grad_var, _charged(x, seen, gradients=1), curvature)
+
+    def _measured(self, theta: Tensor, samples: Tensor, rng: Stream) -> Energies:
+        """All points of the rule, by the sampler's two ways."""
+        rule, angles = self.rule, self.program.angles(theta)
+        before, points = rule.in_pass, rule.further(theta)
+
+        def take(shots: Tensor, rng: Stream) -> Looks:
+            if not rule.turns:
+                return self.sampler.points(points, shots, rng)
+            turned = self.sampler.shifted(angles, shots[:, :before], rng.named("turns"))
+            if points.shape[1] == 1:
+                return turned
+            asked = torch.cat([torch.zeros_like(shots[:, :1]), shots[:, before:]], dim=1)  # θ itself is among the turns
+            others = self.sampler.points(points, asked, rng.named("points"))
+            return Looks(*(torch.cat([a, b[:, 1:]], dim=1) for a, b in zip(turned, others, strict=True)))
+
+        return measured(take, samples, self.sampler.weights, self.estimator.allocation, rng)
 
 
 def _double(x: Tensor) -> Tensor:
@@ -196,11 +240,10 @@ def _double(x: Tensor) -> Tensor:
     return x.detach().to("cpu", torch.float64)
 
 
-def _charged(x: Tensor, shots: Tensor, gradients: int = 0) -> Cost:
-    """What the shots (B, K, G) cost each replica."""
-    none = torch.zeros(len(x), dtype=torch.int64)
-    circuits, repetitions = (shots > 0).sum(dim=(1, 2)), shots.sum(dim=(1, 2))
-    return Cost(*(count.to(x.device) for count in (none + 1, none + gradients, circuits, repetitions)))
+def _charged(x: Tensor, seen: Energies, gradients: int = 0) -> Cost:
+    """What a look cost each replica."""
+    once = torch.ones_like(seen.circuits)
+    return Cost(*(count.to(x.device) for count in (once, gradients * once, seen.circuits, seen.shots)))
 
 
 def _shots_of(x: Tensor, circuits: int, shots: Tensor) -> Cost:

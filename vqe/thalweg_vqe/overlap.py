@@ -46,6 +46,10 @@ class Return(NamedTuple):
     state: int
     weight: float = 1.0  # what such a shot says (Ha)
 
+    @property
+    def size(self) -> float:
+        return self.weight
+
     def energies(self, outcomes: NDArray[np.int64], readings: Readings = IDEAL) -> NDArray[np.float64]:
         """What single shots say, (N,) -> (N,); `readings` are what their bits say of Z.
 
@@ -107,6 +111,7 @@ class OverlapSampler:
 
     @property
     def weights(self) -> Tensor:
+        """The most that a shot says."""
         return torch.tensor([self.weight], dtype=torch.float64)
 
     def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:

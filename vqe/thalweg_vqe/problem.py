@@ -160,7 +160,7 @@ class Vqe:
     def final(self, landscape: CircuitLandscape, x: Tensor, rng: Stream) -> Reading:
         """The energy ⟨H⟩ measured anew with 16 times the shots of a step; exact where shots = 0."""
         landscape = landscape.alone or landscape
-        return landscape.measure(x, rng.named("final"), FINAL_SHOTS * landscape.shots)
+        return landscape.measure(x, rng.named("final"), FINAL_SHOTS * landscape.samples)
 
     def final_shots(self, landscape: CircuitLandscape) -> int:
         """16 times the shots of a step, in every group."""

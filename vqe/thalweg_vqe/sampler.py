@@ -35,8 +35,16 @@ class Sampler(Protocol):
         """G, circuits that one energy takes."""
         ...
 
+    @property
+    def weights(self) -> Tensor:
+        """Σ|c| of the words of every group (Ha), (G,) float64: how often a group is drawn where shots draw theirs."""
+        ...
+
     def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
-        """Any K points of each replica: angles (B, K, R) in rad, shots (B, K, G) int64."""
+        """Any K points of each replica: angles (B, K, R) in rad, shots (B, K, G) int64.
+
+        Cheapest where they agree with the replica's first point in the first rotations of the circuit, to the bit.
+        """
         ...
 
     def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.grouping import groups
+from thalweg_vqe.grouping import Group, groups, sizes
 from thalweg_vqe.patterns import Pattern, pairwise
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
@@ -46,7 +46,12 @@ class StatevectorSampler:
     @property
     def groups(self) -> int:
         """Circuits that one energy takes."""
-        return len(self._patterns)
+        return len(self._groups)
+
+    @property
+    def weights(self) -> Tensor:
+        """Σ|c| of every group."""
+        return sizes(self._groups)
 
     def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
         """Any points: angles (B, K, R), shots (B, K, G)."""
@@ -93,8 +98,12 @@ class StatevectorSampler:
                 yield places, partial(_shifted, tangents(self.program, angles, first, last), first == 0)
 
     @cached_property
+    def _groups(self) -> tuple[Group, ...]:
+        return groups(self.observable, self.grouping)
+
+    @cached_property
     def _patterns(self) -> list[tuple[Pattern, Tensor]]:
-        found = [Pattern.of(group) for group in groups(self.observable, self.grouping)]
+        found = [Pattern.of(group) for group in self._groups]
         return [(pattern, torch.from_numpy(pattern.order(1 << self.program.qubits)).to(self.device)) for pattern in found]
 
 

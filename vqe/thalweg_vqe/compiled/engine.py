@@ -16,7 +16,7 @@ from thalweg_vqe.compiled.adjoint import MAP
 from thalweg_vqe.compiled.sampling import vqe_points_shots, vqe_shifted_shots
 from thalweg_vqe.compiled.table import Table, table
 from thalweg_vqe.compiled.tangents import vqe_tangent_rows
-from thalweg_vqe.grouping import groups
+from thalweg_vqe.grouping import groups, sizes
 from thalweg_vqe.patterns import Pattern
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
@@ -95,17 +95,19 @@ class CompiledSampler:
     Args:
         program: the circuit.
         groups: circuits that one energy takes.
+        weights: Σ|c| of every group.
     """
 
     program: Program
     groups: int
+    weights: Tensor
     _groups: Groups
     _table: Table
 
     @classmethod
     def of(cls, program: Program, observable: Observable, grouping: str = "qubit_wise") -> CompiledSampler:
-        measured = _measured(observable, grouping)
-        return cls(program, len(measured.class_low), measured, table(program))
+        weights, measured = _measured(observable, grouping)
+        return cls(program, len(weights), weights, measured, table(program))
 
     def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
         """Any points: angles (B, K, R), shots (B, K, G); each is propagated from where it leaves the replica's first."""
@@ -132,8 +134,10 @@ class CompiledSampler:
 
 
 @lru_cache(maxsize=2)  # circuits that grow have one operator
-def _measured(observable: Observable, grouping: str) -> Groups:
-    return Groups.of([Pattern.of(group) for group in groups(observable, grouping)], observable.qubits)
+def _measured(observable: Observable, grouping: str) -> tuple[Tensor, Groups]:
+    """Σ|c| of every group, and what is measured."""
+    found = groups(observable, grouping)
+    return sizes(found), Groups.of([Pattern.of(group) for group in found], observable.qubits)
 
 
 def _all_angles(angles: Tensor, t: Table) -> Floats:
