@@ -167,7 +167,7 @@ class AdaptiveLandscape:
         """The same with its shots divided over the groups in another way, see `VqeLandscape`."""
         opened = self.opened
 
-        @lru_cache(maxsize=OPEN)
+        @lru_cache(maxsize=_room(self.observable.qubits))
         def divided(taken: tuple[int, ...]) -> VqeLandscape:
             return opened(taken).allocated(allocation)
 
