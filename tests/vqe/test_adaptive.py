@@ -1,6 +1,7 @@
 """ADAPT-VQE: the slopes of a pool against matrices, what is taken, how far it comes, and that no replica knows another."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -173,6 +174,36 @@ def test_a_circuit_not_yet_grown_has_a_metric_and_overlaps_of_what_it_has():
         assert torch.equal(metric.metric[index], alone.metric)
         if shots == 0:
             torch.testing.assert_close(landscape.metric(x), landscape.measure_metric(x, rng, 0, "full").metric)
+
+
+@pytest.mark.parametrize(("hamiltonian", "pool", "number"), [(ISING, "qubit", 1), (H2, "uccsd", 2), (H2, "generalized", 2)])
+def test_every_coordinate_has_the_harmonics_of_the_pool(hamiltonian, pool, number):
+    """2R + 1 points of a period tell a polynomial of R harmonics; it must be the energy everywhere."""
+    landscape = opened(hamiltonian, pool)
+    most = len(landscape.pool) - 1
+    landscape = with_taken(landscape, (most, 0, most // 2))
+    base, harmonics = landscape.harmonics
+    assert base.tolist() == [1.0] * 4 and harmonics.tolist() == [number] * 4
+    x, count = torch.tensor([0.4, -0.3, 0.9, 0.0], dtype=FLOAT64), 2 * number + 1
+    for d in range(3):
+        points = torch.cat([2 * math.pi * torch.arange(count) / count, torch.tensor([0.1, 1.7, 4.0])])
+        rows = x.repeat(len(points), 1)
+        rows[:, d] = points
+        energies = torch.cat([landscape.measure(row[None], Stream.of(0, 1)).value for row in rows]).numpy()
+        basis = np.array([[f(k * t) for k in range(number + 1) for f in (math.cos, math.sin)] for t in points.tolist()])
+        coefficients = np.linalg.lstsq(basis[:count], energies[:count], rcond=None)[0]
+        np.testing.assert_allclose(basis[count:] @ coefficients, energies[count:], rtol=0, atol=1e-12)
+
+
+def test_shots_of_components_are_each_replicas_own():
+    landscape = with_taken(opened(shots=30), (3, 6), (5,))
+    x, rng = 0.4 * Stream.of(2, 2).uniform((4,)), Stream.of(8, 2).at(2)
+    samples = torch.tensor([[5, 10, 7, 8], [20, 2, 2, 2]])
+    seen, index = landscape.evaluate_components(x, rng, samples), torch.tensor([1])
+    alone = landscape.opened((5,)).evaluate_components(x[index], rng.take(index), samples[index])
+    assert torch.equal(seen.grad[index], alone.grad) and seen.value.isnan().all()
+    divided = landscape.allocated("measured").measure(x, rng, 400)  # a first part of both groups, then the rest
+    assert divided.cost.circuits.tolist() == [4, 4] and divided.cost.shots.tolist() == [800, 800]
 
 
 def course(problem, rows, steps, kernel=None):

@@ -14,16 +14,18 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit.quantum_info import Statevector as QiskitState
 
 from thalweg_core.errors import BadInput, Mismatch, Unavailable
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, METRIC, STATES, VALUE
+from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, FLAT, GRADIENT, HARMONICS, METRIC, STATES, VALUE
 from thalweg_core.problem import require
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.streams import Stream
 from thalweg_vqe import aer
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.molecule import Molecule
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.problem import FINAL_SHOTS, Vqe
+from thalweg_vqe.spin_chains import TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
@@ -43,10 +45,20 @@ def landscape(problem):
 
 def test_noise_decides_what_the_landscape_knows():
     noisy, exact = (Vqe(H2, EfficientSu2(), Estimator(shots=shots)).traits() for shots in (1000, 0))
-    assert noisy.knows == {VALUE, GRADIENT, FLAT, METRIC, STATES}
-    assert exact.knows == {VALUE, GRADIENT, FLAT, METRIC, STATES, EXACT_VALUE}
+    everywhere = {VALUE, GRADIENT, FLAT, METRIC, STATES, HARMONICS}
+    assert noisy.knows == everywhere | {COMPONENTS}
+    assert exact.knows == everywhere | {EXACT_VALUE}
+    assert noisy.knows | noisy.lacks.keys() == exact.knows | exact.lacks.keys()
     assert noisy.dimension == exact.dimension == 32
     assert noisy.unit == "Ha"
+
+
+def test_a_parameter_that_turns_by_frequencies_without_a_divisor_has_no_harmonics():
+    ising, molecule = TransverseFieldIsing(4), H2  # all words of a part have one coefficient, or each its own
+    for hamiltonian, knows in ((ising, True), (molecule, False)):
+        traits = Vqe(hamiltonian, HamiltonianVariational(2), start=Uniform()).traits()
+        assert (HARMONICS in traits.knows) is knows
+    assert "without a common divisor; take another ansatz" in traits.lacks[HARMONICS]
 
 
 def test_a_method_that_compares_energies_exactly_is_refused_on_shots_in_a_sentence_that_helps():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from thalweg_core.errors import BadInput
 from thalweg_core.ranges import positive
 from thalweg_vqe import pools
 from thalweg_vqe.hamiltonian import Register
+from thalweg_vqe.harmonics import ROUNDED, Spectrum, spectra
 from thalweg_vqe.pools import POOLS, Operator
 from thalweg_vqe.program import Program, Rotation
 
@@ -68,6 +70,20 @@ class Adapt:
         turns = [Rotation(word, d, scale=scale) for d, number in enumerate(taken) for word, scale in pool[number].turns]
         return Program(register.qubits, self.operators, (*prepared.gates, *turns), prepared.start)
 
+    def spectra(self, register: Register, ideal: bool) -> tuple[Spectrum]:
+        """Of every parameter, whatever it becomes the angle of."""
+        return (spectrum(register.qubits, self.from_pool(register), ideal),)
+
     def most_turned(self, register: Register) -> int:
         """Rotations of the longest circuit that it may grow."""
         return self.operators * max(len(operator.turns) for operator in self.from_pool(register))
+
+
+@lru_cache(maxsize=4)
+def spectrum(qubits: int, pool: tuple[Operator, ...], ideal: bool) -> Spectrum:
+    """Frequencies among which are those of every operator of a pool; see `harmonics.spectra`."""
+    turns = [Rotation(word, number, scale=scale) for number, operator in enumerate(pool) for word, scale in operator.turns]
+    bases, numbers = zip(*spectra(Program(qubits, len(pool), tuple(turns)), None, ideal), strict=True)
+    base, largest = min(bases), max(base * number for base, number in zip(bases, numbers, strict=True))
+    known = all(numbers) and all(abs(one / base - round(one / base)) < ROUNDED for one in bases)
+    return Spectrum(base, round(largest / base)) if known else Spectrum(max(*bases, largest), 0)

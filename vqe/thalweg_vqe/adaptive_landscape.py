@@ -12,10 +12,10 @@ from torch import Tensor
 
 from thalweg_core.growth import Grown
 from thalweg_core.kernel import map_tensors, put_rows
-from thalweg_core.landscape import Cost, Evaluation, MetricReading, Reading, Samples
+from thalweg_core.landscape import Cost, Evaluation, Harmonics, MetricReading, Reading, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.streams import Stream
-from thalweg_vqe.adaptive import Adapt
+from thalweg_vqe.adaptive import Adapt, spectrum
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.hamiltonian import Register
 from thalweg_vqe.landscape import Reference, VqeLandscape
@@ -163,6 +163,13 @@ class AdaptiveLandscape:
         """The circuit of replica 0."""
         return self._first.program
 
+    @property
+    def harmonics(self) -> Harmonics:
+        """Enough for every operator that a coordinate may become the angle of."""
+        base, number = spectrum(self.observable.qubits, self.pool, self.estimator.noise is None)
+        every = torch.ones(self.parameters, dtype=torch.int64)
+        return Harmonics(base * every.double(), number * every)
+
     def allocated(self, allocation: str) -> AdaptiveLandscape:
         """The same with its shots divided over the groups in another way, see `VqeLandscape`."""
         opened = self.opened
@@ -175,6 +182,10 @@ class AdaptiveLandscape:
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         return self._each(rng.rows, lambda one, i: one.evaluate(x[i], rng.take(i), _of(samples, i)))
+
+    def evaluate_components(self, x: Tensor, rng: Stream, samples: Tensor) -> Evaluation:
+        """The gradient with samples (B, D) int64 of its own for each component; the value is not looked at (NaN)."""
+        return self._each(rng.rows, lambda one, i: one.evaluate_components(x[i], rng.take(i), samples[i]))
 
     def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
         """The energy alone."""

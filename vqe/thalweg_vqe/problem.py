@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, METRIC, STATES, VALUE, Reading
+from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, FLAT, GRADIENT, HARMONICS, METRIC, STATES, VALUE, Capability, Reading
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
 from thalweg_vqe.adaptive import Adapt
@@ -27,6 +27,7 @@ from thalweg_vqe.excitations import KUpCcgsd, Uccsd
 from thalweg_vqe.fcidump import Fcidump
 from thalweg_vqe.hamiltonian import Refused, Register, Solved, System
 from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.harmonics import spectra
 from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.landscape import FEWEST_SHOTS, Reference, VqeLandscape
 from thalweg_vqe.molecule import ActiveSpace, Molecule
@@ -73,6 +74,9 @@ __all__ = [
 FINAL_SHOTS = 16
 """The final energy is measured with so many times the shots of a step: a quarter of its error (arbitrary)."""
 
+
+KNOWN = frozenset({VALUE, EXACT_VALUE, GRADIENT, COMPONENTS, FLAT, METRIC, STATES, HARMONICS})
+"""What some circuits can be asked."""
 
 CircuitLandscape = VqeLandscape | AdaptiveLandscape
 
@@ -127,12 +131,11 @@ class Vqe:
         except BadInput as bad:
             raise bad.under("estimator") from None
         least_points = 1 + 2 * min(len(program.turned), program.parameters)
-        known = {VALUE, GRADIENT, FLAT, METRIC, STATES}
+        lacks = self._lacks(program, register)
         shots = self.estimator.shots
-        noisy = f"with estimator.shots = {shots} is noisy; set problem.vqe.estimator.shots = 0"
         return Traits(
-            knows=frozenset(known if shots else known | {EXACT_VALUE}),
-            lacks={EXACT_VALUE: noisy} if shots else {},
+            knows=KNOWN.difference(lacks),
+            lacks=lacks,
             dimension=program.parameters,
             memory=system.memory + self._work(register.qubits, turned),
             memory_per_replica=8 * 8 * turned**2 if self.estimator.engine == "aer" else 64 * turned,
@@ -228,6 +231,19 @@ class Vqe:
         if self.estimator.engine == "aer":
             return BYTES_PER_SHOT * FINAL_SHOTS * shots
         return tangent_bytes(qubits, turned) if shots else 0
+
+    def _lacks(self, program: Program, register: Register) -> dict[Capability, str]:
+        """For what of KNOWN the landscape cannot be asked, why, and what would change that."""
+        lacks: dict[Capability, str] = {}
+        shots, ideal = self.estimator.shots, self.estimator.noise is None
+        if shots:
+            lacks[EXACT_VALUE] = f"with estimator.shots = {shots} is noisy; set problem.vqe.estimator.shots = 0"
+        else:
+            lacks[COMPONENTS] = "with estimator.shots = 0 is exact, and takes no samples; set problem.vqe.estimator.shots"
+        found = self.ansatz.spectra(register, ideal) if isinstance(self.ansatz, Adapt) else spectra(program, None, ideal)
+        if not all(spectrum.number for spectrum in found):
+            lacks[HARMONICS] = "has a parameter that turns by frequencies without a common divisor; take another ansatz"
+        return lacks
 
     def _check_deflation(self, program: Program) -> None:
         if self.deflation and isinstance(self.ansatz, Adapt):
