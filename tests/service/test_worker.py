@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from thalweg.server.attempts import Attempt
 from thalweg.server.blueprint import Blueprint, read
 from thalweg.server.keeper import Keeper
 from thalweg.server.medians import median
+from thalweg.server.notices import told
 from thalweg.server.pulse import Pulse
 from thalweg.server.recorder import Here, Trace, most_rows
 from thalweg.server.records import JobRow, NewJob, State
@@ -491,3 +493,27 @@ def test_what_only_the_open_landscape_can_refuse_has_its_path_too(store: Store) 
     assert attempts.claim(store, job).result() is not None
     worker.main(store.folder, job.id, 1)
     assert store.job(job.id).outcome.startswith("method.llg.time_step: wanted at most")
+
+
+# --- notices
+
+
+def test_what_engines_log_becomes_lines_of_the_job_and_what_the_server_logs_does_not(tmp_path: Path):
+    store = Store(tmp_path)
+    attempt = claimed(
+        store, {"problem": {"density": {"double_well": {}}}, "method": {"gradient_descent": {}}, "plan": {"steps": 1}}
+    )
+    engine, server = logging.getLogger("thalweg.vqe"), logging.getLogger("thalweg.server.keeper")
+    with told(attempt):
+        engine.warning("compiling for %s …", "shots", extra={"news": True})
+        engine.warning("numba is not installed")
+        server.warning("a disk is slow")
+    engine.warning("too late")
+    attempt.describe(b"").result()  # everything before it is written
+    events = [jobs_pb2.JobEvent.FromString(row.body) for row in store.events(attempt.job, 0)]
+    lines = [event.log_line for event in events if event.HasField("log_line")]
+    assert [(line.level, line.text) for line in lines] == [
+        ("info", "compiling for shots …"),
+        ("warning", "numba is not installed"),
+    ]
+    store.close()

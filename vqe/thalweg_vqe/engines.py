@@ -19,6 +19,8 @@ from thalweg_vqe.readable import Readable
 from thalweg_vqe.sampler import Sampler
 from thalweg_vqe.shots import StatevectorSampler
 
+_log = logging.getLogger("thalweg.vqe")
+
 
 def engines(program: Program, observable: Observable, estimator: Estimator) -> tuple[Exact, Sampler]:
     """What computes the circuit's energies without noise, and what measures them by shots."""
@@ -32,7 +34,7 @@ def engines(program: Program, observable: Observable, estimator: Estimator) -> t
     if estimator.device == "gpu":
         device = torch.device("cuda")
         return Readable(program, observable, device), StatevectorSampler(program, observable, device, estimator.grouping)
-    if not compiled():
+    if not compiled_sampler():
         return exact(program, observable), StatevectorSampler(program, observable, grouping=estimator.grouping)
     from thalweg_vqe.compiled.engine import CompiledSampler
 
@@ -97,13 +99,26 @@ def counter(shown: Sequence[Shown], estimator: Estimator) -> Counter:
 
 @cache
 def compiled() -> bool:
-    """Whether the compiled engines are there and right; says so once where they are not."""
-    log = logging.getLogger("thalweg.vqe")
+    """Whether the compiled engines without noise are there and right; says so once where they are not."""
     if find_spec("numba") is None:
-        log.warning("numba is not installed (pip install 'thalweg[fast]'): circuits are computed in torch, more slowly")
+        _log.warning("numba is not installed (pip install 'thalweg[fast]'): circuits are computed in torch, more slowly")
         return False
     from thalweg_vqe.compiled.check import fault
 
-    if wrong := fault():
-        log.warning("the compiled circuit kernels are not used: %s from those computed in torch", wrong)
+    return _right(fault())
+
+
+@cache
+def compiled_sampler() -> bool:
+    """The same of the one that draws shots."""
+    if not compiled():
+        return False
+    from thalweg_vqe.compiled.check import fault_of_shots
+
+    return _right(fault_of_shots())
+
+
+def _right(wrong: str | None) -> bool:
+    if wrong:
+        _log.warning("the compiled circuit kernels are not used: %s from those computed in torch", wrong)
     return wrong is None

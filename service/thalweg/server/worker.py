@@ -19,6 +19,7 @@ from thalweg.server.attempts import Attempt
 from thalweg.server.blueprint import Blueprint, read
 from thalweg.server.errors import FencedOff
 from thalweg.server.keeper import Keeper
+from thalweg.server.notices import told
 from thalweg.server.other_jobs import mentioned
 from thalweg.server.provenance import provenance
 from thalweg.server.pulse import FENCED_OFF, Pulse
@@ -55,7 +56,8 @@ def _end(attempt: Attempt, row: JobRow, folder: Path) -> None:
     pulse = Pulse(attempt, lease_seconds())
     pulse.start()
     shelf = Shelf(attempt.store.job_folder(row.id), attempt.number)
-    ending = _work(attempt, row, pulse, shelf, folder)
+    with told(attempt):
+        ending = _work(attempt, row, pulse, shelf, folder)
     pulse.stop()
     result = None if ending.result is None else ending.result.SerializeToString()
     attempt.finish(ending.state, ending.outcome, result, shelf.rows)

@@ -30,16 +30,16 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def compiling() -> Iterator[None]:
-    """Says that it takes time, if it does."""
+def compiling(what: str, entry: str) -> Iterator[None]:
+    """Says that it takes time, if it does: where the last kernel to be compiled, the entry, is not in the cache."""
     folder, began = cache_folder(), time.perf_counter()
-    new = not any(folder.rglob("*.nbi"))
-    log = logging.getLogger("thalweg.vqe")
+    new = not any(folder.rglob(f"*{entry}*.nbi"))
+    log, news = logging.getLogger("thalweg.vqe"), {"news": True}  # a warning only so that Python prints it by default
     if new:
-        log.warning("compiling the circuit kernels, once for this version: about half a minute …")
+        log.warning("compiling the circuit kernels for %s, once for each version: about half a minute …", what, extra=news)
     yield
     if new:
-        log.warning("compiled in %.0f s, kept in %s", time.perf_counter() - began, folder)
+        log.warning("compiled in %.0f s, kept in %s", time.perf_counter() - began, folder, extra=news)
 
 
 def _load() -> None:
