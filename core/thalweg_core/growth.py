@@ -13,9 +13,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from thalweg_core.kernel import Finishes, Kernel, put_rows, take_rows
+from thalweg_core.kernel import Finishes, Forecasts, Kernel, put_rows, take_rows
 from thalweg_core.landscape import Cost, Landscape
-from thalweg_core.stopping import Outcome
+from thalweg_core.stopping import Outcome, over_budget
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Frame, Position, Rules, begin, stand, walk
 
@@ -26,6 +26,7 @@ class Grown(NamedTuple):
     landscape: Grows
     slopes: Tensor  # (B, *E) ∂U/∂x of the coordinates that are new, 0 elsewhere
     slopes_var: Tensor  # (B, *E)
+    dearer: Tensor  # (B,) float64, by what factor a gradient takes more circuits now
     cost: Cost
 
 
@@ -66,10 +67,10 @@ def begin_growing(
     """As `walk.begin`; what grows has grown once before the kernel looks."""
     if not isinstance(landscape, Grows):
         return landscape, begin(kernel, landscape, x, rng, rules)
-    landscape, _, _, cost = landscape.grown(x, rng.named("growth"))
-    state = kernel.init(landscape, x, rng.named("init"))
-    look = state.seen.cost
-    return landscape, stand(kernel, landscape, state, look.plus(cost), look, _waiting(rules, landscape, rng))
+    grown = landscape.grown(x, rng.named("growth"))
+    state = kernel.init(grown.landscape, x, rng.named("init"))
+    look, waiting = state.seen.cost, _waiting(rules, grown.landscape, rng)
+    return grown.landscape, stand(kernel, grown.landscape, state, look.plus(grown.cost), look, waiting)
 
 
 def walk_growing(
@@ -105,28 +106,44 @@ def _grow(
     kernel: Kernel, landscape: Grows, position: Position, rng: Stream, rules: Rules | None, step: int
 ) -> tuple[Grows, Position]:
     """After a step: the replicas that still walk grow, if they may and can pay for it."""
+    rules = rules or Rules()
     may = (position.outcome == Outcome.WALKING) & landscape.growing(rng.rows)
-    poor = may & _too_dear(landscape.price(position.state.x), position, rules or Rules())
-    outcome = torch.where(poor, int(Outcome.SHOTS), position.outcome)
-    position = position._replace(outcome=outcome, stopped_at=torch.where(poor, step, position.stopped_at))
-    index = torch.nonzero(may & ~poor).flatten()
+    price = landscape.price(position.state.x)
+    over = over_budget(rules.budget, position.spent.plus(price), _coming(kernel, landscape, position), rules.reserve)
+    position = _ended(position, torch.where(may, over, 0), step)
+    index = torch.nonzero(may & (over == 0)).flatten()
     if len(index) == 0:
         return landscape, position
     here, rng = take_rows(position, index), rng.take(index)
-    landscape, slopes, slopes_var, cost = landscape.grown(here.state.x, rng)
+    grown = landscape.grown(here.state.x, rng)
     seen = here.state.seen
-    state = here.state._replace(seen=seen._replace(grad=seen.grad + slopes, grad_var=seen.grad_var + slopes_var))
-    here = here._replace(state=state, spent=here.spent.plus(cost))
-    if isinstance(kernel, Finishes) and (done := torch.nonzero(kernel.finished(state)).flatten()).numel():
-        anew = kernel.init(landscape, state.x[done], rng.take(done).named("init"))
-        spent = put_rows(Cost.none(state.x), done, anew.seen.cost)
-        here = here._replace(state=put_rows(state, done, anew), spent=here.spent.plus(spent))
-    return landscape, put_rows(position, index, here)
+    state = here.state._replace(seen=seen._replace(grad=seen.grad + grown.slopes, grad_var=seen.grad_var + grown.slopes_var))
+    here = here._replace(state=state, spent=here.spent.plus(grown.cost))
+    here = _anew(kernel, grown.landscape, here, rng)
+    coming = _coming(kernel, grown.landscape, here)
+    coming = coming._replace(shots=(coming.shots * grown.dearer).ceil().to(torch.int64))
+    here = _ended(here, over_budget(rules.budget, here.spent, coming, rules.reserve), step)
+    return grown.landscape, put_rows(position, index, here)
 
 
-def _too_dear(price: Cost, position: Position, rules: Rules) -> Tensor:
-    """Whether nothing would be left for a step, (B,) bool."""
-    budget, dearest = rules.budget, position.memory.dearest
-    if budget.shots is None:
-        return torch.zeros_like(position.outcome, dtype=torch.bool)
-    return position.spent.shots + price.shots + dearest.shots + rules.reserve > budget.shots
+def _anew(kernel: Kernel, landscape: Landscape, here: Position, rng: Stream) -> Position:
+    """A method that had finished looks again."""
+    if not isinstance(kernel, Finishes):
+        return here
+    done = torch.nonzero(kernel.finished(here.state)).flatten()
+    if len(done) == 0:
+        return here
+    state = kernel.init(landscape, here.state.x[done], rng.take(done).named("init"))
+    cost = put_rows(Cost.none(here.state.x), done, state.seen.cost)
+    return here._replace(state=put_rows(here.state, done, state), spent=here.spent.plus(cost))
+
+
+def _coming(kernel: Kernel, landscape: Landscape, here: Position) -> Cost:
+    """What the next step will cost, on the landscape as the kernel knows it."""
+    return kernel.forecast(landscape, here.state) if isinstance(kernel, Forecasts) else here.memory.dearest
+
+
+def _ended(here: Position, why: Tensor, step: int) -> Position:
+    """The replicas stopped for which there is an outcome: (B,) int64."""
+    outcome = torch.where(why > 0, why, here.outcome)
+    return here._replace(outcome=outcome, stopped_at=torch.where(why > 0, step, here.stopped_at))

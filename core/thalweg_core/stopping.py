@@ -158,16 +158,9 @@ def judge(
     held: (B,) bool, replicas of which the rules of the state see nothing yet.
     """
     seen = state.seen
-    outcome = torch.zeros(state.x.shape[0], dtype=torch.int64, device=state.x.device)
     dearest = Cost(*(torch.maximum(most, now) for most, now in zip(memory.dearest, step_cost, strict=True)))
-    coming = dearest if forecast is None else forecast
-    for limit, used, code in (
-        (budget.gradients, spent.gradients + coming.gradients, Outcome.GRADIENTS),
-        (budget.shots, spent.shots + coming.shots + reserve, Outcome.SHOTS),
-    ):
-        if limit is not None:
-            outcome[used > limit] = code
-    by_budget, looks, plateau = outcome.clone(), memory.looks + 1, memory.plateau
+    by_budget = over_budget(budget, spent, dearest if forecast is None else forecast, reserve)
+    outcome, looks, plateau = by_budget.clone(), memory.looks + 1, memory.plateau
     if stop.plateau is not None:
         plateau = _remember(plateau, seen)
         flat = _flat(plateau, stop.plateau, torch.finfo(seen.value.dtype).eps)
@@ -183,6 +176,18 @@ def judge(
         looks, plateau = choose(held, memory.looks, looks), choose(held, memory.plateau, plateau)
     outcome[_lost(seen)] = Outcome.LOST
     return outcome, Judgement(plateau, dearest, looks)
+
+
+def over_budget(budget: Budget, spent: Cost, coming: Cost, reserve: int = 0) -> Tensor:
+    """Which replicas cannot pay for what comes: (B,) int64, an Outcome or 0."""
+    outcome = torch.zeros_like(spent.shots)
+    for limit, used, code in (
+        (budget.gradients, spent.gradients + coming.gradients, Outcome.GRADIENTS),
+        (budget.shots, spent.shots + coming.shots + reserve, Outcome.SHOTS),
+    ):
+        if limit is not None:
+            outcome[used > limit] = code
+    return outcome
 
 
 def gradient_norm(manifold: Manifold, state: Walking, errors: float = 0.0) -> Tensor:

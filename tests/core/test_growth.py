@@ -14,6 +14,7 @@ from torch import Tensor
 from thalweg_core.checkpoint import flatten
 from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
+from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.errors import Mismatch
 from thalweg_core.growth import Grown, Grows, begin_growing, walk_growing
 from thalweg_core.kernel import Kernel, take_rows
@@ -26,7 +27,7 @@ from thalweg_core.stopping import Budget, Outcome, Stop
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Frame, Rules
 
-LOOK = 10  # shots of an evaluation, and of a growth
+LOOK = 10  # shots of an evaluation for every coordinate, and of a growth
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Staircase:
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         there = torch.arange(self.size) < self._have(rng.rows)[:, None]
         off = torch.where(there, x - 1, 0.0)
-        cost = Cost.of(x, evaluations=1, gradients=1, shots=LOOK)
+        cost = Cost.of(x, evaluations=1, gradients=1)._replace(shots=LOOK * self._have(rng.rows))
         return Evaluation(0.5 * row_sum(off * off), off, torch.zeros(len(x)), torch.zeros_like(x), cost)
 
     @property
@@ -65,8 +66,9 @@ class Staircase:
     def grown(self, x: Tensor, rng: Stream) -> Grown:
         have = self._have(torch.arange(max(len(self.have), int(rng.rows.max()) + 1)))
         have[rng.rows] += 1
+        dearer = have[rng.rows] / (have[rng.rows] - 1).clamp_min(1)
         new = -(torch.arange(self.size) == have[rng.rows][:, None] - 1).to(x)
-        return Grown(replace(self, have=have), new, torch.zeros_like(x), self.price(x))
+        return Grown(replace(self, have=have), new, torch.zeros_like(x), dearer.double(), self.price(x))
 
     def _have(self, rows: Tensor) -> Tensor:
         beyond = int(rows.max()) + 1 - len(self.have)
@@ -93,7 +95,7 @@ def test_it_grows_before_the_first_look_and_then_after_every_so_many_steps() -> 
 
 def test_looks_and_growths_are_all_charged() -> None:
     spent = go(2, 12)[-1][1].position.spent.shots
-    assert spent.tolist() == [LOOK * (1 + 12 + 3), LOOK * (1 + 12 + 2)]
+    assert spent.tolist() == [LOOK * (6 * 1 + 5 * 2 + 2 * 3 + 3), LOOK * (6 * 1 + 7 * 2 + 2)]  # looks, then growths
 
 
 def test_a_fresh_coordinate_moves_in_the_very_next_step_and_not_before() -> None:
@@ -114,11 +116,12 @@ def test_a_replica_grows_and_walks_alike_to_the_bit_whatever_grows_beside_it() -
 
 @pytest.mark.parametrize("cut", [1, 4, 5, 6, 10, 17])
 def test_a_walk_cut_anywhere_and_resumed_from_its_memory_equals_an_unbroken_one(cut: int) -> None:
-    rules = Rules(Stop(plateau=4), Budget(shots=400))
+    rules = Rules(Stop(gradient_norm=0.05), Budget(shots=420))
     whole = go(4, 20, rules)
     place = Staircase().with_memory(whole[cut - 1][0].memory)
     rest = list(walk_growing(Adam(0.2), place, whole[cut - 1][1].position, Stream.of(1, 4), range(cut + 1, 21), rules))
     assert [frame.step for _, frame in rest] == list(range(cut + 1, 21))
+    assert len(set(whole[-1][1].position.outcome.tolist())) > 1  # a budget ended some
     for (_, again), (_, frame) in zip(rest, whole[cut:], strict=True):
         assert same(again.position, frame.position)
 
@@ -132,11 +135,22 @@ def test_stop_rules_wait_until_a_replica_has_grown_up(stop: Stop) -> None:
     assert set(position.outcome.tolist()) <= {Outcome.GRADIENT, Outcome.VALUE, Outcome.PLATEAU}
 
 
-@pytest.mark.parametrize("budget", range(40, 161, 10))
-def test_a_budget_ends_the_walk_before_a_growth_or_a_step_would_exceed_it(budget: int) -> None:
-    position = go(1, 60, Rules(Stop(), Budget(shots=budget)))[-1][1].position
-    assert budget - 2 * LOOK < position.spent.shots[0] <= budget
+@pytest.mark.parametrize("budget", range(40, 301, 10))
+@pytest.mark.parametrize("forecasts", [False, True])
+def test_a_budget_ends_the_walk_before_a_growth_or_a_dearer_step_would_exceed_it(budget: int, forecasts: bool) -> None:
+    class Forecasting(Adam):
+        def forecast(self, landscape: Landscape, state: object) -> Cost:
+            return state.seen.cost  # type: ignore[attr-defined, no-any-return]
+
+    kernel = Forecasting(0.2) if forecasts else TextbookAdam(0.2)
+    position = go(1, 60, Rules(Stop(), Budget(shots=budget)), kernel)[-1][1].position
+    assert budget - 4 * LOOK < position.spent.shots[0] <= budget  # a growth and a step with three coordinates
     assert position.outcome[0] == Outcome.SHOTS
+
+
+def test_a_budget_of_gradients_is_kept_too() -> None:
+    position = go(1, 60, Rules(Stop(), Budget(gradients=8)))[-1][1].position
+    assert position.spent.gradients[0] == 8 and position.outcome[0] == Outcome.GRADIENTS
 
 
 def test_a_method_that_had_finished_begins_anew_on_what_has_grown() -> None:
@@ -148,7 +162,8 @@ def test_a_method_that_had_finished_begins_anew_on_what_has_grown() -> None:
     position = frames[-1][1].position
     assert position.outcome[0] == Outcome.METHOD
     assert position.stopped_at[0] == 11  # grown up after step 10
-    assert position.spent.shots[0] == LOOK * (1 + 11 + 3 + 2)  # two growths found it finished, and it looked again
+    looks = 6 * 1 + 5 * 2 + 1 * 3 + (2 + 3)  # two growths found it finished, and it looked again
+    assert position.spent.shots[0] == LOOK * (looks + 3)
 
 
 def test_nobody_samples_what_changes_under_way() -> None:

@@ -235,6 +235,7 @@ class AdaptiveLandscape:
         choices = self.choices.upto(int(rows.max()) + 1)
         taken, looked_at = choices.taken.clone(), choices.slopes.clone()
         new, new_var = (torch.zeros(x.shape, dtype=torch.float64) for _ in range(2))
+        before = self._looks(rows)
         for place, (row, d) in enumerate(zip(rows.tolist(), choices.of(rows).depth.tolist(), strict=True)):
             looked_at[row, d] = pool.slope[place]
             steepness = pool.slope[place].abs()
@@ -245,7 +246,8 @@ class AdaptiveLandscape:
                 taken[row, d] = best
                 new[place, d], new_var[place, d] = pool.slope[place, best], pool.variance[place, best]
         landscape = replace(self, choices=Choices(taken, looked_at))
-        return Grown(landscape, new.to(x), new_var.to(x), self.price(x))
+        dearer = (landscape._looks(rows) / before).to(x.device)
+        return Grown(landscape, new.to(x), new_var.to(x), dearer, self.price(x))
 
     def history(self, x: Tensor) -> list[dict[str, Any]]:
         """What each of the replicas 0 … B-1, standing at x, has taken: names, angles (rad), the slopes it chose by (Ha)."""
@@ -262,6 +264,10 @@ class AdaptiveLandscape:
         ]
 
     # --- circuit by circuit
+
+    def _looks(self, rows: Tensor) -> Tensor:
+        """Points that a gradient of each replica is read from, (B,) float64."""
+        return self._each(rows, lambda one, i: torch.full((len(i),), one.rule.looks, dtype=torch.float64))
 
     def _slopes(self, one: VqeLandscape, x: Tensor, rng: Stream) -> Slopes:
         theta = x.to("cpu", torch.float64)

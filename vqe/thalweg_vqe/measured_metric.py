@@ -38,7 +38,7 @@ from thalweg_vqe.program import Gate, Program, Rotation
 Floats = NDArray[np.float64]
 
 TABLE = 2**20
-"""Numbers up to which it is written down what every outcome says (arbitrary: 8 MiB a block)."""
+"""Numbers up to which a table is written down: what every outcome says, angles of pairs (arbitrary: 8 MiB)."""
 
 
 @dataclass(frozen=True)
@@ -207,22 +207,26 @@ class MeasuredMetric:
 
     def _with_pairs(self, out: Estimate, angles: Tensor, shots: Tensor, rng: Stream) -> Estimate:
         """And what stands between the blocks."""
-        if not self.pairs:
-            return out
-        turns = _turns(self.pairs, angles)
-        there = angles[:, None].expand_as(turns)
-        looks = self._fidelity.measured(turns, there, shots[:, None].expand(-1, turns.shape[1]), rng.named("pairs"))
-        mean, variance = (part.reshape(len(angles), len(self.pairs), 4) for part in looks)
-        variance = torch.maximum(variance, 1.0 / shots[:, None, None] ** 2)  # of what could have been missed
-        entry = -(mean[..., 0] - mean[..., 1] - mean[..., 2] + mean[..., 3]) / 8
-        error = (variance[..., 0] + variance[..., 1] + variance[..., 2] + variance[..., 3]) / 64
         metric, variance = out.metric.clone(), out.variance.clone()
-        for place, (i, j) in enumerate(self.pairs):
-            (k, a), (m, b) = ((_parameter(self.program.turned[n]), self.program.turned[n].scale) for n in (i, j))
-            for row, column in ((k, m), (m, k)):
-                metric[:, row, column] += a * b * entry[:, place]
-                variance[:, row, column] += (a * b) ** 2 * error[:, place] * (2 if row == column else 1)
+        together = max(1, TABLE // (16 * max(1, angles.shape[1])))
+        for first in range(0, len(self.pairs), together):
+            some = self.pairs[first : first + together]
+            entries, errors = self._between(some, angles, shots, rng.named("pairs", first))
+            for place, (i, j) in enumerate(some):
+                (k, a), (m, b) = ((_parameter(self.program.turned[n]), self.program.turned[n].scale) for n in (i, j))
+                for row, column in ((k, m), (m, k)):
+                    metric[:, row, column] += a * b * entries[:, place]
+                    variance[:, row, column] += (a * b) ** 2 * errors[:, place] * (2 if row == column else 1)
         return Estimate(metric, variance, out.circuits + 4 * len(self.pairs))
+
+    def _between(self, pairs: Sequence[tuple[int, int]], angles: Tensor, shots: Tensor, rng: Stream) -> tuple[Tensor, Tensor]:
+        """F_ij of some pairs of rotations, and the variance of each: (B, pairs) each."""
+        turns = _turns(pairs, angles)
+        looks = self._fidelity.measured(turns, angles[:, None].expand_as(turns), shots[:, None].expand(-1, turns.shape[1]), rng)
+        mean, variance = (part.reshape(len(angles), len(pairs), 4) for part in looks)
+        variance = torch.maximum(variance, 1.0 / shots[:, None, None] ** 2)  # of what could have been missed
+        entries = -(mean[..., 0] - mean[..., 1] - mean[..., 2] + mean[..., 3]) / 8
+        return entries, (variance[..., 0] + variance[..., 1] + variance[..., 2] + variance[..., 3]) / 64
 
     @cached_property
     def _counter(self) -> Counter:

@@ -131,13 +131,15 @@ class OverlapSampler:
 
     def _overlap(self, angles: Tensor) -> Tensor:
         """(K, R) -> (K,)."""
-        psi, other = self.states.states(angles), self.other
+        psi = self.states.states(angles)
+        other = self.other.to(psi)
         real, imaginary = row_sum(psi * other), row_sum(psi[:, 1] * other[0] - psi[:, 0] * other[1])
         return (real**2 + imaginary**2).cpu()
 
     def _turned(self, angles: Tensor) -> Tensor:
         """(R,) -> (1 + 2R,)."""
-        rows, other = self.states.tangents(angles), self.other
+        rows = self.states.tangents(angles)
+        other = self.other.to(rows)
         real, imaginary = row_sum(rows * other), row_sum(rows[:, 1] * other[0] - rows[:, 0] * other[1])
         here = real[0] ** 2 + imaginary[0] ** 2
         mean = (here + real[1:] ** 2 + imaginary[1:] ** 2) / 2

@@ -65,6 +65,11 @@ class ShiftRule:
         return any(alike and not self._own(k) for k, alike in enumerate(self._rotations))
 
     @property
+    def looks(self) -> int:
+        """Points that a gradient is read from, θ itself among them."""
+        return 1 + int(self._tables.used.sum())
+
+    @property
     def in_pass(self) -> int:
         """Points before the further ones: θ, and its turns if they are among them."""
         return 1 + 2 * len(self.program.turned) if self.turns else 1
