@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from thalweg_core.errors import BadInput
@@ -25,6 +26,12 @@ class Ansatz(Protocol):
     def hartree_fock(self, register: Register) -> list[float] | None:
         """Angles (rad) that prepare the determinant of a Hamiltonian with a mean field; None where none are known."""
         ...
+
+
+@lru_cache(maxsize=8)  # a job's check, its start and its landscape ask for the same one
+def program_of(ansatz: Ansatz, register: Register) -> Program:
+    """The circuit of an ansatz on a register, built once."""
+    return ansatz.program(register)
 
 
 @dataclass(frozen=True)

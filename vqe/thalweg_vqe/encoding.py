@@ -14,6 +14,7 @@ Sources: Seeley, Richard & Love, J. Chem. Phys. 137 (2012) 224109 (parity, Bravy
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -112,6 +113,8 @@ class Encoding(NamedTuple):
         return Encoding(tuple(rows), tuple(_inverse(rows)), dropped, fixed)
 
     def _squeeze(self, bits: int) -> int:
+        if not self.dropped:
+            return bits
         return sum((bits >> q & 1) << place for place, q in enumerate(self.kept))
 
 
@@ -146,7 +149,8 @@ def _apply(rows: Sequence[int], bits: int) -> int:
     return sum((row & bits).bit_count() % 2 << q for q, row in enumerate(rows))
 
 
-def _transposed(rows: Sequence[int]) -> list[int]:
+@lru_cache(maxsize=16)  # every word of an operator asks for the same one
+def _transposed(rows: tuple[int, ...]) -> list[int]:
     return [sum((row >> q & 1) << p for p, row in enumerate(rows)) for q in range(len(rows))]
 
 

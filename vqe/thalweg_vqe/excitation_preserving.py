@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from thalweg_vqe.ansatz import program_of
 from thalweg_vqe.encoding import Encoding, Leaves, encoding
 from thalweg_vqe.excitations import check_repeats
 from thalweg_vqe.hamiltonian import Register
@@ -47,7 +48,7 @@ class ExcitationPreserving:
 
     def hartree_fock(self, register: Register) -> list[float]:
         """Zeros, where the circuit starts from the determinant."""
-        return [0.0] * self.program(register).parameters
+        return [0.0] * program_of(self, register).parameters
 
 
 Turn = tuple[tuple[Word, float], ...]

@@ -8,11 +8,12 @@ from itertools import combinations, product
 
 from thalweg_core.errors import BadInput
 from thalweg_vqe import pauli
+from thalweg_vqe.ansatz import program_of
 from thalweg_vqe.encoding import Leaves
 from thalweg_vqe.hamiltonian import Electrons, Register
 from thalweg_vqe.jordan_wigner import lower, raise_
 from thalweg_vqe.pauli import IDENTITY, Combination
-from thalweg_vqe.program import Gate, Program, Rotation
+from thalweg_vqe.program import Program, Rotation
 
 Moves = tuple[tuple[int, ...], tuple[int, ...]]
 """Spin orbitals that are filled, and those that are emptied."""
@@ -47,7 +48,7 @@ class Uccsd:
 
     def hartree_fock(self, register: Register) -> list[float]:
         """Zeros."""
-        return [0.0] * self.program(register).parameters
+        return [0.0] * program_of(self, register).parameters
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class KUpCcgsd:
 
     def hartree_fock(self, register: Register) -> list[float]:
         """Zeros."""
-        return [0.0] * self.program(register).parameters
+        return [0.0] * program_of(self, register).parameters
 
 
 def cluster(electrons: Electrons, excitations: Sequence[tuple[Moves, ...]], repeats: int, name: str) -> Program:
@@ -89,12 +90,10 @@ def cluster(electrons: Electrons, excitations: Sequence[tuple[Moves, ...]], repe
     Raises:
         BadInput: no excitation is left.
     """
-    allowed = [moves for moves in excitations if _turns(electrons, moves, 0)]
+    allowed = [turns for moves in excitations if (turns := _turns(electrons, moves))]
     if not allowed:
         raise BadInput("", f"{name} finds no excitation: every orbital is filled, or forbidden by symmetry; use efficient_su2")
-    gates: list[Gate] = []
-    for parameter, moves in enumerate(allowed * repeats):
-        gates += _turns(electrons, moves, parameter)
+    gates = (turn._replace(parameter=parameter) for parameter, turns in enumerate(allowed * repeats) for turn in turns)
     return Program(electrons.encoding.qubits, len(allowed) * repeats, tuple(gates), electrons.determinant)
 
 
@@ -110,17 +109,17 @@ def excitation(
     for operator in [raise_(q) for q in filled] + [lower(q) for q in reversed(emptied)]:
         up = pauli.product(up, operator)
     # T - T† = i Σ c P, with c twice the imaginary part of what T has
-    words = electrons.encoding.combination({word: 2 * complex(c).imag for word, c in up.items()})
+    words = electrons.encoding.combination({word: 2 * complex(c).imag for word, c in up.items() if complex(c).imag})
     sizes = sorted((word, -2 * complex(c).real) for word, c in words.items() if abs(c) > pauli.ROUND_OFF)
     if parameter is None:
         return [Rotation(word, None, offset=size * angle) for word, size in sizes]
     return [Rotation(word, parameter, scale=size) for word, size in sizes]
 
 
-def _turns(electrons: Electrons, moves: Sequence[Moves], parameter: int) -> list[Rotation]:
+def _turns(electrons: Electrons, moves: Sequence[Moves]) -> list[Rotation]:
     """Several excitations with one parameter; nothing where one of them breaks a tapered symmetry."""
     try:
-        return [turn for filled, emptied in moves for turn in excitation(electrons, filled, emptied, parameter)]
+        return [turn for filled, emptied in moves for turn in excitation(electrons, filled, emptied, 0)]
     except Leaves:
         return []
 

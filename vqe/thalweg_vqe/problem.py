@@ -17,7 +17,7 @@ from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
 from thalweg_vqe.adaptive import Adapt
 from thalweg_vqe.adaptive_landscape import AdaptiveLandscape, adaptive
-from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes
+from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes, program_of
 from thalweg_vqe.backend_properties import BackendProperties
 from thalweg_vqe.deflation import Deflation, deflated
 from thalweg_vqe.engines import engines
@@ -219,7 +219,7 @@ class Vqe:
 
     def _program(self, register: Register) -> Program:
         try:
-            return self.ansatz.program(register)
+            return program_of(self.ansatz, register)
         except Refused as bad:
             raise self._under(BadInput(bad.field, bad.sentence)) from None
         except BadInput as bad:
