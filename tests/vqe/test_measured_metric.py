@@ -244,6 +244,12 @@ def test_a_replica_may_take_shots_of_its_own_and_sees_the_same_bits_whoever_is_m
     assert torch.equal(landscape.fidelity(x[:8], x[1:9], Stream.of(9, 8), 30).value[:1], alone.value)
 
 
+def test_a_single_sample_would_show_no_covariance_and_two_are_taken():
+    landscape = landscape_of(30)
+    seen = landscape.measure_metric(angles(landscape, 2), Stream.of(0, 2), torch.tensor([1, 5]))
+    assert seen.metric.isfinite().all() and (seen.cost.shots / seen.cost.circuits).tolist() == [2.0, 5.0]
+
+
 def test_a_form_that_is_none_is_refused():
     landscape = landscape_of(30)
     with pytest.raises(BadInput, match="wanted full or block_diagonal or diagonal, got blocks"):

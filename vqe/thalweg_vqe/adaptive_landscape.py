@@ -225,7 +225,7 @@ class AdaptiveLandscape:
         return ((choices.looks == choices.depth) & (choices.depth < self.ansatz.operators)).to(rows.device)
 
     def price(self, x: Tensor) -> Cost:
-        circuits = len(self.commutators.measured) if self.commutators else 0
+        circuits = self.commutators.circuits if self.commutators else 0
         return Cost.of(x, gradients=1, circuits=circuits, shots=circuits * self.shots)
 
     def grown(self, x: Tensor, rng: Stream) -> Grown:

@@ -145,7 +145,7 @@ class VqeLandscape:
         return self.exact.metric(_double(x)).to(x)
 
     def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
-        """The metric by samples of every circuit, 2 or more, see `measured_metric`; exact on a landscape without noise.
+        """The metric by samples of every circuit, at least 2, see `measured_metric`; exact on a landscape without noise.
 
         Blocks are rows of commuting rotations: one circuit each. In full, also four circuits for every two rotations that
         stand in different blocks.
@@ -157,6 +157,7 @@ class VqeLandscape:
             metric = self.metric(x) if form == "full" else self._metric.exact(angles).to(x)
             metric = torch.diag_embed(metric.diagonal(dim1=1, dim2=2)) if form == "diagonal" else metric
             return MetricReading(metric, torch.zeros_like(metric), Cost.none(x))
+        shots = shots.clamp_min(FEWEST_SHOTS)
         seen = self._metric.measured(angles, shots, rng.named("metric shots"), form)
         return MetricReading(seen.metric.to(x), seen.variance.to(x), _shots_of(x, seen.circuits, shots))
 

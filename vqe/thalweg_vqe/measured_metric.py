@@ -28,6 +28,7 @@ from torch import Tensor
 from thalweg_core.streams import Stream
 from thalweg_vqe.engines import counter, exact
 from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.expectations import Exact
 from thalweg_vqe.fidelity import Fidelity
 from thalweg_vqe.grouping import IDEAL, Readings
 from thalweg_vqe.outcomes import Counter, Counts, Shown
@@ -134,16 +135,16 @@ def blocks(program: Program) -> tuple[Block, ...]:
             found.append(Block.of(Program(program.qubits, program.parameters, tuple(before), program.start), first, here))
 
     for gate in program.gates:
-        moves = isinstance(gate, Rotation) and gate.parameter is not None
-        if not moves or not all(commute(gate.word, other.word) for other in here if isinstance(gate, Rotation)):
+        turned = gate if isinstance(gate, Rotation) and gate.parameter is not None else None
+        if turned is None or not all(commute(turned.word, other.word) for other in here):
             close()
             before += here
             first += len(here)
             here.clear()
-        if isinstance(gate, Rotation) and gate.parameter is not None:
-            here.append(gate)
-        else:
+        if turned is None:
             before.append(gate)
+        else:
+            here.append(turned)
     close()
     return tuple(found)
 
@@ -184,9 +185,7 @@ class MeasuredMetric:
         for block in self.blocks:
             some = slice(block.rotations[0], block.rotations[-1] + 1)
             seen[some, some] = 1.0
-        free = self.program.untied
-        whole = exact(free, Projector(free.qubits, free.start)).metric(angles)  # of the states, whatever is measured
-        return torch.stack([pull(pull(one * seen).T.contiguous()) for one in whole])
+        return torch.stack([pull(pull(one * seen).T.contiguous()) for one in self._free.metric(angles)])
 
     def measured(self, angles: Tensor, shots: Tensor, rng: Stream, form: str) -> Estimate:
         """By shots (B,) of every circuit, 2 or more, at these angles (B, R). form: see METRIC_FORMS."""
@@ -227,6 +226,12 @@ class MeasuredMetric:
         variance = torch.maximum(variance, 1.0 / shots[:, None, None] ** 2)  # of what could have been missed
         entries = -(mean[..., 0] - mean[..., 1] - mean[..., 2] + mean[..., 3]) / 8
         return entries, (variance[..., 0] + variance[..., 1] + variance[..., 2] + variance[..., 3]) / 64
+
+    @cached_property
+    def _free(self) -> Exact:
+        """The metric of all rotations; it belongs to the states, whatever is measured on them."""
+        free = self.program.untied
+        return exact(free, Projector(free.qubits, free.start))
 
     @cached_property
     def _counter(self) -> Counter:
