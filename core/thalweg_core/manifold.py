@@ -5,8 +5,9 @@ Shapes: B replicas, E the event shape of one point. Vectors at x have the shape 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +20,11 @@ class Manifold(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def reach(self) -> float:
+        """How far a site can go along a geodesic before it would be nearer by another way."""
+        ...
 
     def tangent(self, x: Tensor, v: Tensor) -> Tensor:
         """v without its part that leaves the manifold at x."""
@@ -58,6 +64,7 @@ class Euclidean:
     """R^d: every coordinate is a site."""
 
     name: str = "euclidean"
+    reach: ClassVar[float] = math.inf
 
     def tangent(self, x: Tensor, v: Tensor) -> Tensor:
         return v
@@ -89,6 +96,7 @@ class Spheres:
     """A unit vector on every site: x (B, *sites, 3), |x| = 1 along the last axis."""
 
     name: str = "spheres"
+    reach: ClassVar[float] = math.pi
 
     def tangent(self, x: Tensor, v: Tensor) -> Tensor:
         return v - _dot(x, v) * x

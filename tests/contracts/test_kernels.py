@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from tests.core.valleys import NoisyNormal, Normal, NormalSlope, Sampling, Spins, spins
+from tests.core.valleys import Curved, NoisyNormal, Normal, NormalSlope, Sampling, Spins, spins
 from torch import Tensor
 
 from thalweg_core import checkpoint
 from thalweg_core.adapt import WarmUp, state_types
 from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
+from thalweg_core.descent.lbfgs import Lbfgs
 from thalweg_core.descent.textbook_adam import TextbookAdam
+from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Info, Kernel, Settles, map_tensors, take_rows
 from thalweg_core.landscape import FLAT, Landscape, Samples
@@ -43,6 +45,12 @@ KERNELS: dict[str, Kernel] = {
     "adam by default": Adam(),
     "adam without its remedies": Adam(pilot=False, growth=0, shrinking=0, max_step=0, allocation="equal", averaging=0),
     "textbook adam": TextbookAdam(),
+    "l-bfgs": Lbfgs(memory=3),
+    "l-bfgs that takes every pair": Lbfgs(pair_test=0, filtering=False, curvature=False),
+    "l-bfgs without its remedies": Lbfgs(
+        memory=0, max_step=0, filtering=False, curvature=False, pilot=False, growth=0, allocation="equal", averaging=0
+    ),
+    "textbook l-bfgs": TextbookLbfgs(memory=3),
     "ula": Ula(step_size=0.05),
     "mala": Mala(step_size=0.2),
     "hmc": Hmc(step_size=0.4, leapfrog_steps=5),
@@ -64,6 +72,8 @@ def places(kernel: Kernel) -> list[tuple[str, Landscape]]:
     if "exact values" in {need.name for need in kernel.needs}:
         return [("flat", FLAT_LANDSCAPE), ("spheres", SPIN_CHAIN)]
     noisy = [("noisy", NoisyNormal((0.5, 1.0, 2.0))), ("sampled", Sampling((0.5, 1.0, 2.0)))]
+    if isinstance(kernel, Lbfgs):
+        noisy.append(("curved", Curved((0.5, 1.0, 2.0))))
     return [("flat", FLAT_LANDSCAPE), ("spheres", SPIN_CHAIN), *noisy]
 
 
@@ -251,6 +261,18 @@ WRONG = [
     (Adam, {"averaging": 1.0}),
     (TextbookAdam, {"learning_rate": 0.0}),
     (TextbookAdam, {"beta1": 1.0}),
+    (Lbfgs, {"memory": -1}),
+    (Lbfgs, {"step_factor": 0.0}),
+    (Lbfgs, {"max_step": float("inf")}),
+    (Lbfgs, {"pair_test": -1.0}),
+    (Lbfgs, {"first_samples": 1}),
+    (Lbfgs, {"pilot_noise": 0.0}),
+    (Lbfgs, {"growth": -0.5}),
+    (Lbfgs, {"allocation": "neyman"}),
+    (Lbfgs, {"averaging": 1.0}),
+    (TextbookLbfgs, {"memory": 0}),
+    (TextbookLbfgs, {"reduction": -1e-9}),
+    (TextbookLbfgs, {"gradient": float("nan")}),
     (Ula, {"step_size": 0.0}),
     (Ula, {"temperature": -1.0}),
     (Mala, {"step_size": float("inf")}),

@@ -73,6 +73,15 @@ class Sampling(Normal):
         return Evaluation(value, grad, variance, variance[:, None].expand_as(x).clone(), one._replace(shots=3 * number))
 
 
+class Curved(Sampling):
+    """The same, whose samples show the second derivatives too, with noise of the same variance."""
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
+        seen = super().evaluate(x, rng, samples)
+        noise = seen.grad_var.sqrt() * rng.named("curvature").normal_like(x)
+        return seen._replace(curvature=self._slope(torch.ones_like(x)) + noise)
+
+
 class Cliff(Normal):
     """The same, but the energy is not a number beyond |x_0| = 1."""
 

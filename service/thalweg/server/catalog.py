@@ -46,6 +46,8 @@ METHODS: Mapping[str, Entry] = {
     "gradient_descent": Entry("thalweg_core.descent.gradient_descent:GradientDescent"),
     "adam": Entry("thalweg_core.descent.adam:Adam"),
     "textbook_adam": Entry("thalweg_core.descent.textbook_adam:TextbookAdam"),
+    "lbfgs": Entry("thalweg_core.descent.lbfgs:Lbfgs"),
+    "textbook_lbfgs": Entry("thalweg_core.descent.textbook_lbfgs:TextbookLbfgs"),
     "llg": Entry("thalweg_physics.magnet.llg:Llg"),
     "ula": Entry("thalweg_core.sampling.ula:Ula"),
     "mala": Entry("thalweg_core.sampling.mala:Mala"),

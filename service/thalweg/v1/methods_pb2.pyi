@@ -6,10 +6,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Method(_message.Message):
-    __slots__ = ("gradient_descent", "adam", "textbook_adam", "llg", "ula", "mala", "hmc")
+    __slots__ = ("gradient_descent", "adam", "textbook_adam", "lbfgs", "textbook_lbfgs", "llg", "ula", "mala", "hmc")
     GRADIENT_DESCENT_FIELD_NUMBER: _ClassVar[int]
     ADAM_FIELD_NUMBER: _ClassVar[int]
     TEXTBOOK_ADAM_FIELD_NUMBER: _ClassVar[int]
+    LBFGS_FIELD_NUMBER: _ClassVar[int]
+    TEXTBOOK_LBFGS_FIELD_NUMBER: _ClassVar[int]
     LLG_FIELD_NUMBER: _ClassVar[int]
     ULA_FIELD_NUMBER: _ClassVar[int]
     MALA_FIELD_NUMBER: _ClassVar[int]
@@ -17,11 +19,13 @@ class Method(_message.Message):
     gradient_descent: GradientDescent
     adam: Adam
     textbook_adam: TextbookAdam
+    lbfgs: Lbfgs
+    textbook_lbfgs: TextbookLbfgs
     llg: Llg
     ula: Ula
     mala: Mala
     hmc: Hmc
-    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
+    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., lbfgs: _Optional[_Union[Lbfgs, _Mapping]] = ..., textbook_lbfgs: _Optional[_Union[TextbookLbfgs, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
 
 class GradientDescent(_message.Message):
     __slots__ = ("learning_rate",)
@@ -72,6 +76,44 @@ class TextbookAdam(_message.Message):
     epsilon: float
     amsgrad: bool
     def __init__(self, learning_rate: _Optional[float] = ..., beta1: _Optional[float] = ..., beta2: _Optional[float] = ..., epsilon: _Optional[float] = ..., amsgrad: _Optional[bool] = ...) -> None: ...
+
+class Lbfgs(_message.Message):
+    __slots__ = ("memory", "step_factor", "max_step", "pair_test", "filtering", "curvature", "first_samples", "pilot", "pilot_noise", "growth", "allocation", "averaging")
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    STEP_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEP_FIELD_NUMBER: _ClassVar[int]
+    PAIR_TEST_FIELD_NUMBER: _ClassVar[int]
+    FILTERING_FIELD_NUMBER: _ClassVar[int]
+    CURVATURE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    PILOT_FIELD_NUMBER: _ClassVar[int]
+    PILOT_NOISE_FIELD_NUMBER: _ClassVar[int]
+    GROWTH_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_FIELD_NUMBER: _ClassVar[int]
+    AVERAGING_FIELD_NUMBER: _ClassVar[int]
+    memory: int
+    step_factor: float
+    max_step: float
+    pair_test: float
+    filtering: bool
+    curvature: bool
+    first_samples: int
+    pilot: bool
+    pilot_noise: float
+    growth: float
+    allocation: str
+    averaging: float
+    def __init__(self, memory: _Optional[int] = ..., step_factor: _Optional[float] = ..., max_step: _Optional[float] = ..., pair_test: _Optional[float] = ..., filtering: _Optional[bool] = ..., curvature: _Optional[bool] = ..., first_samples: _Optional[int] = ..., pilot: _Optional[bool] = ..., pilot_noise: _Optional[float] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
+
+class TextbookLbfgs(_message.Message):
+    __slots__ = ("memory", "reduction", "gradient")
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    REDUCTION_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_FIELD_NUMBER: _ClassVar[int]
+    memory: int
+    reduction: float
+    gradient: float
+    def __init__(self, memory: _Optional[int] = ..., reduction: _Optional[float] = ..., gradient: _Optional[float] = ...) -> None: ...
 
 class Llg(_message.Message):
     __slots__ = ("damping", "precession", "time_step")
