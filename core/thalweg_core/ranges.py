@@ -21,6 +21,12 @@ def not_negative(field: str, number: float) -> None:
         raise BadInput(field, f"wanted zero or a positive number, got {number}")
 
 
+def no_more_than(field: str, number: float, most: float) -> None:
+    """Raises BadInput unless the number is finite, and its size at most so much."""
+    if not abs(number) <= most:
+        raise BadInput(field, f"wanted a number from {-most:g} to {most:g}, got {number:g}")
+
+
 def fraction(field: str, number: float) -> None:
     """Raises BadInput unless the number lies strictly between 0 and 1."""
     if not 0 < number < 1:

@@ -213,7 +213,7 @@ def test_a_number_that_is_none_is_refused_where_it_stands() -> None:
     given.problem.density.gaussian.scales[1] = float("nan")
     with pytest.raises(BadInput) as caught:
         read(given)
-    assert caught.value.field == "problem.density.gaussian.scales.1"
+    assert caught.value.field == "problem.density.gaussian.scales[1]"
 
 
 def test_a_method_that_compares_energies_is_refused_on_shots_and_told_what_to_do() -> None:

@@ -104,7 +104,7 @@ def test_a_state_to_stay_away_from_is_the_end_of_another_job(service: Service, f
     ]
     for parts, number, part in cases:
         where, sentence = refused(service, job(**parts))
-        assert where == f"problem.vqe.deflation.{number}.job"
+        assert where == f"problem.vqe.deflation[{number}].job"
         assert sentence.startswith(part)
 
 

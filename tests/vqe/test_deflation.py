@@ -293,15 +293,15 @@ def reachable(observable):
 @pytest.mark.parametrize(
     ("build", "field", "part"),
     [
-        (lambda: Deflation((0.1, math.nan)), "angles.1", "finite angle"),
+        (lambda: Deflation((0.1, math.nan)), "angles[1]", "wanted a number from -1e.06 to 1e.06"),
         (lambda: Deflation((0.1,), weight=0.0), "weight", "positive"),
         (
             lambda: landscape_of(deflation=(Deflation((0.1,) * 12), Deflation((0.1,)))).traits(),
-            "deflation.1.angles",
+            "deflation[1].angles",
             "wanted 12 .* got 1",
         ),
-        (lambda: landscape_of(deflation=(Deflation(),)).traits(), "deflation.0.angles", "wanted 12 .* got 0"),
-        (lambda: landscape_of(deflation=(Deflation(job="j"),)).traits(), "deflation.0.job", "give angles in its place"),
+        (lambda: landscape_of(deflation=(Deflation(),)).traits(), "deflation[0].angles", "wanted 12 .* got 0"),
+        (lambda: landscape_of(deflation=(Deflation(job="j"),)).traits(), "deflation[0].job", "give angles in its place"),
         (
             lambda: Vqe(H2, Adapt(), start=Zeros(), deflation=(Deflation((0.1,) * 20),)).traits(),
             "deflation",

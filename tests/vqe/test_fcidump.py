@@ -67,7 +67,7 @@ def test_an_active_space_dumped_by_pyscf_is_the_molecules_own(tmp_path):
         ("&FCI NORB=2,NELEC=2,MS2=0,IUHF=1 &END", "two sets of orbitals"),
         (HEADER + "0.5 1 1 1", 'line 3: wanted a real number and four orbitals, got "0.5 1 1 1"'),
         (HEADER + "0.5 1 1 1 1\n(0.5,0.1) 1 1 0 0", "line 4: wanted a real number"),
-        (HEADER + "nan 1 1 0 0", "line 3: wanted a finite number"),
+        (HEADER + "nan 1 1 0 0", "line 3: wanted a number from"),
         (HEADER + "0.5 3 1 0 0", "line 3: wanted orbitals up to NORB = 2"),
         (HEADER + "0.5 1 0 1 0", "line 3: wanted i j k l"),
     ],

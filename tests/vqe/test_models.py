@@ -152,9 +152,9 @@ def test_the_size_told_before_is_the_size_found_after(model):
     [
         (lambda: TransverseFieldIsing(1), "sites", "2 to 60 sites, got 1"),
         (lambda: TransverseFieldIsing(2, periodic=True), "sites", "neighbours twice, got 2"),
-        (lambda: TransverseFieldIsing(4, field=math.nan), "field", "finite"),
+        (lambda: TransverseFieldIsing(4, field=math.nan), "field", "wanted a number from -1e.12 to 1e.12"),
         (lambda: HeisenbergXxz(61), "sites", "got 61"),
-        (lambda: HeisenbergXxz(4, anisotropy=math.inf), "anisotropy", "finite"),
+        (lambda: HeisenbergXxz(4, anisotropy=math.inf), "anisotropy", "wanted a number from -1e.12 to 1e.12"),
         (lambda: FermiHubbard(0), "columns", "at least 1, got 0"),
         (lambda: FermiHubbard(2, 0), "rows", "at least 1, got 0"),
         (lambda: FermiHubbard(1), "columns", "2 to 30 sites, got 1 × 1"),

@@ -130,7 +130,7 @@ def test_no_more_sets_of_qubits_are_flipped_than_the_size_tells(molecule):
         ({"atoms": "H 0 0 0; H 0 0"}, "atoms", 'three coordinates .* got "H 0 0"'),
         ({"atoms": "H 0 0 0 0"}, "atoms", "three coordinates"),
         ({"atoms": "H 0 0 zero"}, "atoms", "three numbers"),
-        ({"atoms": "H 0 0 nan"}, "atoms", "finite coordinates"),
+        ({"atoms": "H 0 0 nan"}, "atoms", "coordinates from -10000 to 10000"),
         ({"atoms": "H 0 0 0; H 0 0 0"}, "atoms", r"impossible geometry: atoms 1 \(H\) and 2 \(H\) are 0 Å apart"),
         ({"atoms": "Hx 0 0 0; H 0 0 1"}, "atoms", 'symbol of an element .* got "Hx"'),
         ({"atoms": "h 0 0 0; H 0 0 1"}, "atoms", 'did you mean "H"'),

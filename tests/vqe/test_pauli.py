@@ -63,8 +63,8 @@ def test_an_operator_that_is_not_hermitian_is_no_observable():
     [
         (lambda: PauliTerm("XQ", 1.0), "word", "letters I X Y Z"),
         (lambda: PauliTerm("", 1.0), "word", "letters I X Y Z"),
-        (lambda: PauliTerm("X", float("nan")), "coefficient", "finite"),
-        (lambda: PauliSum((PauliTerm("XZ", 1.0), PauliTerm("XZI", 1.0))), "terms.1.word", "2 letters"),
+        (lambda: PauliTerm("X", float("nan")), "coefficient", "wanted a number from -1e.12 to 1e.12"),
+        (lambda: PauliSum((PauliTerm("XZ", 1.0), PauliTerm("XZI", 1.0))), "terms[1].word", "2 letters"),
         (lambda: PauliSum((PauliTerm("II", 1.0),)), "terms", "not the identity"),
         (lambda: PauliSum(()), "terms", "at least one word"),
     ],

@@ -98,15 +98,15 @@ def chain(sites):
         (
             lambda: Vqe(Molecule(";".join(f"C 0 0 {z}" for z in range(6)), basis="cc-pvdz"), EfficientSu2()).traits(),
             "hamiltonian.molecule",
-            "168 qubits need about .* GiB, and this machine has .*; use a smaller basis",
+            "too many qubits: wanted at most 60, got 168; use a smaller basis",
         ),
         (lambda: Estimator(shots=1), "shots", "2 to"),
         (lambda: Estimator(shots=-5), "shots", "got -5"),
         (lambda: Estimator(engine="qulacs"), "engine", 'wanted "statevector" or "aer", got "qulacs"'),
         (lambda: Estimator(device="tpu"), "device", 'wanted "cpu" or "gpu", got "tpu"'),
-        (lambda: HartreeFock(-0.1), "spread", "0 or more"),
-        (lambda: Uniform(float("nan")), "spread", "0 or more"),
-        (lambda: ParameterValues((0.0, math.inf)), "angles.1", "finite angle"),
+        (lambda: HartreeFock(-0.1), "spread", "wanted 0 to 1e.06 .rad."),
+        (lambda: Uniform(float("nan")), "spread", "wanted 0 to 1e.06 .rad."),
+        (lambda: ParameterValues((0.0, math.inf)), "angles[1]", "wanted a number from -1e.06 to 1e.06"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_path_of_the_field(build, field, part):

@@ -115,7 +115,7 @@ def _no_number(word: str) -> NoReturn:
 
 
 def _qubit(number: int, given: Any) -> Qubit:
-    here = f"qubits.{number}"
+    here = f"qubits[{number}]"
     values = _values(here, given)
     t1, t2 = (_time(here, name, values) for name in ("T1", "T2"))
     either = _probability(here, "readout_error", values)
@@ -126,7 +126,7 @@ def _qubit(number: int, given: Any) -> Qubit:
 
 
 def _gate(number: int, given: Any, qubits: int) -> PhysicalGate:
-    here = f"gates.{number}"
+    here = f"gates[{number}]"
     if not (isinstance(given, dict) and isinstance(given.get("gate"), str) and isinstance(given.get("qubits"), list)):
         raise BadInput("text", f'{here}: wanted {{"gate": name, "qubits": […], "parameters": […]}}')
     on = tuple(given["qubits"])

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.ranges import positive
+from thalweg_core.ranges import no_more_than, positive
 from thalweg_core.streams import Stream
 from thalweg_vqe.engines import overlapping
 from thalweg_vqe.estimator import Estimator
@@ -25,7 +25,7 @@ from thalweg_vqe.exact import lowest_energies, particle_sector, spread
 from thalweg_vqe.expectations import Exact
 from thalweg_vqe.hamiltonian import Electrons
 from thalweg_vqe.landscape import VqeLandscape
-from thalweg_vqe.pauli import IDENTITY, Observable
+from thalweg_vqe.pauli import IDENTITY, LARGEST, Observable
 from thalweg_vqe.sampler import Looks, Sampler
 
 CHEAP = 2**14
@@ -49,10 +49,10 @@ class Deflation:
 
     def __post_init__(self) -> None:
         for number, angle in enumerate(self.angles):
-            if not math.isfinite(angle):
-                raise BadInput(f"angles.{number}", f"wanted a finite angle (rad), got {angle}")
+            no_more_than(f"angles[{number}]", angle, 1e6)
         if self.weight is not None:
             positive("weight", self.weight)
+            no_more_than("weight", self.weight, LARGEST)
 
     def check(self, parameters: int) -> None:
         """Raises BadInput unless there is an angle for every parameter."""

@@ -8,7 +8,6 @@ Source: Knowles & Handy, Comput. Phys. Commun. 54 (1989) 75.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,10 +23,17 @@ from thalweg_vqe.geometry import pyscf_gto
 from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
 from thalweg_vqe.molecule import LARGEST_TO_TAPER, Size
-from thalweg_vqe.pauli import Observable
+from thalweg_vqe.pauli import LARGEST, Observable
 
 MOST_CHARACTERS = 2**21
 """Of a dump in a job (arbitrary: 2 MiB, about 20 orbitals; what travels with a job is kept with it)."""
+
+
+MOST_ORBITALS = 1000
+"""Arbitrary; many more than a quantum circuit has qubits for."""
+
+_LONGEST_HEADER = 2**16
+"""Characters (arbitrary: the symmetries of a thousand orbitals take a tenth)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,9 @@ class Fcidump:
         check(self.mapping, self.tapering)
         if len(self.text) > MOST_CHARACTERS:
             raise BadInput("text", f"wanted at most {MOST_CHARACTERS} characters, got {len(self.text)}; freeze more orbitals")
-        self.size()
+        size = self.size()
+        for _ in _entries(self.text, size.orbitals):
+            pass
 
     @property
     def unit(self) -> str:
@@ -103,6 +111,10 @@ class Fcidump:
             return solve(found.integrals, found.mapped, determinant_energy(found.integrals))
 
 
+_KINDS = {(True,) * filled + (False,) * (4 - filled) for filled in (0, 1, 2, 4)}
+"""Which of i j k l a line may name."""
+
+
 class _Read(NamedTuple):
     integrals: Integrals
     mapped: Mapped
@@ -120,9 +132,7 @@ def _read(dump: Fcidump) -> _Read:
     size = dump.size()
     m = size.orbitals
     one, two, constant = np.zeros((m, m)), np.zeros((m, m, m, m)), 0.0
-    for number, value, (i, j, k, l) in _entries(dump.text):  # noqa: E741 (the format's own names)
-        if max(i, j, k, l) > m or min(i, j, k, l) < 0:
-            raise BadInput("text", f"line {number}: wanted orbitals up to NORB = {m}, got {i} {j} {k} {l}")
+    for value, (i, j, k, l) in _entries(dump.text, m):  # noqa: E741 (the format's own names)
         if k and l and i and j:
             for p, q in ((i - 1, j - 1), (j - 1, i - 1)):
                 for r, s in ((k - 1, l - 1), (l - 1, k - 1)):
@@ -131,15 +141,15 @@ def _read(dump: Fcidump) -> _Read:
             one[i - 1, j - 1] = one[j - 1, i - 1] = value
         elif not (i or j or k or l):
             constant = value
-        elif j or k or l:
-            raise BadInput("text", f"line {number}: wanted i j k l, i j 0 0, i 0 0 0 or 0 0 0 0, got {i} {j} {k} {l}")
     integrals = Integrals(one, two, constant, size.alpha, size.beta)
     return _Read(integrals, mapped(integrals, dump.mapping, dump.tapering))
 
 
 def _header(text: str) -> _Header:
     """NORB, NELEC and MS2 of the namelist &FCI … &END, which may also end with a slash."""
-    found = re.match(r"\s*&FCI\b(.*?)(?:&END\b|^\s*/|/\s*$)", text, re.DOTALL | re.IGNORECASE | re.MULTILINE)
+    found = re.match(
+        r"\s*&FCI\b(.*?)(?:&END\b|^[ \t]*/|/[ \t]*$)", text[:_LONGEST_HEADER], re.DOTALL | re.IGNORECASE | re.MULTILINE
+    )
     if found is None:
         raise BadInput("text", "wanted an FCIDUMP, which starts with &FCI NORB=…,NELEC=…,MS2=… and &END; found no such header")
     inside = found.group(1)
@@ -148,6 +158,8 @@ def _header(text: str) -> _Header:
     orbitals, electrons, spin = (_number(inside, name) for name in ("NORB", "NELEC", "MS2"))
     if orbitals is None or electrons is None:
         raise BadInput("text", f"the header gives no {'NORB' if orbitals is None else 'NELEC'}")
+    if orbitals > MOST_ORBITALS:
+        raise BadInput("text", f"wanted at most {MOST_ORBITALS} orbitals, got NORB = {orbitals}")
     spin = spin or 0
     alpha, beta = (electrons + spin) // 2, (electrons - spin) // 2
     if orbitals < 1 or electrons < 1 or spin < 0 or (electrons + spin) % 2 or beta < 0 or alpha > orbitals:
@@ -156,14 +168,14 @@ def _header(text: str) -> _Header:
 
 
 def _number(inside: str, name: str) -> int | None:
-    found = re.search(rf"\b{name}\s*=\s*(-?\d+)", inside, re.IGNORECASE)
+    found = re.search(rf"\b{name}\s*=\s*(-?\d{{1,18}})(?!\d)", inside, re.IGNORECASE)
     return None if found is None else int(found.group(1))
 
 
-def _entries(text: str) -> Iterator[tuple[int, float, tuple[int, int, int, int]]]:
-    """Line number, value and the four orbitals of each line after the header."""
-    lines = text.splitlines()
-    for number, line in enumerate(lines[_header(text).lines + 1 :], _header(text).lines + 2):
+def _entries(text: str, orbitals: int) -> Iterator[tuple[float, tuple[int, int, int, int]]]:
+    """Value and the four orbitals of each line after the header."""
+    before = _header(text).lines + 1
+    for number, line in enumerate(text.splitlines()[before:], before + 1):
         if not line.strip():
             continue
         try:
@@ -171,6 +183,11 @@ def _entries(text: str) -> Iterator[tuple[int, float, tuple[int, int, int, int]]
             entry = float(value), (int(i), int(j), int(k), int(l))
         except ValueError as error:
             raise BadInput("text", f'line {number}: wanted a real number and four orbitals, got "{line.strip()[:60]}"') from error
-        if not math.isfinite(entry[0]):
-            raise BadInput("text", f"line {number}: wanted a finite number, got {entry[0]}")
-        yield number, *entry
+        if not abs(entry[0]) <= LARGEST:
+            raise BadInput("text", f"line {number}: wanted a number from {-LARGEST:g} to {LARGEST:g} Ha, got {entry[0]}")
+        got = " ".join(map(str, entry[1]))
+        if max(entry[1]) > orbitals or min(entry[1]) < 0:
+            raise BadInput("text", f"line {number}: wanted orbitals up to NORB = {orbitals}, got {got}")
+        if tuple(map(bool, entry[1])) not in _KINDS:
+            raise BadInput("text", f"line {number}: wanted i j k l, i j 0 0, i 0 0 0 or 0 0 0 0, got {got}")
+        yield entry

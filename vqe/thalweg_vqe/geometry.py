@@ -14,6 +14,13 @@ CLOSEST = 0.05
 """Å; nuclei nearer than this are a slip of the pen, not a geometry (arbitrary; the shortest bond, H2's, is 0.74 Å)."""
 
 
+FARTHEST = 1e4
+"""Å; nuclei farther out have lost their unit (arbitrary)."""
+
+MOST_ATOMS = 200
+"""Arbitrary; many more than a quantum circuit has qubits for."""
+
+
 class Atom(NamedTuple):
     """A nucleus."""
 
@@ -28,6 +35,8 @@ def read(text: str) -> tuple[Atom, ...]:
         BadInput: of the field atoms.
     """
     atoms = tuple(_atom(part) for part in text.replace("\n", ";").split(";") if part.strip())
+    if len(atoms) > MOST_ATOMS:
+        raise BadInput("atoms", f"wanted at most {MOST_ATOMS} atoms, got {len(atoms)}")
     if not atoms:
         raise BadInput("atoms", 'wanted atoms such as "H 0 0 0; H 0 0 0.735", got none')
     for (i, a), (j, b) in combinations(enumerate(atoms, 1), 2):
@@ -73,14 +82,20 @@ def quoted(names: Iterable[str]) -> str:
     return " or ".join(f'"{name}"' for name in names)
 
 
+def _number(text: str) -> float:
+    if "_" in text or not text.isascii():
+        raise ValueError("Python reads 1_0 as 10; people do not")
+    return float(text)
+
+
 def _atom(text: str) -> Atom:
     symbol, *numbers = text.split()
     if len(numbers) != 3:
         raise BadInput("atoms", f'wanted an element and three coordinates (Å) as in "H 0 0 0.735", got "{text.strip()}"')
     try:
-        x, y, z = (float(number) for number in numbers)
+        x, y, z = (_number(number) for number in numbers)
     except ValueError as error:
         raise BadInput("atoms", f'wanted three numbers (Å) after the element, got "{text.strip()}"') from error
-    if not all(math.isfinite(coordinate) for coordinate in (x, y, z)):
-        raise BadInput("atoms", f'wanted finite coordinates (Å), got "{text.strip()}"')
+    if not all(abs(coordinate) <= FARTHEST for coordinate in (x, y, z)):
+        raise BadInput("atoms", f'wanted coordinates from {-FARTHEST:g} to {FARTHEST:g} Å, got "{text.strip()}"')
     return Atom(symbol, (x, y, z))

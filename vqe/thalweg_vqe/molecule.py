@@ -23,8 +23,11 @@ from thalweg_vqe.pauli import Observable
 if TYPE_CHECKING:
     from pyscf import gto
 
-LARGEST_TO_TAPER = 40
-"""Spin orbitals (arbitrary: the operator of so many takes a minute to write down, and symmetries are looked for in it)."""
+LARGEST_TO_TAPER = 28
+"""Spin orbitals (arbitrary: to write down the operator of so many takes ten seconds, and symmetries are looked for in it)."""
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9+*(), _-]{0,50}"
+"""No path of a file, no text over lines: PySCF would open the one, and evaluate the other as Python."""
 
 _SMALLER = "a smaller basis, an active_space or fewer atoms"
 
@@ -137,6 +140,8 @@ class Molecule:
             raise BadInput("frozen_core", "an active_space leaves the inner shells out already; give only one of the two")
         if self.spin < 0:
             raise BadInput("spin", f"wanted 0 or more unpaired electrons, got {self.spin}")
+        if not re.fullmatch(_NAME, self.basis):
+            raise BadInput("basis", f'wanted the name of a basis set such as "sto-3g" or "6-31g", got "{self.basis}"')
         self.geometry()
 
     def geometry(self) -> tuple[Atom, ...]:

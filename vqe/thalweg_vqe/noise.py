@@ -89,7 +89,7 @@ class Noise:
         for place, physical in enumerate(chosen):
             if physical >= device.count or physical in chosen[:place]:
                 wanted = f"wanted different qubits of the device, 0 to {device.count - 1}"
-                raise BadInput(f"qubits.{place}", f"{wanted}, got {physical}{' again' if physical < device.count else ''}")
+                raise BadInput(f"qubits[{place}]", f"{wanted}, got {physical}{' again' if physical < device.count else ''}")
         try:
             return device.chosen(chosen)
         except BadInput as bad:

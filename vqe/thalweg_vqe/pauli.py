@@ -17,6 +17,9 @@ LETTERS = {"I": (0, 0), "X": (1, 0), "Y": (1, 1), "Z": (0, 1)}
 _NAMES = {bits: letter for letter, bits in LETTERS.items()}
 _POWERS_OF_I = (1, 1j, -1, -1j)
 
+LARGEST = 1e12
+"""Of a coefficient (arbitrary: squares and sums of such numbers stay far from overflow)."""
+
 ROUND_OFF = 1e-12
 """Coefficients (hartree) not above this are what rounding left of zero."""
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from thalweg_core.errors import BadInput
+from thalweg_core.ranges import no_more_than
 from thalweg_vqe.exact import ground_energy
 from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Prepared, Solved, System
-from thalweg_vqe.pauli import LETTERS, Observable, Word, total
+from thalweg_vqe.pauli import LARGEST, LETTERS, Observable, Word, total
+
+MOST_LETTERS = 60
+"""A basis state is a number of 64 bits."""
+
+MOST_TERMS = 10_000
+"""Arbitrary: to put so many into commuting groups takes ten seconds."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,9 @@ class PauliTerm:
     def __post_init__(self) -> None:
         if not self.word or set(self.word) - set(LETTERS):
             raise BadInput("word", f'wanted letters I X Y Z such as "XIZ", got "{self.word}"')
-        if not math.isfinite(self.coefficient):
-            raise BadInput("coefficient", f"wanted a finite number, got {self.coefficient}")
+        if len(self.word) > MOST_LETTERS:
+            raise BadInput("word", f"wanted at most {MOST_LETTERS} letters, got {len(self.word)}")
+        no_more_than("coefficient", self.coefficient, LARGEST)
 
 
 @dataclass(frozen=True)
@@ -42,12 +49,14 @@ class PauliSum:
     terms: tuple[PauliTerm, ...]
 
     def __post_init__(self) -> None:
+        if len(self.terms) > MOST_TERMS:
+            raise BadInput("terms", f"wanted at most {MOST_TERMS} terms, got {len(self.terms)}")
         if not any(set(term.word) - {"I"} for term in self.terms):
             raise BadInput("terms", "wanted at least one word that is not the identity")
         for number, term in enumerate(self.terms):
             if len(term.word) != self.qubits:
                 wanted = f"wanted {self.qubits} letters as in the first word"
-                raise BadInput(f"terms.{number}.word", f'{wanted}, got "{term.word}"')
+                raise BadInput(f"terms[{number}].word", f'{wanted}, got "{term.word}"')
 
     @property
     def qubits(self) -> int:

@@ -71,6 +71,9 @@ __all__ = [
     "Zeros",
 ]
 
+MOST_QUBITS = 60
+"""A basis state is a number of 64 bits, and no machine holds 2^50 of them."""
+
 FINAL_SHOTS = 16
 """The final energy is measured with so many times the shots of a step: a quarter of its error (arbitrary)."""
 
@@ -203,6 +206,9 @@ class Vqe:
     def _checked_system(self) -> System:
         try:
             system = self.hamiltonian.system()
+            if system.qubits > MOST_QUBITS:
+                few = f"wanted at most {MOST_QUBITS}, got {system.qubits}"
+                raise BadInput(system.field, f"too many qubits: {few}; use {system.less}")
             available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             if system.memory > available:
                 need = f"{system.qubits} qubits need about {_gib(system.memory)}, and this machine has {_gib(available)}"
@@ -253,7 +259,7 @@ class Vqe:
             try:
                 one.check(program.parameters)
             except BadInput as bad:
-                raise bad.under(f"deflation.{number}") from None
+                raise bad.under(f"deflation[{number}]") from None
 
     def _check_start(self, program: Program, register: Register) -> None:
         if isinstance(self.ansatz, Adapt) and not isinstance(self.start, Zeros) and self.start != HartreeFock(0.0):

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from thalweg_core.errors import BadInput
+from thalweg_core.ranges import no_more_than
 from thalweg_vqe.exact import ground_energy
 from thalweg_vqe.hamiltonian import Prepared, Solved, System
-from thalweg_vqe.pauli import Observable, Word, total
+from thalweg_vqe.pauli import LARGEST, Observable, Word, total
 from thalweg_vqe.program import Cx, ry
 
 MOST_SITES = 60
@@ -168,7 +169,6 @@ def check_sites(sites: int, periodic: bool, field: str = "sites") -> None:
 
 
 def check_finite(**numbers: float) -> None:
-    """Raises BadInput for the first that is no finite number."""
+    """Raises BadInput for the first that is no number, or too large a one."""
     for name, value in numbers.items():
-        if not math.isfinite(value):
-            raise BadInput(name, f"wanted a finite number, got {value}")
+        no_more_than(name, value, LARGEST)

@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
+from thalweg_core.ranges import no_more_than
 from thalweg_core.streams import Stream
 from thalweg_vqe.landscape import VqeLandscape
+
+WIDEST = 1e6
+"""rad; of larger angles a double says too little (arbitrary)."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,7 @@ class ParameterValues:
 
     def __post_init__(self) -> None:
         for number, angle in enumerate(self.angles):
-            if not math.isfinite(angle):
-                raise BadInput(f"angles.{number}", f"wanted a finite angle (rad), got {angle}")
+            no_more_than(f"angles[{number}]", angle, WIDEST)
 
     def __call__(self, landscape: VqeLandscape, rng: Stream) -> Tensor:
         return _around(list(self.angles), 0.0, landscape, rng)
@@ -104,5 +107,5 @@ def _around(centre: list[float], spread: float, landscape: VqeLandscape, rng: St
 
 
 def _check(spread: float) -> None:
-    if not (spread >= 0 and math.isfinite(spread)):
-        raise BadInput("spread", f"wanted 0 or more (rad), got {spread}")
+    if not 0 <= spread <= WIDEST:
+        raise BadInput("spread", f"wanted 0 to {WIDEST:g} (rad), got {spread}")

@@ -130,7 +130,7 @@ def _items(values: Sequence[Any], hint: Any) -> tuple[Any, ...]:
                 decode(value, class_of(inner[0], value.DESCRIPTOR.name)) if isinstance(value, Message) else finite(value)
             )
         except BadInput as bad:
-            raise BadInput(f"{index}.{bad.field}" if bad.field else str(index), bad.sentence) from None
+            raise bad.under(f"[{index}]") from None
     return tuple(items)
 
 

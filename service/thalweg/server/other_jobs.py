@@ -63,7 +63,7 @@ def looked_up(store: Store, spec: jobs_pb2.JobSpec) -> jobs_pb2.JobSpec:
             try:
                 lower.angles.extend(end(store, lower.job).angles)
             except BadInput as bad:
-                raise BadInput(f"problem.vqe.deflation.{number}.job", bad.sentence) from None
+                raise BadInput(f"problem.vqe.deflation[{number}].job", bad.sentence) from None
     return out
 
 
