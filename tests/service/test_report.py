@@ -22,6 +22,7 @@ from thalweg.report import write
 from thalweg.report.course import kept
 from thalweg.report.draws import MOST_ROWS
 from thalweg.report.magnets import direction_colours
+from thalweg.specs import to_toml
 from thalweg.v1 import jobs_pb2
 
 SPECS: dict[str, dict[str, Any]] = {
@@ -340,6 +341,17 @@ def test_the_specification_reads_back_as_it_was(tmp_path: Path):
     write([vqe()], tmp_path / "report.md")
     (block,) = re.findall(r"```toml\n(.*?)```", (tmp_path / "report.md").read_text(encoding="utf-8"), re.DOTALL)
     assert json_format.ParseDict(tomllib.loads(block), jobs_pb2.JobSpec()) == vqe().job.spec
+
+
+def test_a_text_as_long_as_a_file_is_cut_and_the_rest_of_the_specification_is_not(tmp_path: Path):
+    record = vqe()
+    record.job.spec.problem.vqe.hamiltonian.fcidump.text = '&FCI "NORB"\n' + "0.5 1 1 1 1\n" * 1000
+    write([record], tmp_path / "report.md")
+    (block,) = re.findall(r"```toml\n(.*?)```", (tmp_path / "report.md").read_text(encoding="utf-8"), re.DOTALL)
+    read = tomllib.loads(block)["problem"]["vqe"]
+    assert re.fullmatch(r'&FCI "NORB"\n(0.5 1 1 1 1\n)*.{0,9}… \(\d{5} characters\)', read["hamiltonian"]["fcidump"]["text"])
+    assert len(block) < 3000
+    assert read["estimator"] == tomllib.loads(to_toml(vqe().job.spec))["problem"]["vqe"]["estimator"]
 
 
 def test_several_jobs_are_compared_on_top_and_linked(tmp_path: Path):

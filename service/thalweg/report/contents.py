@@ -91,10 +91,16 @@ def section(record: Record, number: int) -> Section:
         coordinates=len(rows),
         cost=_costs(job),
         stops=sorted(job.result.stops.items(), key=lambda item: -item[1]),
-        spec=to_toml(job.spec),
+        spec=_spec(job),
         provenance=_provenance(job),
         artifacts=[Kept(a.name, _bytes(a.size), a.sha256, a.description) for a in job.result.artifacts],
     )
+
+
+def _spec(job: jobs_pb2.Job) -> str:
+    """The specification, whole but for texts as long as a file: those are cut."""
+    long = re.compile(r'"(((?:[^"\\]|\\u....|\\.){60})(?:[^"\\]|\\.){2000,})"')  # an escape stays whole
+    return long.sub(lambda found: f'"{found[2]}… ({len(found[1])} characters)"', to_toml(job.spec))
 
 
 def kind(job: jobs_pb2.Job) -> str:
