@@ -201,6 +201,17 @@ def test_definitions_registers_modifiers_comments_and_broadcasts_are_read():
     assert overlap(program, [0.9], QiskitState(theirs)) == pytest.approx(1, abs=1e-12)
 
 
+def test_a_gate_is_what_it_is_defined_as_whatever_its_name():
+    inner = QuantumCircuit(1, name="barrier")
+    inner.ry(0.7, 0)
+    theirs = QuantumCircuit(1)
+    theirs.rx(Parameter("a"), 0)
+    theirs.append(inner.to_gate(), [0])
+    theirs.barrier()
+    program = as_qpy(theirs)
+    assert overlap(program, [0.9], QiskitState(theirs.assign_parameters([0.9]))) == pytest.approx(1, abs=1e-12)
+
+
 def test_the_gradient_of_a_users_circuit_is_the_slope_of_qiskits_energy():
     theirs = QuantumCircuit(2)
     theta = ParameterVector("t", 3)
@@ -307,7 +318,7 @@ GOOD = changed(lambda theirs: None)
         (dumped(QuantumCircuit()), "has no qubit"),
         (changed(lambda c: c.measure(0, 0)), 'no measurement, reset or control flow, got "measure"; .* added later'),
         (changed(lambda c: c.reset(0)), 'got "reset"'),
-        (changed(lambda c: c.initialize([0.6, 0.8], 1)), 'got "initialize"'),
+        (changed(lambda c: c.initialize([0.6, 0.8], 1)), 'got "reset"'),
         (changed(branch), 'got "if_else"'),
         (changed(lambda c: c.append(Gate("magic", 1, []), [0])), 'the gate "magic" is no standard gate'),
         (changed(lambda c: c.rx(Parameter("b") ** 2, 0)), 'linear in the parameters, got "b\\*\\*2" for the gate "rx"'),

@@ -26,11 +26,10 @@ from qiskit.circuit import Parameter, QuantumCircuit
 from thalweg_core.errors import BadInput
 from thalweg_vqe.translation import Gates, short, translated
 
+Statement = ast.Statement | ast.Pragma
+
 MEMORY = 4 * 2**30
 """Of address space, bytes (arbitrary: three times what Qiskit takes by itself)."""
-
-
-Statement = ast.Statement | ast.Pragma
 
 
 class Read(NamedTuple):
@@ -70,7 +69,10 @@ def of_qpy(content: bytes) -> Read:
         raise BadInput("", f"Qiskit cannot read it: {_reason(error)}") from None
     if len(circuits) != 1:
         raise BadInput("", f"wanted one circuit, got {len(circuits)}; qpy.dump(circuit, file) writes one")
-    return _read(circuits[0], circuits[0].parameters)
+    try:
+        return _read(circuits[0], circuits[0].parameters)
+    except Exception as error:
+        raise BadInput("", _reason(error)) from None
 
 
 def of_open_qasm(text: str) -> Read:

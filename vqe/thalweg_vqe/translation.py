@@ -13,7 +13,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from qiskit.circuit import AnnotatedOperation, ControlFlowOp, Instruction, Parameter, ParameterExpression, QuantumCircuit
+from qiskit.circuit import (
+    AnnotatedOperation,
+    Barrier,
+    ControlFlowOp,
+    Delay,
+    Instruction,
+    Measure,
+    Parameter,
+    ParameterExpression,
+    QuantumCircuit,
+    Reset,
+)
 from qiskit.circuit.library import standard_gates as standard
 from qiskit.transpiler.passes import HighLevelSynthesis
 
@@ -71,11 +82,11 @@ def translated(circuit: QuantumCircuit, parameters: Sequence[Parameter]) -> Gate
 
 
 def _add(gates: Gates, places: Mapping[Parameter, int], operation: Instruction, qubits: list[int], depth: int) -> None:
-    name, recipe = operation.name, _RECIPES.get(getattr(operation, "base_class", type(operation)))
-    if name in ("barrier", "delay"):
+    recipe = _RECIPES.get(getattr(operation, "base_class", type(operation)))
+    if isinstance(operation, Barrier | Delay):
         return
     if recipe is not None and getattr(operation, "ctrl_state", 1) == 1:
-        gates += recipe([_angle(name, angle, places) for angle in operation.params], qubits)
+        gates += recipe([_angle(operation.name, angle, places) for angle in operation.params], qubits)
     else:
         definition = _definition(operation, depth)
         for inner in definition.data:
@@ -91,8 +102,8 @@ def _qubits(circuit: QuantumCircuit, instruction: Any) -> list[int]:
 def _definition(operation: Instruction, depth: int) -> QuantumCircuit:
     """What a gate is made of."""
     name = operation.name
-    if name in ("measure", "reset", "initialize") or isinstance(operation, ControlFlowOp):
-        later = "" if name != "measure" else "; the energy's own measurements are added later"
+    if isinstance(operation, Measure | Reset | ControlFlowOp):
+        later = "; the energy's own measurements are added later" if isinstance(operation, Measure) else ""
         raise BadInput("", f'wanted gates only, no measurement, reset or control flow, got "{name}"{later}')
     definition: QuantumCircuit | None = (
         _synthesized(operation) if isinstance(operation, AnnotatedOperation) else operation.definition
@@ -114,6 +125,9 @@ def _synthesized(operation: AnnotatedOperation) -> QuantumCircuit:
 
 def _angle(name: str, given: Any, places: Mapping[Parameter, int]) -> Angle:
     """An angle of Qiskit's as constant + Σ slope_k θ_k."""
+    for parameter in getattr(given, "parameters", ()):
+        if parameter not in places:
+            raise BadInput("", f'the gate "{name}" turns by a parameter "{parameter.name}" that the circuit has not')
     if isinstance(given, Parameter):
         return Angle(0.0, {places[given]: 1.0})
     try:

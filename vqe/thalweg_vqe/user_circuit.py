@@ -51,6 +51,7 @@ def fitting(kind: str, content: bytes, qubits: int) -> Program:
 
 
 def asked(kind: str, content: bytes) -> bytes:
+    """The answer of a process that reads it, see `foreign`."""
     for package in ("qiskit", "qiskit_qasm3_import"):
         if find_spec(package) is None:
             sentence = f"{package} reads a circuit of your own, and is not installed here"
