@@ -27,6 +27,7 @@ KNOWN = [  # Random123 1.14, kat_vectors, philox4x32 with ten rounds
 def test_philox_gives_the_known_answers(counter: tuple[int, ...], key: tuple[int, int], answer: tuple[int, ...]) -> None:
     words = philox4x32(tuple(torch.tensor([c]) for c in counter), key)  # type: ignore[arg-type]
     assert tuple(int(w) for w in words) == answer
+    assert philox4x32(counter, key) == answer  # type: ignore[type-var, arg-type]
 
 
 @pytest.mark.parametrize("seed", [0, 5, 2**63 + 7, -3])
@@ -35,6 +36,8 @@ def test_both_bodies_give_the_same_words(seed: int) -> None:
     readable = tensor_rows(5, rows, 2**31, WORD, key)
     fast = array_rows(5, rows.numpy(), 2**31, WORD, key)
     np.testing.assert_array_equal(readable.numpy(), fast.astype(np.int64))
+    few = array_rows(2, rows.numpy(), 2**31, WORD, key)  # by plain integers
+    np.testing.assert_array_equal(fast[:, :8], few)
 
 
 def test_the_counter_is_block_row_step_purpose() -> None:

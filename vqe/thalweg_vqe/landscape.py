@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import METRIC_FORMS, Cost, Evaluation, Harmonics, MetricReading, Reading, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.streams import Stream
-from thalweg_vqe.allocation import Energies, measured
+from thalweg_vqe.allocation import Energies, Ints, measured
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.expectations import Exact
 from thalweg_vqe.fidelity import Fidelity
@@ -118,12 +119,13 @@ class VqeLandscape:
         if asked is None:
             value, grad = self.exact.gradients(_double(x))
             return Evaluation.exact(value.to(x), grad.to(x))
-        return self._look(x, rng.named("gradient shots"), asked[:, None].expand(-1, self.parameters), asked)
+        here: Ints = asked.numpy()
+        return self._look(x, rng.named("gradient shots"), np.repeat(here[:, None], self.parameters, axis=1), here)
 
     def evaluate_components(self, x: Tensor, rng: Stream, samples: Tensor) -> Evaluation:
         """The gradient with samples (B, P) int64 of its own, 1 or more, for each component; the value is not looked at (NaN)."""
-        asked = samples.to("cpu", torch.int64)
-        return self._look(x, rng.named("component shots"), asked, torch.zeros_like(asked[:, 0]))._replace(curvature=None)
+        asked: Ints = samples.to("cpu", torch.int64).numpy()
+        return self._look(x, rng.named("component shots"), asked, np.zeros_like(asked[:, 0]))._replace(curvature=None)
 
     def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
         """The energy alone."""
@@ -136,9 +138,9 @@ class VqeLandscape:
         def take(shots: Tensor, rng: Stream) -> Looks:
             return self.sampler.points(angles, shots, rng)
 
-        seen = measured(take, asked[:, None], self.sampler.weights, self.estimator.allocation, rng.named("energy shots"))
-        value = seen.mean[:, 0] + self.observable.constant
-        return Reading(value.to(x), seen.variance[:, 0].to(x), _charged(x, seen))
+        seen = measured(take, asked[:, None].numpy(), self.sampler.weights, self.estimator.allocation, rng.named("energy shots"))
+        value = torch.from_numpy(seen.mean[:, 0] + self._constant)
+        return Reading(value.to(x), torch.from_numpy(seen.variance[:, 0]).to(x), _charged(x, seen))
 
     def metric(self, x: Tensor) -> Tensor:
         """The exact Fubini-Study metric of the parameters, (B, P) -> (B, P, P)."""
@@ -198,6 +200,10 @@ class VqeLandscape:
     def _angles(self, x: Tensor) -> Tensor:
         return self.program.angles(_double(x))
 
+    @cached_property
+    def _constant(self) -> float:
+        return self.observable.constant
+
     def _asked(self, x: Tensor, samples: Samples | None) -> Tensor | None:
         """Samples of every replica, (B,); None where exact values are asked for."""
         asked = self.samples if samples is None else samples
@@ -205,20 +211,20 @@ class VqeLandscape:
             return torch.full((len(x),), asked) if asked else None
         return asked.to("cpu", torch.int64)
 
-    def _look(self, x: Tensor, rng: Stream, samples: Tensor, here: Tensor) -> Evaluation:
+    def _look(self, x: Tensor, rng: Stream, samples: Ints, here: Ints) -> Evaluation:
         """By samples (B, P) of every component, (B,) of θ itself."""
         rule, theta = self.rule, _double(x)
         asked = rule.samples(samples, here)
-        together = max(1, TOGETHER // (asked.shape[1] * self.sampler.groups))
+        together = max(1, TOGETHER // (asked.shape[1] * max(1, self.groups)))
         rows = [slice(first, first + together) for first in range(0, len(theta), together)]
         parts = [self._measured(theta[some], asked[some], replace(rng, rows=rng.rows[some])) for some in rows]
-        seen = parts[0] if len(parts) == 1 else Energies(*(torch.cat(column) for column in zip(*parts, strict=True)))
-        mean = seen.mean + self.observable.constant
-        grad, grad_var, curvature = (part.to(x) for part in rule.seen(mean, seen.variance))
-        value, value_var = mean[:, 0].to(x), seen.variance[:, 0].to(x)
+        seen = parts[0] if len(parts) == 1 else Energies(*map(np.concatenate, zip(*parts, strict=True)))
+        mean = seen.mean + self._constant
+        grad, grad_var, curvature = torch.from_numpy(rule.seen(mean, seen.variance)).to(x)
+        value, value_var = torch.from_numpy(np.stack([mean[:, 0], seen.variance[:, 0]])).to(x)
         return Evaluation(value, grad, value_var, grad_var, _charged(x, seen, gradients=1), curvature)
 
-    def _measured(self, theta: Tensor, samples: Tensor, rng: Stream) -> Energies:
+    def _measured(self, theta: Tensor, samples: Ints, rng: Stream) -> Energies:
         """All points of the rule, by the sampler's two ways."""
         rule, angles = self.rule, self.program.angles(theta)
         before, points = rule.in_pass, rule.further(theta)
@@ -243,8 +249,8 @@ def _double(x: Tensor) -> Tensor:
 
 def _charged(x: Tensor, seen: Energies, gradients: int = 0) -> Cost:
     """What a look cost each replica."""
-    once = torch.ones_like(seen.circuits)
-    return Cost(*(count.to(x.device) for count in (once, gradients * once, seen.circuits, seen.shots)))
+    once = np.ones_like(seen.shots)
+    return Cost(*torch.from_numpy(np.stack([once, gradients * once, seen.circuits, seen.shots])).to(x.device))
 
 
 def _shots_of(x: Tensor, circuits: int, shots: Tensor) -> Cost:

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg_core.landscape import Harmonics
-from thalweg_vqe.allocation import LEAST, apportioned
+from thalweg_vqe.allocation import LEAST, Floats, Ints, apportioned, pairwise
 from thalweg_vqe.harmonics import Spectrum, spectra
-from thalweg_vqe.patterns import pairwise
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
 
@@ -79,30 +80,32 @@ class ShiftRule:
         if not self._further:
             return self.program.angles(theta)[:, None]
         points = theta[:, None].repeat(1, 1 + len(self._further), 1)
-        for place, (parameter, shift) in enumerate(self._further, start=1):
-            points[:, place, parameter] += shift
+        parameters, shifts = zip(*self._further, strict=True)
+        points[:, range(1, 1 + len(shifts)), parameters] += theta.new_tensor(shifts)
         return self.program.angles(points.flatten(0, 1)).reshape(*points.shape[:2], -1)
 
-    def samples(self, samples: Tensor, here: Tensor) -> Tensor:
-        """Samples of every point: (B, P) for each point of a component on average, (B,) for θ itself -> (B, K) int64."""
+    def samples(self, samples: Ints, here: Ints) -> Ints:
+        """Samples of every point: (B, P) for each point of a component on average, (B,) for θ itself -> (B, K)."""
         t = self._tables
         each = samples
         if not t.even:
-            least = samples.clamp_max(LEAST)
-            each = (least[:, :, None] + apportioned((samples - least) * t.used.sum(dim=1), t.shares)).flatten(1)
-        return torch.cat([here[:, None], torch.zeros_like(here[:, None]), each], dim=1)[:, t.sources]
+            least = np.minimum(samples, LEAST)
+            parts = least[:, :, None] + apportioned((samples - least) * np.count_nonzero(t.used, axis=1), t.shares)
+            each = parts.reshape(len(samples), -1)
+        return np.concatenate([here[:, None], np.zeros_like(here[:, None]), each], axis=1)[:, t.sources]
 
-    def seen(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """∂U/∂θ, its variance, and ∂²U/∂θ², from U at all points and theirs: (B, K), (B, K) -> (B, P) each.
+    def seen(self, mean: Floats, variance: Floats) -> Floats:
+        """∂U/∂θ, its variance, and ∂²U/∂θ², from U at all points and theirs: (B, K), (B, K) -> (3, B, P).
 
         The curvature is NaN where several rotations of a parameter were turned one by one.
         """
         t = self._tables
-        terms = t.weights * torch.stack([mean, variance, mean])[:, :, t.places]
+        points = np.stack([mean, variance, mean])[:, :, t.places]
         if t.padded:
-            terms = torch.where(t.used, terms, 0.0)  # where nothing is used, 0 times infinity is no number
-        grad, grad_var, around = pairwise(terms)
-        return grad, grad_var, around + t.bend_here * mean[:, :1]
+            points = np.where(t.used, points, 0.0)  # 0 times infinity were no number
+        out = pairwise(t.weights * points)
+        out[2] += t.bend_here * mean[:, :1]
+        return out
 
     @cached_property
     def _rotations(self) -> list[list[int]]:
@@ -171,36 +174,35 @@ def equidistant(spectrum: Spectrum) -> list[Term]:
 class Tables(NamedTuple):
     """The points of every component, M of them at most."""
 
-    places: Tensor  # (P, M) where each stands among all points
-    used: Tensor  # (P, M) bool: rows are filled up
+    places: Ints  # (P, M) where each stands among all points
+    used: NDArray[np.bool_]  # (P, M) rows are filled up
     padded: bool  # whether any are
-    weights: Tensor  # (3, 1, P, M) of U in ∂U, of Var U in its variance, of U in ∂²U
-    bend_here: Tensor  # (P,) of U(θ) in ∂²U
-    shares: Tensor  # (P, M) of a component's shots
+    weights: Floats  # (3, 1, P, M) of U in ∂U, of Var U in its variance, of U in ∂²U
+    bend_here: Floats  # (P,) of U(θ) in ∂²U
+    shares: Floats  # (P, M) of a component's shots
     even: bool  # whether all shares of a component are equal
-    sources: Tensor  # (K,) where each point's samples come from: θ, none, then components or, if not even, their points
+    sources: Ints  # (K,) where each point's samples come from: θ, none, then components or, if not even, their points
 
     @classmethod
     def of(cls, rows: list[list[tuple[int, float, float]]], here: list[float], points: int) -> Tables:
-        """From place, weight and bend of every point of every component; M becomes a power of 2."""
-        longest = max((len(row) for row in rows), default=1)
-        width = 1 << max(0, longest - 1).bit_length()
-        filled = torch.tensor([row + [(0, 0.0, 0.0)] * (width - len(row)) for row in rows], dtype=torch.float64)
-        places, weights, bends = filled.reshape(-1, width, 3).unbind(dim=2)
-        used = torch.arange(width) < torch.tensor([len(row) for row in rows], dtype=torch.int64)[:, None]
-        total = weights.abs().sum(dim=1, keepdim=True)
+        """From place, weight and bend of every point of every component."""
+        width = max((len(row) for row in rows), default=1)
+        filled = np.array([row + [(0, 0.0, 0.0)] * (width - len(row)) for row in rows], dtype=np.float64)
+        places, weights, bends = np.moveaxis(filled.reshape(-1, width, 3), 2, 0)
+        used = np.arange(width) < np.array([len(row) for row in rows], dtype=np.int64)[:, None]
+        total = np.abs(weights).sum(axis=1, keepdims=True)
         even = all(abs(abs(row[0][1]) - abs(w)) < 1e-12 * abs(w) for row in rows for _, w, _ in row)
-        number = torch.arange(used.numel()).reshape(used.shape)
-        sources = torch.ones(points, dtype=torch.int64)
+        number = np.arange(used.size).reshape(used.shape)
+        sources = np.ones(points, dtype=np.int64)
         sources[0] = 0
-        sources[places.to(torch.int64)[used]] = 2 + (number // width if even else number)[used]
+        sources[places.astype(np.int64)[used]] = 2 + (number // width if even else number)[used]
         return cls(
-            places.to(torch.int64),
+            places.astype(np.int64),
             used,
             not bool(used.all()),
-            torch.stack([weights, weights**2, bends])[:, None],
-            torch.tensor(here, dtype=torch.float64),
-            weights.abs() / torch.where(total > 0, total, 1.0),
+            np.stack([weights, weights**2, bends])[:, None],
+            np.array(here, dtype=np.float64),
+            np.abs(weights) / np.where(total > 0, total, 1.0),
             even,
             sources,
         )

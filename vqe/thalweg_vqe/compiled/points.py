@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from thalweg_vqe.compiled.adjoint import DIAGONAL, FAST, MAP, RUN_Y, vqe_odd, vqe_phase_tables
-from thalweg_vqe.compiled.tangents import vqe_lanes_diagonal, vqe_lanes_map
+from thalweg_vqe.compiled.tangents import vqe_lanes_diagonal, vqe_lanes_map, vqe_lanes_turn, vqe_lanes_word
 
 
 @njit(error_model="numpy", fastmath=FAST)
@@ -81,6 +81,15 @@ def vqe_begins(points, run_of, begins, runs):
                 begins[k] = min(begins[k], run_of[j])
 
 
+@njit(error_model="numpy")
+def vqe_same(phi, number):
+    """Whether an angle is the same on all lanes."""
+    same = True
+    for k in range(1, phi.shape[0]):
+        same = same and phi[k, number] == phi[0, number]
+    return same
+
+
 @njit(error_model="numpy", fastmath=FAST)
 def vqe_points_run(
     phi, begin, end, lanes, split,
@@ -101,8 +110,7 @@ def vqe_points_run(
         elif kind == DIAGONAL:
             same = True
             for item in range(first, last):
-                for k in range(1, width):
-                    same = same and phi[k, numbers[item]] == phi[0, numbers[item]]
+                same = same and vqe_same(phi, numbers[item])
             for k in range(1 if same else width):
                 vqe_phase_tables(zs[first:last], phi[k][numbers[first:last]], split, low, high)
                 if same:
@@ -111,8 +119,16 @@ def vqe_points_run(
                     vqe_one_diagonal(re, im, k, low, high)
         else:
             for item in range(first, last):
+                number = numbers[item]
+                if vqe_same(phi, number):
+                    half = phi[0, number] / 2
+                    if kind == RUN_Y:
+                        vqe_lanes_turn(re, im, counts[item], math.cos(half), math.sin(half))
+                    else:
+                        vqe_lanes_word(re, im, xs[item], zs[item], counts[item], math.cos(half), math.sin(half))
+                    continue
                 for k in range(width):
-                    half = phi[k, numbers[item]] / 2
+                    half = phi[k, number] / 2
                     c[k], s[k] = math.cos(half), math.sin(half)
                 if kind == RUN_Y:
                     vqe_each_turn(re, im, counts[item], c, s)
