@@ -12,13 +12,14 @@ from scipy.stats import chi2
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import Allocates
 from thalweg_core.streams import Stream
+from thalweg_vqe import allocation as module
 from thalweg_vqe.aer import AerSampler
 from thalweg_vqe.allocation import apportioned
 from thalweg_vqe.circuits import circuit
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.grouping import qubit_wise
 from thalweg_vqe.landscape import VqeLandscape
-from thalweg_vqe.problem import EfficientSu2, Molecule, PauliSum, PauliTerm, Uccsd, Uniform, Vqe
+from thalweg_vqe.problem import Deflation, EfficientSu2, Molecule, PauliSum, PauliTerm, Uccsd, Uniform, Vqe
 from thalweg_vqe.shots import StatevectorSampler
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
@@ -102,6 +103,50 @@ def test_measured_spreads_save_what_neyman_promises(hydrogen, engine, state, kno
         assert spread_matches(seen.value, variance, slack=0.01)
         assert seen.value_var.mean().item() == pytest.approx(variance, rel=0.03)
         assert (seen.cost.shots == shots * groups).all()
+
+
+def rare_outcomes():
+    """Near its determinant, where most shots of a group agree and few say something else altogether."""
+    pytest.importorskip("numba")
+    landscape = Vqe(HYDROGEN, EfficientSu2(2), Estimator(shots=160, allocation="measured")).open(CPU, FLOAT64)
+    determinant = torch.tensor([landscape.reference.determinant], dtype=FLOAT64)
+    return landscape, determinant + 0.2 * Stream.of(1, 1).uniform((landscape.parameters,)) - 0.1
+
+
+def bias(landscape, x, repeats=20_000):
+    """Of single energies in units of their standard deviation, known to ± 1/√repeats; and reported over true variance."""
+    truth = landscape.measure(x, Stream.of(0, 1), 0).value
+    seen = landscape.measure(x.expand(repeats, -1), Stream.of(4, repeats))
+    spread = seen.value.std()
+    return ((seen.value.mean() - truth) / spread).item(), (seen.value_var.mean() / spread**2).item()
+
+
+def test_deciding_by_the_first_shots_hardly_biases_the_mean():
+    off, honesty = bias(*rare_outcomes())
+    assert abs(off) < 0.07 + 4 / math.sqrt(20_000)
+    assert honesty == pytest.approx(1.0, abs=0.03 + 4 * math.sqrt(2 / 20_000))
+
+
+def test_without_a_thought_for_unseen_outcomes_it_would(monkeypatch):
+    monkeypatch.setattr(module, "UNSEEN", 1e-12)
+    off, honesty = bias(*rare_outcomes())
+    assert off < -0.3
+    assert honesty < 0.9
+
+
+@pytest.mark.parametrize("engine", ["statevector", "aer"])
+@pytest.mark.parametrize("allocation", ["measured", "random"])
+def test_penalties_for_overlaps_are_groups_as_others_are(engine, allocation):
+    lower = Deflation((0.1, -0.2, 0.3), weight=2.0)
+    estimator = Estimator(shots=200, engine=engine, allocation=allocation)
+    landscape = Vqe(HYDROGEN, Uccsd(), estimator, deflation=(lower,)).open(CPU, FLOAT64)
+    assert landscape.sampler.weights[-1] == 2.0
+    assert len(landscape.sampler.weights) == landscape.groups == 6
+    x, repeats = torch.tensor([[0.3, 0.1, -0.4]], dtype=FLOAT64), 60 if engine == "aer" else 1000
+    truth = landscape.evaluate(x, Stream.of(0, 1), 0)
+    seen = landscape.evaluate(x.expand(repeats, -1), Stream.of(2, repeats))
+    for values, variances, wanted in ((seen.grad, seen.grad_var, truth.grad), (seen.value, seen.value_var, truth.value)):
+        assert ((values.mean(dim=0) - wanted[0]).abs() < 4 * (variances.mean(dim=0) / repeats).sqrt()).all()
 
 
 def test_every_shot_that_draws_its_group_counts_without_bias(hydrogen, engine):

@@ -39,7 +39,7 @@ class Reference(NamedTuple):
 
 
 TOGETHER = 2**20
-"""Points times groups that are measured together, as far as there are replicas enough (arbitrary: 8 MiB for each number)."""
+"""Points times groups, or angles, that are worked on together, as far as there are replicas enough (arbitrary: 8 MiB each)."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class VqeLandscape:
         """By samples (B, P) of every component, (B,) of θ itself."""
         rule, theta = self.rule, _double(x)
         asked = rule.samples(samples, here)
-        together = max(1, TOGETHER // (asked.shape[1] * max(1, self.groups)))
+        together = max(1, TOGETHER // (asked.shape[1] * max(1, self.groups, len(self.program.turned))))
         rows = [slice(first, first + together) for first in range(0, len(theta), together)]
         parts = [self._measured(theta[some], asked[some], replace(rng, rows=rng.rows[some])) for some in rows]
         seen = parts[0] if len(parts) == 1 else Energies(*map(np.concatenate, zip(*parts, strict=True)))

@@ -74,6 +74,9 @@ __all__ = [
 MOST_QUBITS = 60
 """A basis state is a number of 64 bits, and no machine holds 2^50 of them."""
 
+MOST_CROWDED = 50
+"""Where shots are not divided equally the largest group takes so many times the average (49 of LiH's 59 groups on 10 qubits)."""
+
 FINAL_SHOTS = 16
 """The final energy is measured with so many times the shots of a step: a quarter of its error (arbitrary)."""
 
@@ -141,7 +144,7 @@ class Vqe:
             lacks=lacks,
             dimension=program.parameters,
             memory=system.memory + self._work(register.qubits, turned),
-            memory_per_replica=8 * 8 * turned**2 if self.estimator.engine == "aer" else 64 * turned,
+            memory_per_replica=8 * 8 * turned**2 if self.estimator.engine == "aer" else 256 * turned,
             unit=self.hamiltonian.unit,
             grows=isinstance(self.ansatz, Adapt),
             least_shots=FINAL_SHOTS * shots + FEWEST_SHOTS * least_points if shots else 0,
@@ -235,7 +238,8 @@ class Vqe:
         """Bytes that the engine takes while it measures, beside the states counted with the system."""
         shots = self.estimator.shots
         if self.estimator.engine == "aer":
-            return BYTES_PER_SHOT * FINAL_SHOTS * shots
+            crowded = 1 if self.estimator.allocation == "equal" else MOST_CROWDED
+            return BYTES_PER_SHOT * FINAL_SHOTS * shots * crowded
         return tangent_bytes(qubits, turned) if shots else 0
 
     def _lacks(self, program: Program, register: Register) -> dict[Capability, str]:

@@ -115,9 +115,12 @@ def statistics(counts: NDArray[np.int64], energies: NDArray[np.float64], shots: 
 
 
 def tangent_bytes(qubits: int, turned: int) -> int:
-    """What a gradient by shots takes at most: rows, their turned and pooled copies, probabilities and counts."""
+    """What a gradient by shots takes at most: rows, their turned and pooled copies, probabilities and counts; angles of points.
+
+    The compiled engine takes less.
+    """
     rows = min((1 + turned) << qubits, max(AT_MOST, 2 << qubits))
-    return 16 * 8 * max(TOGETHER, rows)
+    return 16 * 16 * max(TOGETHER, rows) + 32 * turned**2
 
 
 def _plain(states: Tensor, pattern: Pattern, order: Tensor) -> Tensor:

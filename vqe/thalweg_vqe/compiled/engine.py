@@ -25,6 +25,9 @@ from thalweg_vqe.sampler import Looks
 LANES = 16
 """States propagated side by side (8 to 32 differ by a tenth)."""
 
+SIDE_BY_SIDE = 2**24
+"""Amplitudes of all lanes, at most, as long as there are two of them (arbitrary: 800 MiB with what is moved about)."""
+
 Floats = NDArray[np.float64]
 
 
@@ -113,11 +116,15 @@ class CompiledSampler:
         """Any points: angles (B, K, R), shots (B, K, G); each is propagated from where it leaves the replica's first."""
         b, k, turned = angles.shape
         phi = _all_angles(angles.reshape(b * k, turned), self._table).reshape(b, k, -1)
-        return self._looks(vqe_points_shots, phi, min(k, LANES), shots, rng)
+        return self._looks(vqe_points_shots, phi, min(k, self._lanes), shots, rng)
 
     def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
         """The point and all its turns by ±π/2, from the tangents of one pass: angles (B, R), shots (B, 1 + 2R, G)."""
-        return self._looks(vqe_shifted_shots, _all_angles(angles, self._table), LANES, shots, rng)
+        return self._looks(vqe_shifted_shots, _all_angles(angles, self._table), self._lanes, shots, rng)
+
+    @property
+    def _lanes(self) -> int:
+        return max(2, min(LANES, SIDE_BY_SIDE >> self.program.qubits))
 
     def _looks(self, kernel: Any, phi: Floats, width: int, shots: Tensor, rng: Stream) -> Looks:
         words = rng.words(4).cpu().numpy().astype(np.uint64)
