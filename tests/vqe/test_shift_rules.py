@@ -273,6 +273,19 @@ def test_components_take_shots_of_their_own(noisy):
     assert seen.cost.circuits.tolist() == [5 * 12, 5 * 8]
 
 
+@pytest.mark.parametrize("parameters", [0, 2])
+def test_circuits_that_turn_nothing_have_no_slope(parameters):
+    landscape = Vqe(HYDROGEN, Uccsd()).open(CPU, FLOAT64)
+    still = Program(4, parameters, (), start=5)
+    sampler = StatevectorSampler(still, landscape.observable)
+    landscape = replace(landscape, program=still, sampler=sampler)
+    seen = landscape.evaluate(torch.zeros(2, parameters, dtype=FLOAT64), Stream.of(1, 2), 50)
+    for part in (seen.grad, seen.grad_var, seen.curvature):
+        assert torch.equal(part, torch.zeros(2, parameters, dtype=FLOAT64))
+    assert seen.cost.circuits.tolist() == [5, 5]
+    assert ((seen.value + 1.116998997).abs() < 4 * seen.value_var.sqrt()).all()
+
+
 def test_components_are_unbiased():
     landscape = Vqe(HYDROGEN, Uccsd(), Estimator(shots=40)).open(CPU, FLOAT64)
     repeats, samples = 3000, torch.tensor([[10, 40, 160]])

@@ -186,7 +186,7 @@ class Tables(NamedTuple):
     @classmethod
     def of(cls, rows: list[list[tuple[int, float, float]]], here: list[float], points: int) -> Tables:
         """From place, weight and bend of every point of every component."""
-        width = max((len(row) for row in rows), default=1)
+        width = max([1, *map(len, rows)])
         filled = np.array([row + [(0, 0.0, 0.0)] * (width - len(row)) for row in rows], dtype=np.float64)
         places, weights, bends = np.moveaxis(filled.reshape(-1, width, 3), 2, 0)
         used = np.arange(width) < np.array([len(row) for row in rows], dtype=np.int64)[:, None]
