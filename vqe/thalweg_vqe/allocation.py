@@ -5,8 +5,8 @@
     pooled over all points of the look: the optimum, with a floor (Neyman, J. R. Stat. Soc. 97 (1934) 558). Both parts count
     as one sample. As the first decides how much it weighs beside the second, the mean is not quite unbiased, by at most 0.07
     of its standard error in simulations of single energies of H2 and LiH (160 to 2000 shots a circuit) at and around the
-    Hartree-Fock determinant, where spreads come from rare outcomes; far from it, and in looks at 20 points, by at most 0.03. Reported
-    variances were right within 3 %.
+    Hartree-Fock determinant, where spreads come from rare outcomes; far from it, and in looks at 20 points, by at most 0.03.
+    Reported variances were right within 3 %.
 "random": every shot draws its group with the probability p_g of the group's share of Σ|c|, and says  energy / p_g:  unbiased
     with fewer shots than groups (Arrasmith, Cincio, Somma & Coles, arXiv:2004.06252). Samples are single shots here, not shots
     of every circuit.
