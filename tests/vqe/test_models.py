@@ -8,6 +8,7 @@ import pytest
 from qiskit.quantum_info import SparsePauliOp
 
 from thalweg_core.errors import BadInput
+from thalweg_vqe.free_fermions import ising_energy
 from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.pauli import IDENTITY, commute, total
 from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
@@ -40,6 +41,24 @@ def free_fermions(sites, coupling, field):
 def test_the_open_ising_chain_is_one_of_free_fermions(sites, coupling, field):
     energy = TransverseFieldIsing(sites, coupling, field).solve().exact_energy
     assert energy == pytest.approx(free_fermions(sites, abs(coupling), abs(field)), abs=1e-9)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("sites", [3, 4, 7])
+@pytest.mark.parametrize(("coupling", "field"), [(1, 1), (-1, 1), (1, -1), (-1, -1), (0.4, -1.2), (-1.5, 0.3), (1, 0), (0, 1)])
+def test_the_closed_form_of_ising_chains_is_the_lowest_eigenvalue(sites, coupling, field, periodic):
+    """On rings the parity of the fermions matters: for an odd number of antiferromagnetic bonds, too."""
+    chain = TransverseFieldIsing(sites, coupling, field, periodic)
+    solved = chain.solve()
+    assert solved.exact_energy == pytest.approx(np.linalg.eigvalsh(matrix(solved.observable))[0], abs=1e-10)
+
+
+@pytest.mark.parametrize("sites", [6, 400])
+def test_critical_ising_chains_have_their_closed_sums(sites):
+    """1 - 1/sin(π/(4n + 2)) with open ends, -2/sin(π/2n) on a ring (Burkhardt & Guim, J. Phys. A 18 (1985) L33)."""
+    wanted = 1 - 1 / math.sin(math.pi / (4 * sites + 2)), -2 / math.sin(math.pi / (2 * sites))
+    found = [ising_energy(sites, 1.0, 1.0, periodic) for periodic in (False, True)]
+    assert found == pytest.approx(wanted, rel=1e-13)
 
 
 @pytest.mark.parametrize(("sites", "field"), [(4, 1.0), (8, 0.6), (9, 1.4)])

@@ -25,7 +25,7 @@ from thalweg_vqe.exact import lowest_energies, particle_sector, spread
 from thalweg_vqe.expectations import Exact
 from thalweg_vqe.hamiltonian import Electrons
 from thalweg_vqe.landscape import VqeLandscape
-from thalweg_vqe.pauli import IDENTITY, LARGEST, Observable
+from thalweg_vqe.pauli import IDENTITY, LARGEST, Hermitian, Observable
 from thalweg_vqe.sampler import Looks, Sampler
 
 CHEAP = 2**14
@@ -136,6 +136,10 @@ class DeflatedExact:
     def metric(self, theta: Tensor) -> Tensor:
         """That of the states, which no penalty changes."""
         return self.energy.metric(theta)
+
+    def measuring(self, observable: Hermitian) -> Exact:
+        """Without penalties."""
+        return self.energy.measuring(observable)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -78,15 +79,18 @@ def _some_left(sites: Electrons) -> Electrons:
     return sites
 
 
-def solve(integrals: Integrals, found: Mapped, hartree_fock_energy: float) -> Solved:
+def solve(integrals: Integrals, found: Mapped, hartree_fock_energy: float, solvable: bool = True) -> Solved:
     """The lowest energy with these numbers of electrons; after tapering all symmetries, with the determinant's symmetry.
 
-    PySCF's full configuration interaction, or the qubit operator diagonalized where a symmetry beyond the numbers is fixed.
+    PySCF's full configuration interaction, or the qubit operator diagonalized where a symmetry beyond the numbers is fixed;
+    NaN where it is not solvable in reasonable time.
     """
     from pyscf import fci
 
-    m, sites = len(integrals.one), found.electrons
-    if sites.encoding.dropped.bit_count() > 2:
+    m, sites, exact = len(integrals.one), found.electrons, math.nan
+    if not solvable:
+        pass
+    elif sites.encoding.dropped.bit_count() > 2:
         sector = sites.encoding.sector(particle_sector(m, sites.alpha, sites.beta))
         exact = ground_energy(found.observable, sector)
     else:

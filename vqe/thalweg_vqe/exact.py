@@ -16,6 +16,15 @@ _DENSE = 256
 Floats = NDArray[np.float64] | NDArray[np.complex128]
 
 
+_MOST = 2**28
+"""Entries of an operator up to which its ground state is computed (arbitrary: about two minutes of a core)."""
+
+
+def affordable(flips: int, states: int) -> bool:
+    """Whether an operator with so many flips is diagonalized among so many states."""
+    return flips * states <= _MOST
+
+
 def ground_energy(observable: Observable, sector: NDArray[np.int64] | None = None) -> float:
     """Lowest eigenvalue among the basis states of a sector, which the operator must not leave; all of them by default.
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from thalweg_vqe.pauli import Hermitian
+
 
 class Exact(Protocol):
     """An engine without noise. Parameters θ (B, P) in rad, on the processor."""
@@ -20,4 +22,8 @@ class Exact(Protocol):
 
     def metric(self, theta: Tensor) -> Tensor:
         """The Fubini-Study metric, (B, P, P)."""
+        ...
+
+    def measuring(self, observable: Hermitian) -> Exact:
+        """The same circuit with another operator."""
         ...

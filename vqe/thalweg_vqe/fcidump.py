@@ -87,7 +87,7 @@ class Fcidump:
             few = f"wanted at most {LARGEST_TO_TAPER} spin orbitals to look for symmetries in, got {size.qubits}"
             raise BadInput("tapering", f'{few}; use tapering = "particles"')
         qubits = self.electrons().encoding.qubits
-        return System(qubits, size.flips, size.determinants, integrals, "fewer orbitals", "text")
+        return size.system(qubits, self.tapering, integrals, "fewer orbitals", "text")
 
     def electrons(self) -> Electrons:
         if self.tapering == "all":
@@ -108,7 +108,7 @@ class Fcidump:
 
         found = _read(self)
         with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
-            return solve(found.integrals, found.mapped, determinant_energy(found.integrals))
+            return solve(found.integrals, found.mapped, determinant_energy(found.integrals), self.size().solvable)
 
 
 _KINDS = {(True,) * filled + (False,) * (4 - filled) for filled in (0, 1, 2, 4)}

@@ -9,30 +9,33 @@ from thalweg_core.errors import BadInput
 from thalweg_vqe.encoding import Encoding
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Gate
-from thalweg_vqe.statevector import TOGETHER
 
 T = TypeVar("T")
 
-_KRYLOV = 20
-"""Vectors that ARPACK and PySCF's Davidson keep, about."""
-
 
 class System(NamedTuple):
-    """What decides how much memory an operator takes."""
+    """What decides how much memory an operator takes, and whether its ground state can be computed."""
 
     qubits: int
     flips: int  # different sets of qubits flipped by its words, at most
-    sector: int  # basis states that the exact diagonalization is done in
+    sector: int  # basis states that the exact diagonalization is done in; 0 where there is a closed form
     extra: int = 0  # bytes beside all that: integrals
     less: str = "fewer qubits"  # what would make it smaller
     field: str = ""  # whose size that is, below the Hamiltonian
+    most_entries: int | None = None  # of a row of the operator, at most; by default one for each flip
+    varying: int | None = None  # flips whose weight depends on the state, at most; by default all
+    solvable: bool = True  # whether the exact diagonalization is done: it takes minutes at most
+    stored: bool = True  # whether it keeps the operator's entries, or computes them from integrals
 
     @property
-    def memory(self) -> int:
-        """Bytes: the diagonals of the operator, states worked on together, the vectors of the exact diagonalization."""
-        amplitude = 16
-        states = max(1 << self.qubits, TOGETHER)
-        return amplitude * ((self.flips << self.qubits) + 10 * states + _KRYLOV * self.sector) + self.extra
+    def row(self) -> int:
+        """Entries of a row of the operator, at most."""
+        return self.flips if self.most_entries is None else self.most_entries
+
+    @property
+    def dense(self) -> int:
+        """Diagonals of the operator that are not constant, at most."""
+        return self.flips if self.varying is None else self.varying
 
 
 class Electrons(NamedTuple):
@@ -65,7 +68,7 @@ class Solved(NamedTuple):
     """A Hamiltonian after its exact diagonalization."""
 
     observable: Observable
-    exact_energy: float  # the lowest in the sector of interest
+    exact_energy: float  # the lowest in the sector of interest; NaN where that would take too long
     hartree_fock_energy: float | None = None  # None where there is no mean field
     electrons: Electrons | None = None  # None for spins
     number: Observable | None = None  # of electrons

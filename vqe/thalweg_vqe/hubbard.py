@@ -12,7 +12,7 @@ import numpy as np
 from thalweg_core.errors import BadInput
 from thalweg_vqe.electronic import Mapped, of_numbers, taper
 from thalweg_vqe.encoding import Leaves, check
-from thalweg_vqe.exact import ground_energy, particle_sector
+from thalweg_vqe.exact import affordable, ground_energy, particle_sector
 from thalweg_vqe.excitations import excitation
 from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
 from thalweg_vqe.jordan_wigner import lower, number, raise_
@@ -95,7 +95,7 @@ class FermiHubbard:
     def system(self) -> System:
         sector = math.comb(self.sites, self.alpha) * math.comb(self.sites, self.beta)
         flips = 1 + 2 * sum(len(bonds) for bonds in self._bonds())
-        return System(self.electrons().encoding.qubits, flips, sector, less="fewer sites")
+        return System(self.electrons().encoding.qubits, flips, sector, less="fewer sites", solvable=affordable(flips, sector))
 
     def electrons(self) -> Electrons:
         if self.tapering == "all":
@@ -129,7 +129,7 @@ class FermiHubbard:
         sites = found.mapped.electrons
         sector = sites.encoding.sector(particle_sector(self.sites, self.alpha, self.beta))
         count = sites.encoding.observable(number(2 * self.sites))
-        exact = ground_energy(found.mapped.observable, sector)
+        exact = ground_energy(found.mapped.observable, sector) if self.system().solvable else math.nan
         return Solved(found.mapped.observable, exact, electrons=sites, number=count)
 
     def _bonds(self) -> list[list[tuple[int, int]]]:

@@ -21,7 +21,6 @@ from thalweg_vqe.fidelity import Fidelity
 from thalweg_vqe.measured_metric import MeasuredMetric
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
-from thalweg_vqe.readable import Readable
 from thalweg_vqe.sampler import Looks, Sampler
 from thalweg_vqe.shift_rules import ShiftRule
 
@@ -32,7 +31,7 @@ FEWEST_SHOTS = 2
 class Reference(NamedTuple):
     """What is known of a Hamiltonian without any circuit."""
 
-    exact_energy: float  # the lowest in the sector of interest
+    exact_energy: float  # the lowest in the sector of interest; NaN where that would take too long
     hartree_fock_energy: float | None  # None where there is no mean field
     determinant: list[float] | None  # angles (rad) that prepare the Hartree-Fock determinant; None likewise
     number: Observable | None = None  # of electrons; None for spins
@@ -177,7 +176,7 @@ class VqeLandscape:
         """Expectation values of any operator, without shot noise, (B,)."""
         if self.alone is not None:
             return self.alone.expectation(observable, x)
-        engine = self.exact if observable is self.observable else Readable(self.program, observable)
+        engine = self.exact if observable is self.observable else self.exact.measuring(observable)
         return engine.energies(_double(x)).to(x)
 
     def overlaps_at(self, x: Tensor) -> list[Tensor]:

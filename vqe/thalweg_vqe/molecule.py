@@ -31,6 +31,9 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9+*(), _-]{0,50}"
 
 _SMALLER = "a smaller basis, an active_space or fewer atoms"
 
+MOST_COUPLINGS = 2**31
+"""Entries of the Hamiltonian up to which full configuration interaction is done (arbitrary: some minutes of a core)."""
+
 _PYSCF_NUMBERS = 2**29
 """Above so many integrals PySCF computes them as it needs them (its max_memory, 4 GB)."""
 
@@ -62,6 +65,24 @@ class Size(NamedTuple):
         """At most so many different sets of qubits are flipped by the terms: none, one pair or two pairs of orbitals."""
         pairs = math.comb(self.orbitals, 2)
         return 1 + 2 * pairs + 2 * math.comb(self.orbitals, 4) + pairs**2
+
+    @property
+    def coupled(self) -> int:
+        """Determinants that the Hamiltonian couples one to: itself, and those up to two electrons away."""
+        up, down = self.orbitals - self.alpha, self.orbitals - self.beta
+        singles = self.alpha * up + self.beta * down
+        alike = math.comb(self.alpha, 2) * math.comb(up, 2) + math.comb(self.beta, 2) * math.comb(down, 2)
+        return 1 + singles + alike + self.alpha * up * self.beta * down
+
+    @property
+    def solvable(self) -> bool:
+        """Whether full configuration interaction is done."""
+        return self.coupled * self.determinants <= MOST_COUPLINGS
+
+    def system(self, qubits: int, tapering: str, extra: int, less: str, field: str = "") -> System:
+        """On so many qubits, with so many bytes of integrals."""
+        size = System(qubits, self.flips, self.determinants, extra, less, field, most_entries=self.coupled)
+        return size._replace(solvable=self.solvable, stored=tapering == "all")
 
     @property
     def determinant(self) -> int:
@@ -189,7 +210,7 @@ class Molecule:
             few = f"wanted at most {LARGEST_TO_TAPER} spin orbitals to look for symmetries in, got {size.qubits}"
             raise BadInput("tapering", f'{few}; use tapering = "particles" or a smaller active_space')
         qubits = self.electrons().encoding.qubits
-        return System(qubits, size.flips, size.determinants, integrals, _SMALLER)
+        return size.system(qubits, self.tapering, integrals, _SMALLER)
 
     def electrons(self) -> Electrons:
         if self.tapering == "all":
@@ -215,7 +236,7 @@ class Molecule:
 
         found = _mean_field(self)
         with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
-            return solve(found.integrals, found.mapped, found.energy)
+            return solve(found.integrals, found.mapped, found.energy, self.size().solvable)
 
     def _mole(self) -> gto.Mole:
         gto = pyscf_gto()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from thalweg_core.errors import BadInput
 from thalweg_core.ranges import no_more_than
-from thalweg_vqe.exact import ground_energy
+from thalweg_vqe.exact import affordable, ground_energy
 from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Prepared, Solved, System
 from thalweg_vqe.pauli import LARGEST, LETTERS, Observable, Word, total
@@ -72,7 +73,7 @@ class PauliSum:
 
     def system(self) -> System:
         flips = len({word.x for word in self.observable().words})
-        return System(self.qubits, flips, 1 << self.qubits)
+        return System(self.qubits, flips, 1 << self.qubits, solvable=affordable(flips, 1 << self.qubits))
 
     def electrons(self) -> None:
         return None
@@ -88,7 +89,7 @@ class PauliSum:
     def solve(self) -> Solved:
         """Over all basis states."""
         operator = self.observable()
-        return Solved(operator, ground_energy(operator))
+        return Solved(operator, ground_energy(operator) if self.system().solvable else math.nan)
 
     def observable(self) -> Observable:
         """The sum as masks and real coefficients."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import os
 import re
 from collections.abc import Iterable
@@ -21,7 +23,7 @@ from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes, program_of
 from thalweg_vqe.backend_properties import BackendProperties
 from thalweg_vqe.deflation import Deflation, deflated
 from thalweg_vqe.engines import engines
-from thalweg_vqe.estimator import BYTES_PER_SHOT, Estimator
+from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.excitation_preserving import ExcitationPreserving
 from thalweg_vqe.excitations import KUpCcgsd, Uccsd
 from thalweg_vqe.fcidump import Fcidump
@@ -30,6 +32,7 @@ from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.harmonics import spectra
 from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.landscape import FEWEST_SHOTS, Reference, VqeLandscape
+from thalweg_vqe.memory import Circuit, needed
 from thalweg_vqe.molecule import ActiveSpace, Molecule
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.open_qasm import OpenQasm
@@ -37,7 +40,6 @@ from thalweg_vqe.pauli import Observable
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.program import Program
 from thalweg_vqe.qpy import Qpy
-from thalweg_vqe.shots import tangent_bytes
 from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, JobEnd, ParameterValues, Uniform, Zeros
 
@@ -76,6 +78,11 @@ MOST_QUBITS = 60
 
 MOST_CROWDED = 50
 """Where shots are not divided equally the largest group takes so many times the average (49 of LiH's 59 groups on 10 qubits)."""
+
+NEWS = {"news": True}
+"""Marks a line of the log that is no reason to worry."""
+
+_log = logging.getLogger("thalweg.vqe")
 
 FINAL_SHOTS = 16
 """The final energy is measured with so many times the shots of a step: a quarter of its error (arbitrary)."""
@@ -143,7 +150,7 @@ class Vqe:
             knows=KNOWN.difference(lacks),
             lacks=lacks,
             dimension=program.parameters,
-            memory=system.memory + self._work(register.qubits, turned),
+            memory=self._memory(system, Circuit.of(program, turned, self._keeps())),
             memory_per_replica=8 * 8 * turned**2 if self.estimator.engine == "aer" else 256 * turned,
             unit=self.hamiltonian.unit,
             grows=isinstance(self.ansatz, Adapt),
@@ -152,6 +159,8 @@ class Vqe:
 
     def open(self, device: torch.device, dtype: torch.dtype) -> CircuitLandscape:
         solved = self._solve()
+        if math.isnan(solved.exact_energy):
+            _log.warning("to find the exact energy would take too long: the result does not have it", extra=NEWS)
         register = Register(solved.observable.qubits, self.hamiltonian)
         angles = self.ansatz.hartree_fock(register) if self.hamiltonian.mean_field else None
         reference = Reference(solved.exact_energy, solved.hartree_fock_energy, angles, solved.number)
@@ -180,6 +189,8 @@ class Vqe:
         energy, reference = landscape.expectation(landscape.observable, x), landscape.reference
         exact = torch.full_like(energy, reference.exact_energy)
         seen = {"exact_energy": exact, "true_energy": energy, "energy_error": energy - exact}
+        if math.isnan(reference.exact_energy):
+            seen = {"true_energy": energy}
         if reference.hartree_fock_energy is not None:
             seen["hartree_fock_energy"] = torch.full_like(energy, reference.hartree_fock_energy)
         out = {name: Observed.exact(value, self.hamiltonian.unit) for name, value in seen.items()}
@@ -212,9 +223,9 @@ class Vqe:
             if system.qubits > MOST_QUBITS:
                 few = f"wanted at most {MOST_QUBITS}, got {system.qubits}"
                 raise BadInput(system.field, f"too many qubits: {few}; use {system.less}")
-            available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            if system.memory > available:
-                need = f"{system.qubits} qubits need about {_gib(system.memory)}, and this machine has {_gib(available)}"
+            least, available = self._memory(system, Circuit(0, 0, self._keeps())), _physical_memory()
+            if least > available:
+                need = f"{system.qubits} qubits need about {_gib(least)}, and this machine has {_gib(available)}"
                 raise BadInput(system.field, f"too many qubits: {need}; use {system.less}")
         except BadInput as bad:
             raise self._under(bad) from None
@@ -234,13 +245,17 @@ class Vqe:
         except BadInput as bad:
             raise bad.under(f"ansatz.{snake(self.ansatz)}") from None
 
-    def _work(self, qubits: int, turned: int) -> int:
-        """Bytes that the engine takes while it measures, beside the states counted with the system."""
-        shots = self.estimator.shots
-        if self.estimator.engine == "aer":
-            crowded = 1 if self.estimator.allocation == "equal" else MOST_CROWDED
-            return BYTES_PER_SHOT * FINAL_SHOTS * shots * crowded
-        return tangent_bytes(qubits, turned) if shots else 0
+    def _memory(self, system: System, circuit: Circuit) -> int:
+        crowded = 1 if self.estimator.allocation == "equal" else MOST_CROWDED
+        return needed(system, circuit, self.estimator.engine, FINAL_SHOTS * self.estimator.shots * crowded)
+
+    def _keeps(self) -> bool:
+        """Whether the circuit stays in the sector of the Hamiltonian's ground state."""
+        if isinstance(self.ansatz, HamiltonianVariational):  # its parts are words of a molecule one by one
+            return isinstance(self.hamiltonian, FermiHubbard | HeisenbergXxz)
+        numbered = isinstance(self.hamiltonian, Molecule | Fcidump | FermiHubbard | HeisenbergXxz)
+        grown = isinstance(self.ansatz, Adapt) and self.ansatz.pool != "qubit"
+        return numbered and (grown or isinstance(self.ansatz, Uccsd | KUpCcgsd | ExcitationPreserving))
 
     def _lacks(self, program: Program, register: Register) -> dict[Capability, str]:
         """For what of KNOWN the landscape cannot be asked, why, and what would change that."""
@@ -298,6 +313,11 @@ def _json(observable: Observable, unit: str) -> bytes:
         for word, coefficient in zip(observable.words, observable.coefficients, strict=True)
     ]
     return json.dumps({"qubits": observable.qubits, "unit": unit, "terms": terms}, indent=1).encode()
+
+
+def _physical_memory() -> int:
+    """Bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _gib(size: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -40,6 +40,9 @@ class Readable:
         """The Fubini-Study metric: (B, P) -> (B, P, P)."""
         pull = self.program.pull_back
         return torch.stack([pull(pull(metric).T.contiguous()) for metric in self._engine.metric(self.program.angles(theta))])
+
+    def measuring(self, observable: Hermitian) -> Readable:
+        return replace(self, observable=observable)
 
     @cached_property
     def _engine(self) -> Statevector:

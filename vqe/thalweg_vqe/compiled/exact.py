@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import pairwise
 from typing import Protocol
@@ -17,8 +17,8 @@ from torch import Tensor
 
 from thalweg_vqe.compiled.adjoint import vqe_adjoint
 from thalweg_vqe.compiled.engine import CompiledStates
-from thalweg_vqe.compiled.layers import Layers, Room, layers
-from thalweg_vqe.compiled.reach import Reach, reach
+from thalweg_vqe.compiled.layers import LARGE, Layers, Room, layers
+from thalweg_vqe.compiled.reach import Reach, matrix, reach
 from thalweg_vqe.compiled.subspace import vqe_subspace
 from thalweg_vqe.compiled.table import Diagonals, diagonals
 from thalweg_vqe.pauli import Hermitian
@@ -65,6 +65,12 @@ class CompiledExact:
             out[b] = (chi @ chi.T - np.outer(along, along)) / 4
         return torch.from_numpy(out)
 
+    def measuring(self, observable: Hermitian) -> CompiledExact:
+        """The same circuit with another operator; its tables are shared."""
+        other = CompiledExact(self.program, observable)
+        other.__dict__["_engine"] = self._engine.measuring(observable)
+        return other
+
     @property
     def states(self) -> int:
         """How many basis states are worked on."""
@@ -82,13 +88,16 @@ class CompiledExact:
 
     @cached_property
     def _engine(self) -> _Engine:
-        found = reach(self.program, self.observable, (1 << self.program.qubits) // 2, MOST_PAIRS)
+        share = 2 if self.program.qubits < LARGE else 4
+        found = reach(self.program, self.observable, (1 << self.program.qubits) // share, MOST_PAIRS)
         return _Everywhere.of(self.program, self.observable) if found is None else _Within.of(found)
 
 
 class _Engine(Protocol):
     @property
     def states(self) -> int: ...
+
+    def measuring(self, observable: Hermitian) -> _Engine: ...
 
     def run(self, theta: Floats, values: Floats, slopes: Floats, differentiate: bool, threads: int) -> None: ...
 
@@ -115,6 +124,9 @@ class _Within:
     @property
     def states(self) -> int:
         return len(self.reach.states)
+
+    def measuring(self, observable: Hermitian) -> _Within:
+        return replace(self, reach=self.reach._replace(matrix=matrix(observable, self.reach.states)))
 
     def run(self, theta: Floats, values: Floats, slopes: Floats, differentiate: bool, threads: int) -> None:
         def some(rows: slice) -> None:
@@ -161,6 +173,9 @@ class _Everywhere:
     @property
     def states(self) -> int:
         return 1 << self.qubits
+
+    def measuring(self, observable: Hermitian) -> _Everywhere:
+        return replace(self, diagonals=diagonals(observable))
 
     def run(self, theta: Floats, values: Floats, slopes: Floats, differentiate: bool, threads: int) -> None:
         end, worth = len(self.layers.kinds), len(theta) * len(self.layers.xs) * self.states > WORTH

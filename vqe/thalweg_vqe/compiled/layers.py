@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 RANK = 3
 """Independent parities of high bits that a diagonal run may couple to low ones: up to 2³ low tables (arbitrary)."""
 
-LARGE = 16
+LARGE = 14
 """Qubits from which states are worked on in two parts: below, threads would wait for each other longer than they work."""
 
 
