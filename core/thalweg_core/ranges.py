@@ -58,3 +58,9 @@ def one_of(field: str, value: str, names: Sequence[str]) -> None:
         near = difflib.get_close_matches(value, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise BadInput(field, f"wanted {' or '.join(repr(name) for name in names)}, got {value!r}{hint}")
+
+
+def more_than_one(field: str, number: float) -> None:
+    """Raises BadInput unless the number is finite and above one."""
+    if not (number > 1 and math.isfinite(number)):
+        raise BadInput(field, f"wanted a number above 1, got {number}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.core.valleys import Curved, NoisyNormal, Normal, NormalSlope, Sampling, Spins, spins
+from tests.core.valleys import Curved, NoisyNormal, Normal, NormalSlope, Qubits, SampledQubits, Sampling, Spins, spins
 from torch import Tensor
 
 from thalweg_core import checkpoint
@@ -16,11 +16,12 @@ from thalweg_core.adapt import WarmUp, state_types
 from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
 from thalweg_core.descent.lbfgs import Lbfgs
+from thalweg_core.descent.natural_gradient import NaturalGradient
 from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Info, Kernel, Settles, map_tensors, take_rows
-from thalweg_core.landscape import FLAT, Landscape, Samples
+from thalweg_core.landscape import FLAT, METRIC, Landscape, Samples
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
@@ -33,6 +34,7 @@ from thalweg_physics.magnet.spins import PRECESSION
 
 FLAT_LANDSCAPE = NormalSlope((0.5, 1.0, 2.0, 1.0, 1.5))
 SPIN_CHAIN = Spins(field=0.7, coupling=1.3)
+QUBITS = Qubits(((1.0, 0.2, 0.0), (0.0, 0.7, -0.4), (0.5, 0.0, 1.3)))
 MAGNET = Magnet(
     grid=Grid(cells=(5, 4, 1), cell_size=(1e-9, 1e-9, 0.4e-9), periodic=(True, False, False)),
     material=Material(saturation_magnetization=580e3, exchange_stiffness=15e-12, interfacial_dmi=3e-3),
@@ -51,6 +53,22 @@ KERNELS: dict[str, Kernel] = {
         memory=0, max_step=0, filtering=False, curvature=False, pilot=False, growth=0, allocation="equal", averaging=0
     ),
     "textbook l-bfgs": TextbookLbfgs(memory=3),
+    "natural gradient": NaturalGradient(),
+    "natural gradient in full": NaturalGradient(metric="full"),
+    "natural gradient without its remedies": NaturalGradient(
+        adapting=False,
+        metric="diagonal",
+        measured=False,
+        damping=1e-3,
+        noise_damping=0,
+        filtering=False,
+        max_distance=0,
+        max_step=0,
+        pilot=False,
+        growth=0,
+        allocation="equal",
+        averaging=0,
+    ),
     "ula": Ula(step_size=0.05),
     "mala": Mala(step_size=0.2),
     "hmc": Hmc(step_size=0.4, leapfrog_steps=5),
@@ -67,6 +85,8 @@ def places(kernel: Kernel) -> list[tuple[str, Landscape]]:
     """The landscapes that a kernel fits."""
     if PRECESSION in kernel.needs:
         return [("magnet", MAGNET)]
+    if METRIC in kernel.needs:
+        return [("qubits", QUBITS), ("measured qubits", SampledQubits(QUBITS.mixing))]
     if FLAT in kernel.needs or isinstance(kernel, WarmUp):
         return [("flat", FLAT_LANDSCAPE)]
     if "exact values" in {need.name for need in kernel.needs}:
@@ -88,8 +108,9 @@ def start(place: Landscape, rows: int) -> Tensor:
         return spins(rows, 6)
     if isinstance(place, MagnetLandscape):
         return spins(rows, 20).reshape(rows, 1, 4, 5, 3)
-    assert isinstance(place, Normal)
-    return Stream.of(7, rows).named("start").normal((len(place.scales),))
+    assert isinstance(place, Normal | Qubits)
+    coordinates = len(place.scales) if isinstance(place, Normal) else len(place.mixing[0])
+    return Stream.of(7, rows).named("start").normal((coordinates,))
 
 
 def steps(kernel: Kernel, place: Landscape, rows: int, count: int) -> tuple[Any, list[Info]]:
@@ -273,6 +294,19 @@ WRONG = [
     (TextbookLbfgs, {"memory": 0}),
     (TextbookLbfgs, {"reduction": -1e-9}),
     (TextbookLbfgs, {"gradient": float("nan")}),
+    (NaturalGradient, {"learning_rate": 0.0}),
+    (NaturalGradient, {"metric": "blocks"}),
+    (NaturalGradient, {"metric_share": 0.0}),
+    (NaturalGradient, {"metric_memory": 1.0}),
+    (NaturalGradient, {"damping": -0.1}),
+    (NaturalGradient, {"noise_damping": float("inf")}),
+    (NaturalGradient, {"max_distance": -1.0}),
+    (NaturalGradient, {"max_step": float("nan")}),
+    (NaturalGradient, {"first_samples": 1}),
+    (NaturalGradient, {"pilot_noise": 0.0}),
+    (NaturalGradient, {"growth": -1.0}),
+    (NaturalGradient, {"allocation": "all"}),
+    (NaturalGradient, {"averaging": 1.0}),
     (Ula, {"step_size": 0.0}),
     (Ula, {"temperature": -1.0}),
     (Mala, {"step_size": float("inf")}),

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, Samples
+from thalweg_core.landscape import Cost, Evaluation, MetricReading, Reading, Samples
 from thalweg_core.manifold import Euclidean, Manifold, Spheres
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
@@ -80,6 +80,78 @@ class Curved(Sampling):
         seen = super().evaluate(x, rng, samples)
         noise = seen.grad_var.sqrt() * rng.named("curvature").normal_like(x)
         return seen._replace(curvature=self._slope(torch.ones_like(x)) + noise)
+
+
+@dataclass(frozen=True)
+class Qubits:
+    """U = -Σ_j cos φ_j with φ = A x: qubits turned by RY(φ_j) from up, in a field along z.
+
+    Their Fubini-Study metric is AᵀA/4, and |⟨ψ(x)|ψ(y)⟩|² = Π_j cos²((φ_j(x) - φ_j(y))/2).
+    """
+
+    mixing: tuple[tuple[float, ...], ...] = ((1.0, 0.0), (0.0, 1.0))  # rows of A
+    noisy: ClassVar[bool] = False
+    width: ClassVar[int] = 1
+    manifold: ClassVar[Manifold] = Euclidean()
+
+    def turns(self, x: Tensor) -> Tensor:
+        """φ, (B, Q)."""
+        return torch.stack([row_sum(x * x.new_tensor(row)) for row in self.mixing], dim=1)
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
+        phi = self.turns(x)
+        grad = torch.stack([row_sum(phi.sin() * x.new_tensor(column)) for column in zip(*self.mixing, strict=True)], dim=1)
+        return Evaluation.exact(-row_sum(phi.cos()), grad)
+
+    def metric(self, x: Tensor) -> Tensor:
+        mixing = x.new_tensor(self.mixing)
+        return (mixing.T @ mixing / 4).expand(len(x), -1, -1).clone()
+
+
+class SampledQubits(Qubits):
+    """The same through samples: noise of variance 1/n on energy, gradient and every entry of the metric; overlaps counted.
+
+    A look charges three shots for each sample, the metric two for each entry, an overlap one.
+    """
+
+    noisy: ClassVar[bool] = True
+    samples: ClassVar[int] = 100
+    fewest: ClassVar[int] = 2
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
+        seen = super().evaluate(x, rng)
+        number = self._number(x, samples)
+        variance = (1 / number.to(torch.float64)).to(x.dtype)
+        value = seen.value + variance.sqrt() * rng.named("value").normal((), x.dtype)
+        grad = seen.grad + variance.sqrt()[:, None] * rng.named("grad").normal_like(x)
+        one = Cost.of(x, evaluations=1, gradients=1, circuits=3)
+        return Evaluation(value, grad, variance, variance[:, None].expand_as(x).clone(), one._replace(shots=3 * number))
+
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+        exact = self.metric(x)
+        keep = torch.ones_like(exact[0]) if form == "full" else torch.eye(x.shape[1], dtype=x.dtype)
+        if isinstance(samples, int) and samples == 0:
+            return MetricReading(exact * keep, torch.zeros_like(exact), Cost.none(x))
+        number = self._number(x, samples)
+        variance = (keep / number.to(x.dtype)[:, None, None]).expand_as(exact)
+        noise = rng.named("entries").normal(tuple(exact.shape[1:]), x.dtype)
+        noise = noise.triu() + noise.triu(1).transpose(1, 2)
+        entries = int(keep.sum())
+        seen = exact * keep + variance.sqrt() * noise
+        return MetricReading(seen, variance.clone(), Cost.of(x, circuits=entries)._replace(shots=2 * entries * number))
+
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+        p = ((self.turns(x) - self.turns(y)) / 2).cos().square().prod(dim=1)
+        number = self._number(x, samples)
+        draws = rng.named("returns").uniform((int(number.max()),))
+        tried = torch.arange(draws.shape[1]) < number[:, None]
+        seen = ((draws < p[:, None].double()) & tried).sum(dim=1) / number
+        cost = Cost.of(x, circuits=1)._replace(shots=number)
+        return Reading(seen.to(x), (seen * (1 - seen) / number).to(x), cost)
+
+    def _number(self, x: Tensor, samples: Samples | None) -> Tensor:
+        asked = self.samples if samples is None else samples
+        return asked.clone() if isinstance(asked, Tensor) else torch.full((len(x),), asked)
 
 
 class Cliff(Normal):

@@ -6,12 +6,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Method(_message.Message):
-    __slots__ = ("gradient_descent", "adam", "textbook_adam", "lbfgs", "textbook_lbfgs", "llg", "ula", "mala", "hmc")
+    __slots__ = ("gradient_descent", "adam", "textbook_adam", "lbfgs", "textbook_lbfgs", "natural_gradient", "llg", "ula", "mala", "hmc")
     GRADIENT_DESCENT_FIELD_NUMBER: _ClassVar[int]
     ADAM_FIELD_NUMBER: _ClassVar[int]
     TEXTBOOK_ADAM_FIELD_NUMBER: _ClassVar[int]
     LBFGS_FIELD_NUMBER: _ClassVar[int]
     TEXTBOOK_LBFGS_FIELD_NUMBER: _ClassVar[int]
+    NATURAL_GRADIENT_FIELD_NUMBER: _ClassVar[int]
     LLG_FIELD_NUMBER: _ClassVar[int]
     ULA_FIELD_NUMBER: _ClassVar[int]
     MALA_FIELD_NUMBER: _ClassVar[int]
@@ -21,11 +22,12 @@ class Method(_message.Message):
     textbook_adam: TextbookAdam
     lbfgs: Lbfgs
     textbook_lbfgs: TextbookLbfgs
+    natural_gradient: NaturalGradient
     llg: Llg
     ula: Ula
     mala: Mala
     hmc: Hmc
-    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., lbfgs: _Optional[_Union[Lbfgs, _Mapping]] = ..., textbook_lbfgs: _Optional[_Union[TextbookLbfgs, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
+    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., lbfgs: _Optional[_Union[Lbfgs, _Mapping]] = ..., textbook_lbfgs: _Optional[_Union[TextbookLbfgs, _Mapping]] = ..., natural_gradient: _Optional[_Union[NaturalGradient, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
 
 class GradientDescent(_message.Message):
     __slots__ = ("learning_rate",)
@@ -114,6 +116,44 @@ class TextbookLbfgs(_message.Message):
     reduction: float
     gradient: float
     def __init__(self, memory: _Optional[int] = ..., reduction: _Optional[float] = ..., gradient: _Optional[float] = ...) -> None: ...
+
+class NaturalGradient(_message.Message):
+    __slots__ = ("learning_rate", "adapting", "metric", "measured", "metric_share", "metric_memory", "damping", "noise_damping", "filtering", "max_distance", "max_step", "first_samples", "pilot", "pilot_noise", "growth", "allocation", "averaging")
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    ADAPTING_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    MEASURED_FIELD_NUMBER: _ClassVar[int]
+    METRIC_SHARE_FIELD_NUMBER: _ClassVar[int]
+    METRIC_MEMORY_FIELD_NUMBER: _ClassVar[int]
+    DAMPING_FIELD_NUMBER: _ClassVar[int]
+    NOISE_DAMPING_FIELD_NUMBER: _ClassVar[int]
+    FILTERING_FIELD_NUMBER: _ClassVar[int]
+    MAX_DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEP_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    PILOT_FIELD_NUMBER: _ClassVar[int]
+    PILOT_NOISE_FIELD_NUMBER: _ClassVar[int]
+    GROWTH_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_FIELD_NUMBER: _ClassVar[int]
+    AVERAGING_FIELD_NUMBER: _ClassVar[int]
+    learning_rate: float
+    adapting: bool
+    metric: str
+    measured: bool
+    metric_share: float
+    metric_memory: float
+    damping: float
+    noise_damping: float
+    filtering: bool
+    max_distance: float
+    max_step: float
+    first_samples: int
+    pilot: bool
+    pilot_noise: float
+    growth: float
+    allocation: str
+    averaging: float
+    def __init__(self, learning_rate: _Optional[float] = ..., adapting: _Optional[bool] = ..., metric: _Optional[str] = ..., measured: _Optional[bool] = ..., metric_share: _Optional[float] = ..., metric_memory: _Optional[float] = ..., damping: _Optional[float] = ..., noise_damping: _Optional[float] = ..., filtering: _Optional[bool] = ..., max_distance: _Optional[float] = ..., max_step: _Optional[float] = ..., first_samples: _Optional[int] = ..., pilot: _Optional[bool] = ..., pilot_noise: _Optional[float] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
 
 class Llg(_message.Message):
     __slots__ = ("damping", "precession", "time_step")

@@ -1,0 +1,202 @@
+"""Natural gradient: steepest descent where lengths are distances between states, at its best under noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from thalweg_core.averaging import Average, averaged, begin_average
+from thalweg_core.gradient_filter import FilteredGradient, begin_filter, filtered
+from thalweg_core.kernel import Goal, Info, choose
+from thalweg_core.landscape import (
+    ALLOCATIONS,
+    FLAT,
+    GRADIENT,
+    METRIC,
+    METRIC_FORMS,
+    Capability,
+    Cost,
+    Evaluation,
+    Landscape,
+    allocated,
+)
+from thalweg_core.natural_units import natural_units
+from thalweg_core.ranges import at_least, more_than_one, not_negative, one_of, positive, share
+from thalweg_core.rows import per_row, row_max, row_sum
+from thalweg_core.running_metric import MetricRule, RunningMetric
+from thalweg_core.sample_sizes import SampleRule, SampleSize, dearer, look
+from thalweg_core.streams import Stream
+
+
+class NaturalGradientState(NamedTuple):
+    x: Tensor  # (B, P) where the replicas stand
+    seen: Evaluation  # what the landscape showed there
+    gradient: FilteredGradient  # from all looks so far
+    metric: RunningMetric  # from all looks so far
+    rate: Tensor  # (B,) learning rate of the next step
+    size: SampleSize | None  # samples of the next look; None where looks are exact
+    average: Average | None  # of the iterates: the answer; None where it is x
+
+
+@dataclass(frozen=True)
+class NaturalGradient:
+    """Steepest descent in the metric F of states, with a damping as large as the noise.
+
+        x <- x - η (F + λ)⁻¹ m,     λ = (tr F / P) [ε + ν Σ v / |m|²],     |step|_F ≤ D,   no coordinate further than c
+
+    m is the gradient and v the variance of its estimate, both from a Kalman filter; coordinates are taken in their natural
+    unit, 1/(ω R) where the landscape is a trigonometric polynomial with R harmonics of ω, else 1.
+
+    Why λ grows with the noise: |∂U|² ≤ 4 F Var(H), so a priori the gradient has the covariance s² F, with s² = |m|² P / tr F
+    at most. The best linear estimate of the natural gradient F⁻¹ g from an estimate m of g with variance v is then
+    (F + v/s²)⁻¹ m: directions in which the metric is small are followed only as far as the gradient there stands out.
+
+    Under noise: a pilot gradient sets the number of samples of the first look; it grows with what was spent; samples go
+    where the spread is; the metric is measured for a part of the gradient's shots, and averaged; the answer is the iterate
+    averaged over the last part of the budget. Each of these has a field that switches it off; all vanish with exact looks.
+
+    Exact values: a step that does not lower the energy by a tenth of what its slope promises is taken back, and the rate
+    halved; after one that does it grows by half. So the energy never rises.
+
+    Args:
+        learning_rate: η, in units of 1/U; the first where it adapts.
+        adapting: whether η adapts, where values are exact.
+        metric: how much of F is used: "full", "block_diagonal" or "diagonal".
+        measured: whether F is measured by samples, which are charged, where energies are; else it is known free of charge.
+        metric_share: shots of a look at F over those of the gradient's.
+        metric_memory: looks at F that are averaged.
+        damping: ε.
+        noise_damping: ν.
+        filtering: whether earlier gradients count, as far as the gradient has not moved since.
+        max_distance: D, the longest step as a distance between states (rad); 0: no cap.
+        max_step: c, the longest step of a coordinate, in its natural unit; 0: no cap.
+        first_samples: samples of the pilot gradient, such as shots per circuit; of the first look where there is no pilot.
+        pilot: whether a pilot gradient sets the samples of the first look.
+        pilot_noise: variance over squared length of the gradient that the first look aims at.
+        growth: looks for which all samples spent so far would pay: they grow as soon as it is less; 0: they stay.
+        allocation: how samples are divided over what is measured separately: "measured", by the spread seen, or "equal".
+        averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
+
+    Sources: [1] Amari, Neural Comput. 10 (1998) 251. [2] Stokes, Izaac, Killoran & Carleo, Quantum 4 (2020) 269.
+             [3] shots of the metric: van Straaten & Koczor, PRX Quantum 2 (2021) 030324.
+    """
+
+    learning_rate: float = 0.4
+    adapting: bool = True
+    metric: str = "block_diagonal"
+    measured: bool = True
+    metric_share: float = 0.1
+    metric_memory: float = 10.0
+    damping: float = 0.05
+    noise_damping: float = 1.0
+    filtering: bool = True
+    max_distance: float = 0.3
+    max_step: float = 0.3
+    first_samples: int = 8
+    pilot: bool = True
+    pilot_noise: float = 4.0
+    growth: float = 200.0
+    allocation: str = "measured"
+    averaging: float = 0.2
+
+    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT, FLAT, METRIC})
+    goal: ClassVar[Goal] = Goal.MINIMUM
+    State: ClassVar[type] = NaturalGradientState
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "metric_share", "pilot_noise"):
+            positive(name, getattr(self, name))
+        one_of("metric", self.metric, METRIC_FORMS)
+        for name in ("damping", "noise_damping", "max_distance", "max_step", "growth"):
+            not_negative(name, getattr(self, name))
+        more_than_one("metric_memory", self.metric_memory)
+        at_least("first_samples", self.first_samples, 2)
+        one_of("allocation", self.allocation, ALLOCATIONS)
+        share("averaging", self.averaging)
+
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> NaturalGradientState:
+        seen, size = self._samples.begin(allocated(landscape, self.allocation), x, rng)
+        metric, paid = self._metric.begin(landscape, x, rng, self.first_samples)
+        seen = seen._replace(cost=seen.cost.plus(paid))
+        size = size and size._replace(spent=size.spent + paid.shots)
+        average = begin_average(x, seen.cost) if landscape.noisy and self.averaging else None
+        rate = torch.full_like(seen.value, self.learning_rate)
+        return NaturalGradientState(x, seen, begin_filter(seen.grad, seen), metric, rate, size, average)
+
+    def step(self, landscape: Landscape, state: NaturalGradientState, rng: Stream) -> tuple[NaturalGradientState, Info]:
+        step = self._step(landscape, state)
+        x = state.x + step
+        seen = look(allocated(landscape, self.allocation), x, rng, state.size)
+        metric, paid = self._metric.renewed(state.metric, landscape, x, rng, state.size)
+        cost = seen.cost.plus(paid)
+        gradient = filtered(state.gradient, step, seen.grad, seen.grad_var) if self.filtering else begin_filter(seen.grad, seen)
+        size = self._samples.grown(state.size, cost, newest=seen.cost)
+        average = state.average and averaged(state.average, landscape.manifold, x, cost, self.averaging)
+        moved = NaturalGradientState(x, seen, gradient, metric, state.rate, size, average)
+        if landscape.noisy or not self.adapting:
+            return moved, Info.plain(cost, seen.value)
+        good = seen.value <= state.seen.value + SLOPE * row_sum(step * state.seen.grad) + _rounding(state.seen.value)
+        moved = choose(good, moved._replace(rate=FASTER * state.rate), state._replace(rate=SLOWER * state.rate))
+        return moved, Info.plain(cost, seen.value)._replace(acceptance=good.to(x.dtype))
+
+    def reported(self, state: NaturalGradientState) -> Tensor:
+        """The average, where there is one."""
+        return state.x if state.average is None else state.average.x
+
+    def forecast(self, landscape: Landscape, state: NaturalGradientState) -> Cost:
+        """A look at the gradient with the samples that it has grown to, and one at the metric."""
+        coming = dearer(state.seen, state.size)
+        return coming._replace(shots=coming.shots + self._metric.forecast(state.metric, landscape, state.size))
+
+    def _step(self, landscape: Landscape, state: NaturalGradientState) -> Tensor:
+        """(B, P)."""
+        unit = natural_units(landscape, state.x)
+        mean, metric = unit * state.gradient.mean, unit[:, None] * state.metric.mean * unit
+        noise, signal = row_sum(unit * unit * state.gradient.variance), row_sum(mean * mean)
+        relative = self.damping + self.noise_damping * noise / torch.where(signal > 0, signal, 1.0)
+        scale = row_sum(metric.diagonal(dim1=1, dim2=2)) / mean.shape[1]
+        direction, length = damped_solution(metric, relative * scale, mean)
+        size = state.rate
+        if self.max_distance:
+            size = torch.minimum(size, self.max_distance / length)
+        if self.max_step:
+            size = torch.minimum(size, self.max_step / row_max(direction.abs()))
+        return -unit * per_row(size, direction) * direction
+
+    @property
+    def _samples(self) -> SampleRule:
+        return SampleRule(self.first_samples, self.pilot, self.pilot_noise, self.growth)
+
+    @property
+    def _metric(self) -> MetricRule:
+        return MetricRule(self.metric, self.measured, self.metric_share, self.metric_memory)
+
+
+SLOPE, FASTER, SLOWER = 0.1, 1.5, 0.5
+"""Part of the promised decrease that a step must keep, and what becomes of the rate where it does and where not. Arbitrary."""
+
+
+def damped_solution(metric: Tensor, damping: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """(F + λ)⁻¹ m, and its length in the metric: (B, P, P), (B,), (B, P) -> (B, P), (B,).
+
+    What noise has made negative in F counts as nothing; directions in which F + λ vanishes are left out. Row by row, each
+    from memory of its own: no bit depends on the batch.
+    """
+    solutions, lengths = torch.empty_like(right), torch.empty_like(damping)
+    for row, (f, m) in enumerate(zip(metric, right, strict=True)):
+        values, axes = torch.linalg.eigh(f.clone())
+        values = values.clamp_min(0.0)
+        total = values + damping[row]
+        kept = total > torch.finfo(total.dtype).eps * len(total) * values.max()
+        along = torch.where(kept, row_sum((axes * m[:, None]).T) / torch.where(kept, total, 1.0), 0.0)
+        solutions[row] = row_sum(axes * along)
+        lengths[row] = row_sum((values * along * along)[None])[0].sqrt()
+    return solutions, lengths
+
+
+def _rounding(value: Tensor) -> Tensor:
+    """By how much two equal energies may differ."""
+    return 4 * torch.finfo(value.dtype).eps * value.abs()
