@@ -81,6 +81,8 @@ def test_descriptions_tell_units_defaults_and_what_fits() -> None:
     assert fields["hamiltonian.molecule.basis"].default_value == '"sto-3g"'
     assert fields["hamiltonian.molecule.atoms"].required
     assert fields["start.hartree_fock"].type == "number"
+    assert fields["hamiltonian.pauli_sum.terms[].coefficient"].required  # what a list is of is explained below it
+    assert "Ha" in fields["deflation[].weight"].description
     assert {field.name: field.type for field in problems["magnet"].fields}["grid.periodic"] == "list of 3 yes/no"
     for description in [*known.problems, *known.methods, known.plan]:
         assert description.summary

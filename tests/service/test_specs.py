@@ -255,12 +255,14 @@ def test_what_is_no_base64_is_refused(content: str) -> None:
         ('file = "/dev/zero"', "file", "/dev/zero: wanted at most 3145728 bytes, got more"),
         ('file = "none.fcidump"', "file", "none.fcidump: cannot be read: No such file"),
         ('file = "bytes"', "file", "is not text in UTF-8"),
+        ('file = "nothing"', "file", "nothing: the file is empty"),
         ("file = 3", "file", "wanted the name of a file, got 3"),
         ('file = "x"\ntext = "y"', "", "file and text are both given"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_its_field(text: str, field: str, part: str, tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\xfa")
+    (tmp_path / "nothing").touch()
     (tmp_path / "job.toml").write_text(FCIDUMP.format(text=text))
     with pytest.raises(InvalidSpec, match=part) as refused:
         specs.load(tmp_path / "job.toml")

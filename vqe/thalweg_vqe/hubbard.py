@@ -37,8 +37,8 @@ class FermiHubbard:
     Args:
         columns: sites along x.
         rows: sites along y; 1 is a chain.
-        hopping: t.
-        repulsion: U.
+        hopping: t, of a hop to a neighbouring site (energies have the unit of t and U).
+        repulsion: U, of two electrons on one site.
         spin_up: electrons with spin up; half filling by default, rounded up.
         spin_down: electrons with spin down; half filling by default, rounded down.
         periodic: whether opposite edges are neighbours, along directions of at least 3 sites.

@@ -289,7 +289,7 @@ class Vqe:
             if not self.hamiltonian.mean_field:
                 raise BadInput("start.hartree_fock", f"a {snake(self.hamiltonian)} has no Hartree-Fock determinant; {others}")
             if self.ansatz.hartree_fock(register) is None:
-                unknown = f"no angles are known with which an {snake(self.ansatz)} circuit prepares the Hartree-Fock determinant"
+                unknown = f"no angles of {snake(self.ansatz)} are known that prepare the Hartree-Fock determinant"
                 raise BadInput("start.hartree_fock", f"{unknown}; {others}")
         if isinstance(self.start, JobEnd):
             raise BadInput("start.job", "only a service knows how its jobs ended; use start.values")

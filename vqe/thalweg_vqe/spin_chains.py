@@ -29,7 +29,7 @@ class TransverseFieldIsing:
     Args:
         sites: spins on the chain, one qubit each.
         coupling: J; positive is ferromagnetic.
-        field: h.
+        field: h, along x (energies have the unit of J and h).
         periodic: whether the last spin is the first one's neighbour.
 
     Source: Pfeuty, Ann. Phys. 57 (1970) 79.

@@ -66,7 +66,7 @@ def _known(name: str, examples: Sequence[Traits]) -> list[str]:
     everywhere = frozenset.intersection(*(traits.knows for traits in examples))
     somewhere = frozenset.union(*(traits.knows for traits in examples))
     reasons = {capability: why for traits in examples for capability, why in traits.lacks.items()}
-    partly = [f"{c.name}, but not always: problem.{name} {reasons.get(c, 'may lack them')}" for c in somewhere - everywhere]
+    partly = [f"{c.name} (not always: problem.{name} {reasons.get(c, 'may lack them')})" for c in somewhere - everywhere]
     return sorted(c.name for c in everywhere) + sorted(partly)
 
 
@@ -101,6 +101,8 @@ def _fields(kind: type, descriptor: Descriptor, prefix: str) -> Iterator[jobs_pb
             yield from _fields(class_of(hint, wire.message_type.name), wire.message_type, name + ".")
         else:
             yield _scalar(name, field, hint, meanings.get(field.name, ""))
+            if wire.message_type is not None:
+                yield from _fields(class_of(hint, wire.message_type.name), wire.message_type, name + "[].")
 
 
 def _choices(hint: Any, descriptor: Descriptor, prefix: str) -> Iterator[jobs_pb2.FieldDescription]:

@@ -23,7 +23,7 @@ def with_files(given: Mapping[str, object], descriptor: Descriptor, folder: Path
         path: where the mapping stands in the specification.
 
     Raises:
-        InvalidSpec: a file cannot be read; a text or a content is given beside it.
+        InvalidSpec: a file cannot be read, or is empty; a text or a content is given beside it.
     """
     fields = descriptor.fields_by_name
     out = dict(given)
@@ -58,4 +58,6 @@ def _read(name: object, folder: Path, path: str) -> bytes:
         raise InvalidSpec(path, f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > LARGEST:
         raise InvalidSpec(path, f"{file}: wanted at most {LARGEST} bytes, got more")
+    if not content:
+        raise InvalidSpec(path, f"{file}: the file is empty")
     return content
