@@ -132,6 +132,8 @@ def test_the_number_of_electrons_is_kept_at_any_angles(ansatz, molecule):
         (HeisenbergXxz(4), HamiltonianVariational(2), 1e-6),
         (FermiHubbard(2), HamiltonianVariational(1), 1e-8),
         (FermiHubbard(2, mapping="parity", tapering="particles"), HamiltonianVariational(1), 1e-8),
+        (FermiHubbard(2, 2), HamiltonianVariational(4), 1e-6),  # half-filled levels of equal energy: the start decides
+        (FermiHubbard(4, periodic=True), HamiltonianVariational(4), 1e-6),
     ],
 )
 def test_circuits_reach_the_exact_energies_that_they_can_reach(hamiltonian, ansatz, within):

@@ -23,6 +23,9 @@ from thalweg_vqe.spin_chains import check_finite, neighbours
 MOST_SITES = 30
 """Masks of spin orbitals are 64-bit integers; memory refuses long before."""
 
+SPLITTING = 1e-6
+"""Relative difference of hops that tells equal levels apart (far above rounding, and changes energies by its square)."""
+
 Terms = list[tuple[Word, complex]]
 
 
@@ -107,10 +110,15 @@ class FermiHubbard:
         return _operator(self).parts
 
     def prepared(self) -> Prepared:
-        """The ground state of the hops alone: the lowest levels of the lattice, filled."""
+        """The ground state of the hops alone: the lowest levels of the lattice, filled.
+
+        Of levels with equal energies it takes those that split off lowest where the later sets of bonds are weaker by a trace:
+        they have the symmetries that all parts share, and which no turn by a part could bring in.
+        """
         hops = np.zeros((self.sites, self.sites))
-        for i, j in (bond for bonds in self._bonds() for bond in bonds):
-            hops[i, j] = hops[j, i] = -self.hopping
+        for number, bonds in enumerate(self._bonds()):
+            for i, j in bonds:
+                hops[i, j] = hops[j, i] = -self.hopping * (1 - number * SPLITTING)
         levels = np.linalg.eigh(hops)[1].T
         sites = self.electrons()
         try:
