@@ -241,7 +241,8 @@ def traits(hamiltonian, ansatz, start=None):
         (traits(Molecule("He 0 0 0"), Uccsd()), "ansatz.uccsd", "finds no excitation"),
         (traits(H2, THREE), "ansatz.open_qasm.text", "the circuit has 3 qubits, the Hamiltonian 4"),
         (traits(H2, FOUR, HartreeFock()), "start.hartree_fock", "no angles of open_qasm are known that prepare"),
-        (traits(FermiHubbard(2), HamiltonianVariational(), HartreeFock()), "start.hartree_fock", "has no .*start.zeros"),
+        (traits(FermiHubbard(2), HamiltonianVariational(), HartreeFock()), "start.hartree_fock", "the default start.*has no"),
+        (traits(FermiHubbard(2), HamiltonianVariational(), HartreeFock(0.0)), "start.hartree_fock", ": a .*has no .*start.zeros"),
         (traits(H2, Uccsd(), ParameterValues((0.0,))), "start.values.angles", "wanted 3 angles"),
         (
             traits(TransverseFieldIsing(50), RealAmplitudes()),

@@ -300,6 +300,11 @@ def reachable(observable):
             "deflation[1].angles",
             "wanted 12 .* got 1",
         ),
+        (
+            lambda: landscape_of(deflation=(Deflation((0.1,) * 12), Deflation((0.1,) * 12, weight=2.0))).traits(),
+            "deflation[1]",
+            "the same lower state stands above",
+        ),
         (lambda: landscape_of(deflation=(Deflation(),)).traits(), "deflation[0].angles", "wanted 12 .* got 0"),
         (lambda: landscape_of(deflation=(Deflation(job="j"),)).traits(), "deflation[0].job", "give angles in its place"),
         (

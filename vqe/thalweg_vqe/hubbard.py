@@ -116,9 +116,9 @@ class FermiHubbard:
         they have the symmetries that all parts share, and which no turn by a part could bring in.
         """
         hops = np.zeros((self.sites, self.sites))
-        for number, bonds in enumerate(self._bonds()):
+        for place, bonds in enumerate(self._bonds()):
             for i, j in bonds:
-                hops[i, j] = hops[j, i] = -self.hopping * (1 - number * SPLITTING)
+                hops[i, j] = hops[j, i] = -self.hopping * (1 - place * SPLITTING)
         levels = np.linalg.eigh(hops)[1].T
         sites = self.electrons()
         try:

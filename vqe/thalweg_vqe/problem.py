@@ -279,6 +279,9 @@ class Vqe:
                 one.check(program.parameters)
             except BadInput as bad:
                 raise bad.under(f"deflation[{number}]") from None
+            if any(one.angles == other.angles for other in self.deflation[:number]):
+                again = "the same lower state stands above, and each is counted as a level of its own"
+                raise BadInput(f"deflation[{number}]", f"{again}; leave it out, or raise the weight of the first")
 
     def _check_start(self, program: Program, register: Register) -> None:
         if isinstance(self.ansatz, Adapt) and not isinstance(self.start, Zeros) and self.start != HartreeFock(0.0):
@@ -286,10 +289,12 @@ class Vqe:
             raise BadInput(f"start.{_START[type(self.start)]}", f"{zero} or start.hartree_fock = 0")
         others = "use start.uniform, start.zeros or start.values"
         if isinstance(self.start, HartreeFock):
+            default = "the default start is the Hartree-Fock determinant, and " if self.start == HartreeFock() else ""
             if not self.hamiltonian.mean_field:
-                raise BadInput("start.hartree_fock", f"a {snake(self.hamiltonian)} has no Hartree-Fock determinant; {others}")
+                none = f"{default}a {snake(self.hamiltonian)} has no Hartree-Fock determinant"
+                raise BadInput("start.hartree_fock", f"{none}; {others}")
             if self.ansatz.hartree_fock(register) is None:
-                unknown = f"no angles of {snake(self.ansatz)} are known that prepare the Hartree-Fock determinant"
+                unknown = f"{default}no angles of {snake(self.ansatz)} are known that prepare the Hartree-Fock determinant"
                 raise BadInput("start.hartree_fock", f"{unknown}; {others}")
         if isinstance(self.start, JobEnd):
             raise BadInput("start.job", "only a service knows how its jobs ended; use start.values")
