@@ -49,7 +49,7 @@ class Evaluation(NamedTuple):
     """What one look at a landscape shows."""
 
     value: Tensor  # (B,)     U(x); NaN where not known
-    grad: Tensor  # (B, *E)  ∇U in the ambient space, U / x
+    grad: Tensor  # (B, *E)  ∇U in the ambient space, U / x; NaN with infinite variance where not known
     value_var: Tensor  # (B,)     variance of the estimate of U, 0 where exact
     grad_var: Tensor  # (B, *E)  variance of the estimate of ∇U, 0 where exact
     cost: Cost

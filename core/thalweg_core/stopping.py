@@ -210,8 +210,11 @@ def _errors(looks: Tensor) -> Tensor:
 
 
 def _lost(seen: Evaluation) -> Tensor:
-    """Whether the energy overflowed or the gradient is not a number; an energy of NaN alone is one that is not known."""
-    return torch.isinf(seen.value) | ~torch.isfinite(seen.grad.reshape(len(seen.value), -1)).all(dim=1)
+    """Whether what is known of the energy and the gradient is not a number. Where both are not known, nothing is."""
+    grad, variance = (part.reshape(len(seen.value), -1) for part in (seen.grad, seen.grad_var))
+    unknown = torch.isnan(grad) & torch.isinf(variance)
+    nothing = torch.isnan(seen.value) & unknown.any(dim=1)
+    return torch.isinf(seen.value) | (~torch.isfinite(grad) & ~unknown).any(dim=1) | nothing
 
 
 def _remember(plateau: Plateau, seen: Evaluation) -> Plateau:

@@ -8,13 +8,17 @@ from scipy.stats import chi2
 
 from thalweg_core import checkpoint
 from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.smo import Smo
+from thalweg_core.stopping import Budget, Outcome
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Position, begin, walk
+from thalweg_core.walk import Position, Rules, begin, walk
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.exact import ground_energy, particle_sector
+from thalweg_vqe.excitations import Uccsd
 from thalweg_vqe.molecule import Molecule
 from thalweg_vqe.problem import Vqe
+from thalweg_vqe.starts import Uniform
 
 pytest.importorskip("pyscf")
 
@@ -103,3 +107,26 @@ def test_a_walk_resumed_from_a_checkpoint_equals_an_unbroken_one(short, tmp_path
     resumed = walked(short, 2, first=3, position=again)
     wanted = checkpoint.flatten(unbroken)
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in checkpoint.flatten(resumed).items())
+
+
+def test_ten_sweeps_of_exact_coordinate_minimization_reach_the_full_configuration_interaction_of_h2():
+    """Coupled cluster with two electrons is exact: eight Pauli rotations act as one turn with a single harmonic."""
+    landscape = Vqe(Molecule(H2), Uccsd(), Estimator(shots=0), Uniform(0.3)).open(CPU, FLOAT64)
+    rng = Stream.of(3, 6)
+    position = begin(Smo(), landscape, Uniform(0.3)(landscape, rng.named("start")), rng)
+    for frame in walk(Smo(), landscape, position, rng, range(1, 1 + 10 * landscape.parameters)):
+        position = frame.position
+    torch.testing.assert_close(
+        position.state.seen.value, torch.full((6,), landscape.reference.exact_energy, dtype=FLOAT64), rtol=0, atol=1e-10
+    )
+
+
+def test_shots_lead_sequential_minimization_to_chemical_accuracy_on_h2():
+    """1.6 mHa from ±0.3 about zero within 3e5 shots, for each of eight seeds."""
+    landscape = Vqe(Molecule(H2), Uccsd(), Estimator(), Uniform(0.3)).open(CPU, FLOAT64)
+    rng, rules = Stream.of(0, 8), Rules(budget=Budget(shots=300_000))
+    position = begin(Smo(), landscape, Uniform(0.3)(landscape, rng.named("start")), rng, rules)
+    for frame in walk(Smo(), landscape, position, rng, range(1, 10_000), rules):
+        position = frame.position
+    error = landscape.expectation(landscape.observable, Smo().reported(position.state)) - landscape.reference.exact_energy
+    assert (position.outcome == Outcome.SHOTS).all() and error.max() < 1.6e-3

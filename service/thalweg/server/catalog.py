@@ -49,6 +49,7 @@ METHODS: Mapping[str, Entry] = {
     "lbfgs": Entry("thalweg_core.descent.lbfgs:Lbfgs"),
     "textbook_lbfgs": Entry("thalweg_core.descent.textbook_lbfgs:TextbookLbfgs"),
     "natural_gradient": Entry("thalweg_core.descent.natural_gradient:NaturalGradient"),
+    "smo": Entry("thalweg_core.descent.smo:Smo"),
     "llg": Entry("thalweg_physics.magnet.llg:Llg"),
     "ula": Entry("thalweg_core.sampling.ula:Ula"),
     "mala": Entry("thalweg_core.sampling.mala:Mala"),

@@ -6,13 +6,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Method(_message.Message):
-    __slots__ = ("gradient_descent", "adam", "textbook_adam", "lbfgs", "textbook_lbfgs", "natural_gradient", "llg", "ula", "mala", "hmc")
+    __slots__ = ("gradient_descent", "adam", "textbook_adam", "lbfgs", "textbook_lbfgs", "natural_gradient", "smo", "llg", "ula", "mala", "hmc")
     GRADIENT_DESCENT_FIELD_NUMBER: _ClassVar[int]
     ADAM_FIELD_NUMBER: _ClassVar[int]
     TEXTBOOK_ADAM_FIELD_NUMBER: _ClassVar[int]
     LBFGS_FIELD_NUMBER: _ClassVar[int]
     TEXTBOOK_LBFGS_FIELD_NUMBER: _ClassVar[int]
     NATURAL_GRADIENT_FIELD_NUMBER: _ClassVar[int]
+    SMO_FIELD_NUMBER: _ClassVar[int]
     LLG_FIELD_NUMBER: _ClassVar[int]
     ULA_FIELD_NUMBER: _ClassVar[int]
     MALA_FIELD_NUMBER: _ClassVar[int]
@@ -23,11 +24,12 @@ class Method(_message.Message):
     lbfgs: Lbfgs
     textbook_lbfgs: TextbookLbfgs
     natural_gradient: NaturalGradient
+    smo: Smo
     llg: Llg
     ula: Ula
     mala: Mala
     hmc: Hmc
-    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., lbfgs: _Optional[_Union[Lbfgs, _Mapping]] = ..., textbook_lbfgs: _Optional[_Union[TextbookLbfgs, _Mapping]] = ..., natural_gradient: _Optional[_Union[NaturalGradient, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
+    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., lbfgs: _Optional[_Union[Lbfgs, _Mapping]] = ..., textbook_lbfgs: _Optional[_Union[TextbookLbfgs, _Mapping]] = ..., natural_gradient: _Optional[_Union[NaturalGradient, _Mapping]] = ..., smo: _Optional[_Union[Smo, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
 
 class GradientDescent(_message.Message):
     __slots__ = ("learning_rate",)
@@ -154,6 +156,24 @@ class NaturalGradient(_message.Message):
     allocation: str
     averaging: float
     def __init__(self, learning_rate: _Optional[float] = ..., adapting: _Optional[bool] = ..., metric: _Optional[str] = ..., measured: _Optional[bool] = ..., metric_share: _Optional[float] = ..., metric_memory: _Optional[float] = ..., damping: _Optional[float] = ..., noise_damping: _Optional[float] = ..., filtering: _Optional[bool] = ..., max_distance: _Optional[float] = ..., max_step: _Optional[float] = ..., first_samples: _Optional[int] = ..., pilot: _Optional[bool] = ..., pilot_noise: _Optional[float] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
+
+class Smo(_message.Message):
+    __slots__ = ("order", "max_step", "jump_test", "first_samples", "growth", "allocation", "averaging")
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEP_FIELD_NUMBER: _ClassVar[int]
+    JUMP_TEST_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    GROWTH_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_FIELD_NUMBER: _ClassVar[int]
+    AVERAGING_FIELD_NUMBER: _ClassVar[int]
+    order: str
+    max_step: float
+    jump_test: float
+    first_samples: int
+    growth: float
+    allocation: str
+    averaging: float
+    def __init__(self, order: _Optional[str] = ..., max_step: _Optional[float] = ..., jump_test: _Optional[float] = ..., first_samples: _Optional[int] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
 
 class Llg(_message.Message):
     __slots__ = ("damping", "precession", "time_step")
