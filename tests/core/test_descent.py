@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 import torch
-from tests.core.valleys import Normal, NormalSlope, Quartic, Spins, spins
+from scipy import stats
+from tests.core.valleys import Normal, NormalSlope, Quartic, Sampling, Spins, spins
 from torch import Tensor
 
 from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.kernel import Kernel
-from thalweg_core.landscape import Landscape
+from thalweg_core.descent.textbook_adam import TextbookAdam
+from thalweg_core.kernel import Kernel, reported
+from thalweg_core.landscape import Evaluation, Harmonics, Landscape, Samples
+from thalweg_core.stopping import Budget
 from thalweg_core.streams import Stream
+from thalweg_core.walk import Rules, begin, walk
 
 
 def run(kernel: Kernel, place: Landscape, x: Tensor, steps: int) -> Any:
@@ -94,3 +98,87 @@ def test_optimizers_are_not_misled_by_a_landscape_that_can_do_more() -> None:
     x = Stream.of(1, 2).normal((3,))
     for kernel in (GradientDescent(0.1), Adam(0.1)):
         assert torch.equal(run(kernel, Normal((1.0, 2.0, 3.0)), x, 9).x, run(kernel, NormalSlope((1.0, 2.0, 3.0)), x, 9).x)
+
+
+SHOTS = Sampling((0.7, 1.0, 1.5, 2.0))
+CURVATURES = 1 / torch.tensor(SHOTS.scales, dtype=torch.float64) ** 2
+
+
+def excess(kernel: Kernel, budget: int, rows: int = 100) -> tuple[float, float]:
+    """Mean of U above its minimum where the answers lie, over what nothing can undercut, and the standard error of that.
+
+    From N gradients of variance σ² in each coordinate the minimum of Σ h_k x_k²/2 is known to variance σ²/(N h_k²) at best,
+    an excess of Σ σ²/(2 N h_k).
+    """
+    rng, rules = Stream.of(5, rows), Rules(budget=Budget(shots=budget))
+    position = begin(kernel, SHOTS, rng.named("start").normal((4,)), rng, rules)
+    for frame in walk(kernel, SHOTS, position, rng, range(1, 10**6), rules):
+        position = frame.position
+    answer = reported(kernel, position.state)
+    above = 0.5 * (CURVATURES * answer * answer).sum(dim=1)
+    gradients = position.spent.shots.double().mean() / 3  # a sample charges three shots
+    least = (SHOTS.spread**2 / (2 * CURVATURES * gradients)).sum()
+    return float(above.mean() / least), float(above.std() / rows**0.5 / least)
+
+
+@pytest.mark.parametrize("budget", [30_000, 300_000])
+def test_adam_under_noise_needs_no_more_than_its_averaging_costs(budget: int) -> None:
+    """An average with weights 5 s⁴ over all that was spent, 0 < s < 1, has ∫ (5 s⁴)² ds = 25/9 of the least variance."""
+    ratio, error = excess(Adam(), budget)
+    assert 1 - 4 * error < ratio < 25 / 9 + 4 * error
+
+
+def test_each_remedy_of_adam_is_worth_something_where_samples_are_many() -> None:
+    best, error = excess(Adam(), 100_000)
+    for without in (Adam(averaging=0), Adam(averaging=0, growth=0), TextbookAdam()):
+        ratio, its = excess(without, 100_000)
+        assert ratio - 4 * its > best + 4 * error, without
+
+
+def test_adam_spends_its_budget_and_no_more_though_its_steps_get_dearer() -> None:
+    rng, rules = Stream.of(6, 20), Rules(budget=Budget(shots=50_000), reserve=4_000)
+    position = begin(Adam(), SHOTS, rng.named("start").normal((4,)), rng, rules)
+    steps: list[Tensor] = []
+    for frame in walk(Adam(), SHOTS, position, rng, range(1, 10**6), rules):
+        steps.append(frame.info.cost.shots)
+        position = frame.position
+    spent = position.spent.shots + 4_000
+    assert bool((spent <= 50_000).all()) and bool((spent > 50_000 - 1.02 * 50_000 / 200 - 3).all())
+    assert bool((steps[-1] > 3 * steps[0])[steps[-1] > 0].all())
+
+
+def test_replicas_of_a_noisy_adam_have_numbers_of_samples_of_their_own() -> None:
+    rows = 400
+    x = torch.zeros(rows, 4, dtype=torch.float64)
+    x[: rows // 2] = 30.0  # on a slope; the others lie at the bottom
+    size = Adam().init(SHOTS, x, Stream.of(7, rows)).size
+    assert size is not None and size.asked[: rows // 2].unique().tolist() == [4]
+    # there Σ g² over its variance follows χ² of 4, and more samples than the pilot's are asked for if it is below 4 (1 + 1/4)
+    more, chance = int((size.asked[rows // 2 :] > 8).sum()), stats.chi2.cdf(5, 4)
+    assert abs(more - chance * rows / 2) < 4 * math.sqrt(chance * (1 - chance) * rows / 2)
+
+
+def test_no_coordinate_goes_further_than_the_cap() -> None:
+    rng = Stream.of(8, 5)
+    kernel = Adam(learning_rate=5.0, max_step=0.25)
+    state = kernel.init(SHOTS, rng.named("start").normal((4,)), rng)
+    for step in range(1, 6):
+        moved, _ = kernel.step(SHOTS, state, rng.at(step))
+        assert float((moved.x - state.x).abs().max()) <= 0.25 + 1e-12
+        state = moved
+
+
+def test_steps_are_in_the_natural_unit_of_each_coordinate() -> None:
+    """The same landscape in coordinates x/2 of twice the frequency: steps half as long, the same energies to rounding."""
+
+    class Halved(Sampling):
+        harmonics = Harmonics(torch.full((4,), 2.0), torch.ones(4, dtype=torch.int64))
+
+        def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
+            seen = super().evaluate(2 * x, rng, samples)
+            return seen._replace(grad=2 * seen.grad, grad_var=4 * seen.grad_var)
+
+    x = Stream.of(9, 3).normal((4,))
+    whole, halved = run(Adam(epsilon=1e-300), SHOTS, x, 60), run(Adam(epsilon=1e-300), Halved(SHOTS.scales), x / 2, 60)
+    torch.testing.assert_close(2 * halved.x, whole.x, rtol=1e-9, atol=1e-9)
+    assert halved.size is not None and torch.equal(halved.size.number, whole.size.number)

@@ -23,7 +23,8 @@ class Estimator:
     """Shots on a simulated device, or the exact expectation values.
 
     Args:
-        shots: per measured circuit; 0 means exact expectation values.
+        shots: per measured circuit in a look of a method that does not choose their number itself, and a sixteenth of those of
+            the measurement at the end; 0 means exact expectation values.
         engine: what measures: "statevector" draws the outcomes of every circuit from its exact distribution, "aer" runs
             every circuit on Qiskit Aer.
         device: where they run: "cpu" or "gpu".

@@ -111,7 +111,9 @@ class VqeLandscape:
 
     def allocated(self, allocation: str) -> VqeLandscape:
         """The same with its shots divided over the groups in another way: "equal", "measured" or "random"."""
-        return replace(self, estimator=replace(self.estimator, allocation=allocation))
+        if allocation not in self._divided:
+            self._divided[allocation] = replace(self, estimator=replace(self.estimator, allocation=allocation))
+        return self._divided[allocation]
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         asked = self._asked(x, samples)
@@ -182,6 +184,11 @@ class VqeLandscape:
     def overlaps_at(self, x: Tensor) -> list[Tensor]:
         """Overlaps with the lower states of a deflation, without shot noise, (B,) each."""
         return [overlap.energies(_double(x)).to(x) for overlap in self.overlaps]
+
+    @cached_property
+    def _divided(self) -> dict[str, VqeLandscape]:
+        """Kept, for a method asks in every step and the rule of the points is dear to find."""
+        return {self.estimator.allocation: self}
 
     @cached_property
     def _metric(self) -> MeasuredMetric:

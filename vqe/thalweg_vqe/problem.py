@@ -85,7 +85,7 @@ NEWS = {"news": True}
 _log = logging.getLogger("thalweg.vqe")
 
 FINAL_SHOTS = 16
-"""The final energy is measured with so many times the shots of a step: a quarter of its error (arbitrary)."""
+"""The final energy is measured with so many times estimator.shots: a quarter of their error (arbitrary)."""
 
 
 KNOWN = frozenset({VALUE, EXACT_VALUE, GRADIENT, COMPONENTS, FLAT, METRIC, STATES, HARMONICS})
@@ -100,7 +100,7 @@ class Vqe:
 
         U(θ) = ⟨0| A(θ)† H A(θ) |0⟩
 
-    The final energy is measured anew, with 16 times the shots of a step. Observed at the end: exact_energy (the reference),
+    The final energy is measured anew, with 16 times estimator.shots. Observed at the end: exact_energy (the reference),
     true_energy (noiseless, of the final angles), energy_error (their difference); hartree_fock_energy where there is one;
     of electrons their number: a circuit that does not keep it may fall below the energy of the right one.
 
@@ -176,12 +176,13 @@ class Vqe:
         return deflated(of(self._program(register)), self.deflation, solved.electrons, self.estimator)
 
     def final(self, landscape: CircuitLandscape, x: Tensor, rng: Stream) -> Reading:
-        """The energy ⟨H⟩ measured anew with 16 times the shots of a step; exact where shots = 0."""
+        """The energy ⟨H⟩ measured anew with 16 times estimator.shots; exact where shots = 0."""
         landscape = landscape.alone or landscape
         return landscape.measure(x, rng.named("final"), FINAL_SHOTS * landscape.samples)
 
     def final_shots(self, landscape: CircuitLandscape) -> int:
-        """16 times the shots of a step, in every group."""
+        """16 times estimator.shots, in every group."""
+        landscape = landscape.alone or landscape
         return FINAL_SHOTS * landscape.shots * landscape.groups
 
     def observe(self, landscape: CircuitLandscape, x: Tensor) -> dict[str, Observed]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thalweg_core.chunks import in_chunks
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import Evaluation, Samples
+from thalweg_core.landscape import EXACT_VALUE, Cost, Evaluation, Landscape, Reading, Samples
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
@@ -47,10 +47,14 @@ class LogisticRegression(Density):
     Args:
         dataset: a data set shipped with scikit-learn: "breast_cancer" (569 rows, 30 features, label 1 is benign).
         prior_scale: s, the standard deviation of the normal prior of every coefficient.
+        batch_size: rows that a look takes, drawn anew each time, where the method does not choose; left out, all of them, and
+            energies are exact. A mini-batch shows energy and gradient with noise, and charges its rows as shots; the
+            measurement at the end is exact, and takes all rows.
     """
 
     dataset: str
     prior_scale: float = 1.0
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         if self.dataset not in DATASETS:
@@ -58,23 +62,52 @@ class LogisticRegression(Density):
             raise BadInput("dataset", f"wanted one of {sorted(DATASETS)}, got {self.dataset!r}; did you mean {near!r}?")
         if not (math.isfinite(self.prior_scale) and self.prior_scale > 0):
             raise BadInput("prior_scale", f"wanted a positive number, got {self.prior_scale}")
+        rows = DATASETS[self.dataset][0]
+        if self.batch_size is not None and not 2 <= self.batch_size <= rows:
+            raise BadInput("batch_size", f"wanted 2 to {rows} rows, or none given for all of them, got {self.batch_size}")
 
     def traits(self) -> Traits:
         n, features = DATASETS[self.dataset]
         d = features + 1
-        return Traits(knows=KNOWN, dimension=d, memory=8 * (n * d + 6 * WIDTH * n), memory_per_replica=128 * d)
+        memory = 8 * (n * d + 6 * WIDTH * n)
+        if self.batch_size is None:
+            return Traits(knows=KNOWN, dimension=d, memory=memory, memory_per_replica=128 * d)
+        noisy = f"with batch_size = {self.batch_size} is noisy; leave it out"
+        return Traits(
+            knows=KNOWN - {EXACT_VALUE},
+            lacks={EXACT_VALUE: noisy},
+            dimension=d,
+            memory=2 * memory,
+            memory_per_replica=128 * d + 40 * n,
+            least_shots=n + 2,
+        )
 
     def coordinates(self) -> list[str]:
         return load(self.dataset).names
 
     def open(self, device: torch.device, dtype: torch.dtype) -> LogisticLandscape:
         data = load(self.dataset)
-        return LogisticLandscape(data.design.to(device, dtype), data.labels.to(device, dtype), self.prior_scale)
+        design, labels = data.design.to(device, dtype), data.labels.to(device, dtype)
+        if self.batch_size is None:
+            return LogisticLandscape(design, labels, self.prior_scale)
+        from thalweg_physics.densities.mini_batches import MiniBatchLandscape  # which is one of these landscapes itself
+
+        return MiniBatchLandscape(design, labels, self.prior_scale, self.batch_size)
 
     def start(self, landscape: LogisticLandscape, rng: Stream) -> Tensor:
         """Draws from the prior, or of standard deviation 1 where the prior is wider."""
         design = landscape.design
         return min(self.prior_scale, 1.0) * rng.named("start").normal((design.shape[1],), design.dtype)
+
+    def final(self, landscape: Landscape, x: Tensor, rng: Stream) -> Reading:
+        """The energy of all rows, exact."""
+        assert isinstance(landscape, LogisticLandscape)
+        value = landscape.energy(x)
+        return Reading(value, torch.zeros_like(value), Cost.of(x, evaluations=1, shots=self.final_shots(landscape)))
+
+    def final_shots(self, landscape: LogisticLandscape) -> int:
+        """All rows, where looks take rows."""
+        return len(landscape.labels) if landscape.noisy else 0
 
     def observe(self, landscape: FlatLandscape, x: Tensor) -> dict[str, Observed]:
         """The gradient's norm, and the part of the data that the coefficients classify rightly."""
@@ -118,14 +151,21 @@ class LogisticLandscape(FlatLandscape):
         return self._energy(beta, z), self._gradient(beta, z)
 
     def _energy(self, beta: Tensor, z: Tensor) -> Tensor:
-        z = z[:, : len(self.labels)]
-        softplus = z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
         rest = beta * (beta / (2 * self.prior_scale**2) - self.pull)
-        return softplus.sum(dim=1) + rest.sum(dim=1)  # always WIDTH rows: `row_sum` is not needed
+        return softplus(z[:, : len(self.labels)]).sum(dim=1) + rest.sum(dim=1)  # always WIDTH rows: `row_sum` is not needed
 
     def _gradient(self, beta: Tensor, z: Tensor) -> Tensor:
-        expected = 0.5 + 0.5 * torch.tanh(0.5 * z)  # torch.sigmoid rounds by where a number lies in memory: see `rows.py`
-        return (expected @ self.filled)[:, : len(self.pull)] - self.pull + beta / self.prior_scale**2
+        return (residual(z, 0.0) @ self.filled)[:, : len(self.pull)] - self.pull + beta / self.prior_scale**2
+
+
+def softplus(z: Tensor) -> Tensor:
+    """ln(1 + e^z)."""
+    return z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
+
+
+def residual(z: Tensor, labels: Tensor | float) -> Tensor:
+    """1/(1 + e^-z) - y."""
+    return 0.5 + 0.5 * torch.tanh(0.5 * z) - labels  # torch.sigmoid rounds by where a number lies in memory: see `rows.py`
 
 
 def load(dataset: str) -> Data:

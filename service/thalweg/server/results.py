@@ -110,7 +110,8 @@ def _put_trace(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shel
     table, scale = walked.trace.table(walked.here), blueprint.energy_scale
     scaled = {"value": table["value"] * scale, "value_var": table["value_var"] * scale**2}  # type: ignore[operator]
     unit = traits.unit or "pure numbers"
-    described = f"step (S,), and for every replica (S, B): {', '.join(COLUMNS)}; value in {unit}, costs add up over the steps"
+    columns = ", ".join(COLUMNS)
+    described = f"step (S,), and for every replica (S, B): {columns}; value in {unit}, as each step saw it; costs add up"
     shelf.put_arrays("trace.npz", table | scaled, described)
 
 

@@ -415,9 +415,11 @@ class DoubleWell(_message.Message):
     def __init__(self) -> None: ...
 
 class LogisticRegression(_message.Message):
-    __slots__ = ("dataset", "prior_scale")
+    __slots__ = ("dataset", "prior_scale", "batch_size")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     PRIOR_SCALE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     prior_scale: float
-    def __init__(self, dataset: _Optional[str] = ..., prior_scale: _Optional[float] = ...) -> None: ...
+    batch_size: int
+    def __init__(self, dataset: _Optional[str] = ..., prior_scale: _Optional[float] = ..., batch_size: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,98 @@
+"""A posterior seen by mini-batches against the whole data, and optimizers that know nothing of circuits on it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.textbook_adam import TextbookAdam
+from thalweg_core.errors import BadInput
+from thalweg_core.kernel import Kernel, reported, take_rows
+from thalweg_core.landscape import EXACT_VALUE, Sampled
+from thalweg_core.problem import end_shots
+from thalweg_core.sampling.hmc import Hmc
+from thalweg_core.stopping import Budget
+from thalweg_core.streams import Stream
+from thalweg_core.walk import Rules, begin, walk
+from thalweg_physics.densities import LogisticRegression
+
+CPU = torch.device("cpu")
+WHOLE = LogisticRegression("breast_cancer").open(CPU, torch.float64)
+BATCHES = LogisticRegression("breast_cancer", batch_size=32)
+
+
+def test_batches_are_unbiased_and_their_declared_variances_are_those_of_repeats() -> None:
+    looks, landscape = 3000, BATCHES.open(CPU, torch.float64)
+    x = 0.3 * Stream.of(1, 1).normal((31,)).expand(looks, -1)
+    seen, exact = landscape.evaluate(x, Stream.of(2, looks)), WHOLE.evaluate(x[:1], Stream.of(0, 1))
+    pairs = ((seen.value[:, None], seen.value_var[:, None], exact.value), (seen.grad, seen.grad_var, exact.grad[0]))
+    for estimate, declared, truth in pairs:
+        spread = estimate.var(dim=0)
+        assert ((estimate.mean(dim=0) - truth).abs() < 4.5 * (spread / looks).sqrt()).all()
+        # relative error of a variance: sqrt((kurtosis - 1) / looks), the kurtosis of a mean of 32 rows being below 6 here
+        wrong = math.sqrt(5 / looks) + declared.std(dim=0) / declared.mean(dim=0) / math.sqrt(looks)
+        assert ((declared.mean(dim=0) / spread - 1).abs() < 4.5 * wrong).all()
+    assert seen.cost.shots.tolist() == [32] * looks
+
+
+def test_a_batch_of_all_rows_is_exact_and_more_cannot_be_drawn() -> None:
+    landscape = BATCHES.open(CPU, torch.float64)
+    x, rng = Stream.of(3, 4).normal((31,)), Stream.of(4, 4)
+    seen, exact = landscape.evaluate(x, rng, torch.tensor([569, 600, 10**9, 2])), WHOLE.evaluate(x, rng)
+    torch.testing.assert_close(seen.value[:3], exact.value[:3], rtol=1e-12, atol=1e-10)
+    torch.testing.assert_close(seen.grad[:3], exact.grad[:3], rtol=1e-10, atol=1e-10)
+    assert not seen.value_var[:3].any() and not seen.grad_var[:3].any() and float(seen.value_var[3]) > 0
+    assert seen.cost.shots.tolist() == [569, 569, 569, 2]
+
+
+def test_replica_0_draws_the_same_rows_to_the_bit_beside_any_others() -> None:
+    landscape, x = BATCHES.open(CPU, torch.float64), Stream.of(5, 40).normal((31,))
+    among = landscape.evaluate(x, Stream.of(6, 40), torch.arange(2, 42))
+    alone = landscape.evaluate(x[:1], Stream.of(6, 1), torch.tensor([2]))
+    assert all(torch.equal(a, b) for a, b in zip(take_rows(among, torch.tensor([0]))[:4], alone[:4], strict=True))
+
+
+def excess(kernel: Kernel, rows: int, budget: int) -> tuple[np.ndarray, int]:
+    """U above its minimum, found by SciPy, where eight replicas end; and the most that one has spent."""
+    best = minimize(
+        lambda b: float(WHOLE.energy(torch.from_numpy(b)[None])),
+        np.zeros(31),
+        jac=lambda b: WHOLE.gradient(torch.from_numpy(b)[None])[0].numpy(),
+        method="BFGS",
+    )
+    landscape, rng = BATCHES.open(CPU, torch.float64), Stream.of(8, rows)
+    rules = Rules(budget=Budget(shots=budget), reserve=end_shots(BATCHES, landscape))
+    position = begin(kernel, landscape, BATCHES.start(landscape, rng), rng, rules)
+    for frame in walk(kernel, landscape, position, rng, range(1, 10**6), rules):
+        position = frame.position
+    ends = BATCHES.final(landscape, reported(kernel, position.state), rng)
+    return (ends.value - best.fun).numpy(), int((position.spent.shots + ends.cost.shots).max())
+
+
+def test_adam_made_for_noise_finds_the_mode_from_batches_and_the_textbook_s_moves_about_it() -> None:
+    budget = 60_000  # 105 passes through the data
+    ours, spent = excess(Adam(), 8, budget)
+    theirs, _ = excess(TextbookAdam(), 8, budget)
+    assert 0.95 * budget < spent <= budget
+    assert (ours > -1e-6).all() and np.median(ours) < 0.2  # the posterior is exp(-U): a tenth of its own width
+    assert np.median(theirs) > 10 * np.median(ours)
+
+
+def test_a_problem_of_batches_says_that_it_is_noisy_and_what_its_end_takes() -> None:
+    landscape, traits = BATCHES.open(CPU, torch.float64), BATCHES.traits()
+    assert landscape.noisy and isinstance(landscape, Sampled) and EXACT_VALUE not in traits.knows
+    assert EXACT_VALUE in Hmc.needs and traits.why_not(EXACT_VALUE) == "with batch_size = 32 is noisy; leave it out"
+    assert end_shots(BATCHES, landscape) == 569 and traits.least_shots == 571
+    assert end_shots(LogisticRegression("breast_cancer"), WHOLE) == 0
+
+
+@pytest.mark.parametrize("size", [0, 1, 570])
+def test_a_batch_that_cannot_be_is_refused(size: int) -> None:
+    with pytest.raises(BadInput) as refused:
+        LogisticRegression("breast_cancer", batch_size=size)
+    assert refused.value.field == "batch_size" and "569" in refused.value.sentence
