@@ -22,6 +22,7 @@ class Traits:
     Args:
         knows: what it can be asked.
         lacks: for what it cannot be asked, why, and what would change that: completes "but problem.…".
+        memory_of: bytes more that it takes to be asked for this.
         dimension: degrees of freedom of one replica.
         memory: bytes that the open landscape needs by itself.
         memory_per_replica: bytes that each replica adds while it is evaluated.
@@ -36,6 +37,7 @@ class Traits:
     memory: int
     memory_per_replica: int
     lacks: Mapping[Capability, str] = field(default_factory=dict)
+    memory_of: Mapping[Capability, int] = field(default_factory=dict)
     unit: str = ""
     grows: bool = False
     least_shots: int = 0

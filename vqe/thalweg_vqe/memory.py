@@ -56,6 +56,14 @@ def needed(system: System, circuit: Circuit, engine: str, final_shots: int) -> i
     return total
 
 
+def metric(system: System, circuit: Circuit, parameters: int) -> int:
+    """Bytes that an exact metric takes beside: every derivative of the state, and some matrices."""
+    matrices = 3 * 8 * parameters**2
+    if circuit.keeps and system.sector and find_spec("numba") is not None:
+        return 16 * (1 + parameters) * system.sector + matrices
+    return (16 * (1 + circuit.turned + parameters) << system.qubits) + matrices
+
+
 def _reference(system: System) -> int:
     """The exact diagonalization: its vectors, and for each flip where a state goes and with which weight."""
     entries = 16 * system.flips if system.stored else 0

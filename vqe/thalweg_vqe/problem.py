@@ -32,7 +32,7 @@ from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.harmonics import spectra
 from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.landscape import FEWEST_SHOTS, Reference, VqeLandscape
-from thalweg_vqe.memory import Circuit, needed
+from thalweg_vqe.memory import Circuit, metric, needed
 from thalweg_vqe.molecule import ActiveSpace, Molecule
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.open_qasm import OpenQasm
@@ -145,13 +145,14 @@ class Vqe:
             raise bad.under("estimator") from None
         least_points = 1 + 2 * min(len(program.turned), program.parameters)
         lacks = self._lacks(program, register)
-        shots = self.estimator.shots
+        shots, circuit = self.estimator.shots, Circuit.of(program, turned, self._keeps())
         return Traits(
             knows=KNOWN.difference(lacks),
             lacks=lacks,
             dimension=program.parameters,
-            memory=self._memory(system, Circuit.of(program, turned, self._keeps())),
+            memory=self._memory(system, circuit),
             memory_per_replica=8 * 8 * turned**2 if self.estimator.engine == "aer" else 256 * turned,
+            memory_of={} if shots else {METRIC: metric(system, circuit, program.parameters)},
             unit=self.hamiltonian.unit,
             grows=isinstance(self.ansatz, Adapt),
             least_shots=FINAL_SHOTS * shots + FEWEST_SHOTS * least_points if shots else 0,

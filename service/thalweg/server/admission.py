@@ -130,9 +130,11 @@ def _check_memory(blueprint: Blueprint, traits: Traits) -> int:
 
 
 def estimate(blueprint: Blueprint, traits: Traits) -> int:
-    """Bytes: the landscape, its replicas, the trace, and the draws twice, since they are written at the end as one array."""
+    """Bytes: the landscape, its replicas, what the method asks of it, the trace, and the draws twice, since they are written at
+    the end as one array."""
     plan, kernel = blueprint.plan, blueprint.kernel
     rows = max(plan.replicas, PANEL) if needs_warm_up(kernel) else plan.replicas
     steps = plan.last_step(kernel.goal)
     draws = 2 * 8 * steps * plan.replicas * (traits.dimension + 1) if blueprint.draws else 0
-    return traits.memory + rows * traits.memory_per_replica + trace_bytes(steps, plan.replicas) + draws
+    asked = sum(traits.memory_of.get(need, 0) for need in kernel.needs)
+    return traits.memory + asked + rows * traits.memory_per_replica + trace_bytes(steps, plan.replicas) + draws

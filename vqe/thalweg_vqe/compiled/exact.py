@@ -19,7 +19,7 @@ from thalweg_vqe.compiled.adjoint import vqe_adjoint
 from thalweg_vqe.compiled.engine import CompiledStates
 from thalweg_vqe.compiled.layers import LARGE, Layers, Room, layers
 from thalweg_vqe.compiled.reach import Reach, matrix, reach
-from thalweg_vqe.compiled.subspace import vqe_subspace
+from thalweg_vqe.compiled.subspace import vqe_subspace, vqe_subspace_rows
 from thalweg_vqe.compiled.table import Diagonals, diagonals
 from thalweg_vqe.pauli import Hermitian
 from thalweg_vqe.program import Program
@@ -58,11 +58,10 @@ class CompiledExact:
     def metric(self, theta: Tensor) -> Tensor:
         """The Fubini-Study metric: (B, P) -> (B, P, P)."""
         out = np.empty((len(theta), self.program.parameters, self.program.parameters))
-        for b, phi in enumerate(self.program.angles(theta)):
-            rows = self._states.tangents(phi).numpy()
-            psi, chi = rows[0], _along_parameters(self.program, rows[1:].reshape(len(phi), -1))
+        for b, point in enumerate(theta):
+            psi, chi = self._engine.tangents(self.program, point)
             along = chi @ np.concatenate([-psi[1], psi[0]])
-            out[b] = (chi @ chi.T - np.outer(along, along)) / 4
+            out[b] = chi @ chi.T - np.outer(along, along)
         return torch.from_numpy(out)
 
     def measuring(self, observable: Hermitian) -> CompiledExact:
@@ -83,10 +82,6 @@ class CompiledExact:
         return torch.from_numpy(values), torch.from_numpy(slopes)
 
     @cached_property
-    def _states(self) -> CompiledStates:
-        return CompiledStates(self.program)
-
-    @cached_property
     def _engine(self) -> _Engine:
         share = 2 if self.program.qubits < LARGE else 4
         found = reach(self.program, self.observable, (1 << self.program.qubits) // share, MOST_PAIRS)
@@ -100,6 +95,10 @@ class _Engine(Protocol):
     def measuring(self, observable: Hermitian) -> _Engine: ...
 
     def run(self, theta: Floats, values: Floats, slopes: Floats, differentiate: bool, threads: int) -> None: ...
+
+    def tangents(self, program: Program, theta: Tensor) -> tuple[Floats, Floats]:
+        """ψ (2, M), and ∂ψ/∂θ (P, 2M), at one point (P,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -134,6 +133,15 @@ class _Within:
 
         worth = len(theta) * (8 * len(self.reach.steps.ones) + 4 * len(self.reach.matrix.columns)) > WORTH
         share(some, len(theta), threads if worth else 1)
+
+    def tangents(self, program: Program, theta: Tensor) -> tuple[Floats, Floats]:
+        steps, parameters = self.reach.steps, len(theta)
+        rows = np.zeros((1 + parameters, 2, self.states))
+        rows[0] = self.start
+        alive = np.zeros(parameters, dtype=np.bool_)
+        point = np.ascontiguousarray(theta.numpy())
+        vqe_subspace_rows(point, not self.reach.real, self.begin, len(steps.kinds), rows, alive, *steps)
+        return rows[0], rows[1:].reshape(parameters, -1)
 
     def _call(self, theta: Floats, values: Floats, slopes: Floats, differentiate: bool, end: int) -> Floats:
         """The state after the runs up to `end`."""
@@ -191,6 +199,11 @@ class _Everywhere:
             self.rooms.append(room)
 
         share(some, len(theta), threads if worth else 1)
+
+    def tangents(self, program: Program, theta: Tensor) -> tuple[Floats, Floats]:
+        phi = program.angles(theta[None])[0]
+        rows = CompiledStates(program).tangents(phi).numpy()
+        return rows[0], _along_parameters(program, rows[1:].reshape(len(phi), -1)) / 2
 
     def _room(self) -> Room:
         try:

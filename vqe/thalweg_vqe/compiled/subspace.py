@@ -120,3 +120,48 @@ def vqe_subspace(
                         out[parameters[t]] += coefficients[t] * slope
                 vqe_subspace_turn(kinds[run], kr, ki, ones, others, a, b, cosines[c], -sines[c], whole)
                 vqe_subspace_turn(kinds[run], br, bi, ones, others, a, b, cosines[c], -sines[c], whole)
+
+
+@njit(error_model="numpy", fastmath=FAST)
+def vqe_subspace_spawn(kind, re, im, to_re, to_im, ones, others, first, last, weight):
+    """weight K ψ of a class is added."""
+    for p in range(first, last):
+        i, j = ones[p], others[p]
+        if kind == REAL:
+            to_re[i] += weight * re[j]
+            to_im[i] += weight * im[j]
+            to_re[j] -= weight * re[i]
+            to_im[j] -= weight * im[i]
+        else:
+            to_re[i] += weight * im[j]
+            to_im[i] -= weight * re[j]
+            if kind == IMAGINARY:
+                to_re[j] += weight * im[i]
+                to_im[j] -= weight * re[i]
+
+
+@njit(error_model="numpy", fastmath=FAST, cache=True, nogil=True)
+def vqe_subspace_rows(
+    theta, whole, begin, end, rows, alive,
+    kinds, class_firsts, offsets, term_firsts, parameters, coefficients, pair_firsts, ones, others,
+):  # fmt: skip
+    """ψ and every ∂ψ/∂θ_k at one point: rows (1 + P, 2, M), of which the first is the state that the runs begin with.
+
+    alive (P,) bool: which derivatives are not zero yet, none at first.
+    """
+    for run in range(begin, end):
+        kind = kinds[run]
+        for c in range(class_firsts[run], class_firsts[run + 1]):
+            a, b, angle = pair_firsts[c], pair_firsts[c + 1], offsets[c]
+            for t in range(term_firsts[c], term_firsts[c + 1]):
+                angle += coefficients[t] * theta[parameters[t]]
+            cosine, sine = math.cos(angle), math.sin(angle)
+            vqe_subspace_turn(kind, rows[0, 0], rows[0, 1], ones, others, a, b, cosine, sine, whole)
+            for k in range(alive.size):
+                if alive[k]:
+                    vqe_subspace_turn(kind, rows[1 + k, 0], rows[1 + k, 1], ones, others, a, b, cosine, sine, whole)
+            for t in range(term_firsts[c], term_firsts[c + 1]):
+                k = parameters[t]
+                alive[k] = True
+                to = rows[1 + k]
+                vqe_subspace_spawn(kind, rows[0, 0], rows[0, 1], to[0], to[1], ones, others, a, b, coefficients[t])
