@@ -23,7 +23,9 @@ from benchmarks.harness import Effort, Row, row
 from benchmarks.one_thread import only_one_thread
 from benchmarks.tables import three
 from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.lbfgs import Lbfgs
 from thalweg_core.descent.textbook_adam import TextbookAdam
+from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
 from thalweg_core.kernel import Kernel
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.estimator import Estimator
@@ -57,6 +59,8 @@ CASES: Mapping[str, Case] = {
 METHODS: Mapping[str, Kernel] = {
     "adam": Adam(),
     "textbook_adam": TextbookAdam(),
+    "lbfgs": Lbfgs(),
+    "textbook_lbfgs": TextbookLbfgs(),
 }
 """By default settings: nothing here knows the case."""
 
@@ -68,6 +72,16 @@ ABLATIONS: Mapping[str, Kernel] = {
     "adam, no averaging": Adam(averaging=0),
     "adam, equal shots": Adam(allocation="equal"),
     "adam, no cap": Adam(max_step=0),
+    "lbfgs": Lbfgs(),
+    "lbfgs, no pilot": Lbfgs(pilot=False),
+    "lbfgs, no growth": Lbfgs(growth=0),
+    "lbfgs, no averaging": Lbfgs(averaging=0),
+    "lbfgs, no filter": Lbfgs(filtering=False),
+    "lbfgs, no free curvature": Lbfgs(curvature=False),
+    "lbfgs, no pairs": Lbfgs(memory=0),
+    "lbfgs, every rising pair": Lbfgs(pair_test=0),
+    "lbfgs, equal shots": Lbfgs(allocation="equal"),
+    "lbfgs, no cap": Lbfgs(max_step=0),
 }
 """One ingredient switched off at a time."""
 

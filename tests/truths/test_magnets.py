@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.lbfgs import Lbfgs
 from thalweg_core.kernel import Kernel
 from thalweg_core.stopping import Outcome, Stop
 from thalweg_core.streams import Stream
@@ -171,8 +172,11 @@ def walked(problem: Magnet, kernel: Kernel, rules: Rules, steps: int) -> Positio
     return position
 
 
-@pytest.mark.parametrize("kernel", [Llg(damping=1.0, precession=False), Adam()], ids=["llg", "adam"])
-def test_the_example_relaxes_to_the_same_skyrmion_by_its_dynamics_and_by_adam(kernel: Kernel, bottom: Skyrmion) -> None:
+KERNELS = [Llg(damping=1.0, precession=False), Adam(), Lbfgs()]
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=["llg", "adam", "lbfgs"])
+def test_the_example_relaxes_to_the_same_skyrmion_by_its_dynamics_and_by_optimizers(kernel: Kernel, bottom: Skyrmion) -> None:
     landscape, rng = EXAMPLE.open(CPU, torch.float64), Stream.of(0, 1)
     position = walked(EXAMPLE, kernel, Rules(Stop(max_torque=1e-3)), 50_000)
     assert position.outcome.tolist() == [Outcome.TORQUE]
@@ -185,3 +189,9 @@ def test_the_example_relaxes_to_the_same_skyrmion_by_its_dynamics_and_by_adam(ke
     # and the radius, which breathes in that soft valley, of first
     assert -1e-9 < (float(EXAMPLE.final(landscape, m, rng).value) - bottom.energy) / bottom.texture < 1e-5
     assert abs(float(seen["skyrmion_radius"].value) / bottom.radius - 1) < 0.005
+
+
+def test_l_bfgs_relaxes_the_skyrmion_in_a_tenth_of_the_looks_that_the_dynamics_take() -> None:
+    rules = Rules(Stop(max_torque=1e-3))
+    dynamics, descent = (int(walked(EXAMPLE, kernel, rules, 50_000).spent.gradients) for kernel in (KERNELS[0], KERNELS[2]))
+    assert 10 * descent < dynamics
