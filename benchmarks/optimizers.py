@@ -24,8 +24,12 @@ from benchmarks.one_thread import only_one_thread
 from benchmarks.tables import three
 from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.lbfgs import Lbfgs
+from thalweg_core.descent.natural_gradient import NaturalGradient
+from thalweg_core.descent.qn_spsa import QnSpsa
+from thalweg_core.descent.spsa import Spsa
 from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
+from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.kernel import Kernel
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.estimator import Estimator
@@ -61,6 +65,10 @@ METHODS: Mapping[str, Kernel] = {
     "textbook_adam": TextbookAdam(),
     "lbfgs": Lbfgs(),
     "textbook_lbfgs": TextbookLbfgs(),
+    "natural_gradient": NaturalGradient(),
+    "textbook_natural_gradient": TextbookNaturalGradient(),
+    "spsa": Spsa(),
+    "qn_spsa": QnSpsa(),
 }
 """By default settings: nothing here knows the case."""
 

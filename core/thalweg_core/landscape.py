@@ -204,10 +204,10 @@ class MeasurableMetric(Protocol):
 
 @runtime_checkable
 class Overlapping(Protocol):
-    """A landscape of states, of which two can be compared."""
+    """A landscape of states, of which pairs can be compared."""
 
     def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
-        """|⟨ψ(x)|ψ(y)⟩|², (B,)."""
+        """|⟨ψ(x)|ψ(y)⟩|² of K pairs of each replica, each by so many samples: (B, K, P), (B, K, P) -> (B, K)."""
         ...
 
 

@@ -18,12 +18,15 @@ from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
 from thalweg_core.descent.lbfgs import Lbfgs
 from thalweg_core.descent.natural_gradient import NaturalGradient
+from thalweg_core.descent.qn_spsa import QnSpsa
 from thalweg_core.descent.smo import Smo
+from thalweg_core.descent.spsa import Spsa
 from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
+from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Info, Kernel, Settles, map_tensors, take_rows
-from thalweg_core.landscape import FLAT, GRADIENT, HARMONICS, METRIC, Landscape, Samples
+from thalweg_core.landscape import FLAT, GRADIENT, HARMONICS, METRIC, STATES, Landscape, Samples
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
@@ -71,6 +74,10 @@ KERNELS: dict[str, Kernel] = {
         allocation="equal",
         averaging=0,
     ),
+    "textbook natural gradient": TextbookNaturalGradient(damping=1e-3),
+    "spsa": Spsa(),
+    "spsa without its remedies": Spsa(max_step=0, blocking=0, growth=0, allocation="equal", averaging=0),
+    "qn-spsa": QnSpsa(),
     "smo": Smo(),
     "smo without its remedies": Smo("cyclic", max_step=0, jump_test=0, growth=0, allocation="equal", averaging=0),
     "ula": Ula(step_size=0.05),
@@ -89,7 +96,7 @@ def places(kernel: Kernel) -> list[tuple[str, Landscape]]:
     """The landscapes that a kernel fits."""
     if PRECESSION in kernel.needs:
         return [("magnet", MAGNET)]
-    if METRIC in kernel.needs:
+    if METRIC in kernel.needs or STATES in kernel.needs:
         return [("qubits", QUBITS), ("measured qubits", SampledQubits(QUBITS.mixing))]
     if HARMONICS in kernel.needs:
         return [("waves", Waves()), ("sampled waves", SampledWaves())]
@@ -318,6 +325,29 @@ WRONG = [
     (NaturalGradient, {"growth": -1.0}),
     (NaturalGradient, {"allocation": "all"}),
     (NaturalGradient, {"averaging": 1.0}),
+    (TextbookNaturalGradient, {"learning_rate": -0.1}),
+    (TextbookNaturalGradient, {"metric": "Full"}),
+    (TextbookNaturalGradient, {"damping": float("nan")}),
+    *(
+        (kind, {name: wrong})
+        for kind in (Spsa, QnSpsa)
+        for name, wrong in (
+            ("first_step", 0.0),
+            ("perturbation", -0.1),
+            ("gain_decay", -1.0),
+            ("perturbation_decay", float("inf")),
+            ("stability", -1.0),
+            ("resamplings", 0),
+            ("calibration", 0),
+            ("max_step", -0.1),
+            ("blocking", float("nan")),
+            ("first_samples", 1),
+            ("growth", -1.0),
+            ("allocation", "spread"),
+            ("averaging", 1.0),
+        )
+    ),
+    (QnSpsa, {"regularization": 0.0}),
     (Smo, {"order": "sorted"}),
     (Smo, {"max_step": -0.1}),
     (Smo, {"jump_test": float("nan")}),

@@ -122,20 +122,21 @@ def size_of(number: float, price: float) -> SampleSize:
 
 def test_looks_at_the_metric_cost_their_share_and_are_averaged_over_their_memory() -> None:
     place, rows, memory = SampledQubits(MIXING), 500, 8.0
-    rule = MetricRule(form="full", share=0.5, memory=memory)
+    rule = MetricRule(form="diagonal", share=0.5, memory=memory)
     x, rng = torch.zeros(rows, 3, dtype=torch.float64), Stream.of(2, rows)
     size = SampleSize(*(t.expand(rows) for t in size_of(120.0, 3.0)))
     metric, paid = rule.begin(place, x, rng, samples=10)
-    assert paid.shots.unique().tolist() == [10 * 9 * 2]
+    assert paid.shots.unique().tolist() == [10 * 3 * 2]
     for step in range(60):
         coming = rule.forecast(metric, place, size)
         metric, paid = rule.renewed(metric, place, x, rng.at(step), size)
-        assert paid.shots.unique().tolist() == coming.unique().tolist() == [10 * 9 * 2]  # half of 120 · 3, 18 shots a sample
-    error = (metric.mean - place.metric(x)).square().mean(dim=(1, 2))
-    # looks of variance v = 1/10, each with the weight 1/τ and forgotten by 1 - 1/τ: v / (2 τ - 1); and what is declared is v/τ
-    expected = 0.1 / (2 * memory - 1)
+        assert paid.shots.unique().tolist() == coming.unique().tolist() == [30 * 3 * 2]  # half of 120 · 3
+    error = (metric.mean - place.metric(x)).diagonal(dim1=1, dim2=2).square().mean(dim=1)
+    # looks of variance v = 1/30, each with the weight 1/τ and forgotten by 1 - 1/τ: v / (2 τ - 1); and what is declared is v/τ
+    expected = 1 / 30 / (2 * memory - 1)
     assert abs(float(error.mean()) - expected) < 4 * float(error.std()) / math.sqrt(rows)
-    torch.testing.assert_close(metric.variance, torch.full_like(metric.variance, 0.1 / memory), rtol=1e-2, atol=0)
+    declared = metric.variance.diagonal(dim1=1, dim2=2)
+    torch.testing.assert_close(declared, torch.full_like(declared, 1 / 30 / memory), rtol=1e-2, atol=0)
 
 
 def test_an_exact_metric_is_taken_as_it_is_and_costs_nothing() -> None:

@@ -107,6 +107,11 @@ class Qubits:
         mixing = x.new_tensor(self.mixing)
         return (mixing.T @ mixing / 4).expand(len(x), -1, -1).clone()
 
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+        apart = self.turns(x.flatten(0, 1)) - self.turns(y.flatten(0, 1))
+        p = (apart / 2).cos().square().prod(dim=1).reshape(x.shape[:2])
+        return Reading(p, torch.zeros_like(p), Cost.none(x))
+
 
 class SampledQubits(Qubits):
     """The same through samples: noise of variance 1/n on energy, gradient and every entry of the metric; overlaps counted.
@@ -141,13 +146,13 @@ class SampledQubits(Qubits):
         return MetricReading(seen, variance.clone(), Cost.of(x, circuits=entries)._replace(shots=2 * entries * number))
 
     def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
-        p = ((self.turns(x) - self.turns(y)) / 2).cos().square().prod(dim=1)
+        p, pairs = super().fidelity(x, y, rng, samples).value, x.shape[1]
         number = self._number(x, samples)
-        draws = rng.named("returns").uniform((int(number.max()),))
-        tried = torch.arange(draws.shape[1]) < number[:, None]
-        seen = ((draws < p[:, None].double()) & tried).sum(dim=1) / number
-        cost = Cost.of(x, circuits=1)._replace(shots=number)
-        return Reading(seen.to(x), (seen * (1 - seen) / number).to(x), cost)
+        draws = rng.named("returns").uniform((int(number.max()), pairs))  # the first do not depend on how many follow
+        tried = torch.arange(draws.shape[1])[:, None] < number[:, None, None]
+        seen = ((draws < p[:, None].double()) & tried).sum(dim=1) / number[:, None]
+        cost = Cost.of(x, circuits=pairs)._replace(shots=pairs * number)
+        return Reading(seen.to(x), (seen * (1 - seen) / number[:, None]).to(x), cost)
 
     def _number(self, x: Tensor, samples: Samples | None) -> Tensor:
         asked = self.samples if samples is None else samples

@@ -74,7 +74,13 @@ def test_descriptions_tell_units_defaults_and_what_fits() -> None:
     assert set(methods["llg"].fits) == {"magnet"}
     assert set(methods["mala"].fits) == {"vqe", *(name for name in problems if name.startswith("density."))}
     assert set(methods["natural_gradient"].fits) == {"vqe"}
-    assert set(problems["magnet"].fits) == set(methods) - {"mala", "natural_gradient", "smo"}
+    assert set(problems["magnet"].fits) == set(methods) - {
+        "mala",
+        "natural_gradient",
+        "textbook_natural_gradient",
+        "qn_spsa",
+        "smo",
+    }
     fields = {field.name: field for field in problems["vqe"].fields}
     shots = fields["estimator.shots"].default_value  # the only number of shots that nobody has to give
     assert any(f"with estimator.shots = {shots} is noisy" in capability for capability in problems["vqe"].capabilities)

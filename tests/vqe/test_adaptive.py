@@ -166,7 +166,7 @@ def test_a_circuit_not_yet_grown_has_a_metric_and_overlaps_of_what_it_has():
         assert isinstance(landscape, Overlapping) and isinstance(landscape, MeasurableMetric)
         assert isinstance(landscape, Metric) is (shots == 0)
         x, rng = 0.4 * Stream.of(2, 2).uniform((4,)), Stream.of(8, 2).at(2)
-        metric, close = landscape.measure_metric(x, rng, 30), landscape.fidelity(x, x + 0.1, rng, 30)
+        metric, close = landscape.measure_metric(x, rng, 30), landscape.fidelity(x[:, None], x[:, None] + 0.1, rng, 30)
         assert metric.metric[0, 2:].count_nonzero() == metric.metric[1, 1:].count_nonzero() == 0
         assert (metric.metric[:, 0, 0] > 0).all() and (close.value > 0.5).all()
         index = torch.tensor([1])

@@ -92,13 +92,13 @@ def test_fidelities_scatter_as_binomials_about_the_overlap_of_the_states(engine)
     looks, shots = (150 if engine == "aer" else 3000), 40
     exact, noisy = landscape_of(), landscape_of(100, engine)
     x, y = angles(exact, 1), angles(exact, 1) + 0.5
-    truth = exact.fidelity(x, y, Stream.of(0, 1), 1000)
+    truth = exact.fidelity(x[:, None], y[:, None], Stream.of(0, 1), 1000)
     psi, phi = (torch.complex(*TorchStates(exact.program).states(z)[0]) for z in (x, y))
     assert truth.value.item() == pytest.approx(abs(torch.vdot(psi, phi).item()) ** 2, abs=1e-12)
     assert truth.value_var.item() == truth.cost.shots.item() == 0
     p = truth.value.item()
     assert 0.1 < p < 0.9
-    seen = noisy.fidelity(x.expand(looks, -1), y.expand(looks, -1), Stream.of(2, looks), shots)
+    seen = noisy.fidelity(x[:, None].expand(looks, 1, -1), y[:, None].expand(looks, 1, -1), Stream.of(2, looks), shots)
     variance = p * (1 - p) / shots
     assert abs(seen.value.mean() - p) < 4 * math.sqrt(variance / looks)
     low, high = chi2.ppf([CERTAIN / 2, 1 - CERTAIN / 2], looks - 1) / (looks - 1)
@@ -111,7 +111,7 @@ def test_a_fidelity_falls_by_the_metric():
     """1 - |⟨ψ(x)|ψ(x + d)⟩|² = dᵀ F d + O(d³), and the odd terms cancel between d and -d."""
     landscape, h = landscape_of(), 1e-3
     x, d = angles(landscape, 1), Stream.of(5, 1).normal((12,))
-    ends = [landscape.fidelity(x, x + sign * h * d, Stream.of(0, 1), 0).value.item() for sign in (1, -1)]
+    ends = [landscape.fidelity(x[:, None], (x + sign * h * d)[:, None], Stream.of(0, 1), 0).value.item() for sign in (1, -1)]
     wanted = (d @ landscape.metric(x)[0] @ d.T).item()
     assert (1 - sum(ends) / 2) / h**2 == pytest.approx(wanted, abs=1e-3 * wanted)
 
@@ -240,8 +240,8 @@ def test_a_replica_may_take_shots_of_its_own_and_sees_the_same_bits_whoever_is_m
             beside = landscape.measure_metric(x[:rows], Stream.of(9, rows).at(3), samples[:rows], form)
             assert same([t[:1] for t in beside[:2]], alone[:2])
             assert torch.equal(beside.cost.shots, beside.cost.circuits * samples[:rows])
-    alone = landscape.fidelity(x[:1], x[1:2], Stream.of(9, 1), 30)
-    assert torch.equal(landscape.fidelity(x[:8], x[1:9], Stream.of(9, 8), 30).value[:1], alone.value)
+    alone = landscape.fidelity(x[:1, None], x[1:2, None], Stream.of(9, 1), 30)
+    assert torch.equal(landscape.fidelity(x[:8, None], x[1:9, None], Stream.of(9, 8), 30).value[:1], alone.value)
 
 
 def test_a_single_sample_would_show_no_covariance_and_two_are_taken():

@@ -192,7 +192,7 @@ class AdaptiveLandscape:
         return self._each(rng.rows, lambda one, i: one.measure(x[i], rng.take(i), _of(samples, i)))
 
     def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
-        """Of two states of each replica's own circuit."""
+        """Of pairs of states of each replica's own circuit, (B, K, D) -> (B, K)."""
         return self._each(rng.rows, lambda one, i: one.fidelity(x[i], y[i], rng.take(i), _some(samples, i)))
 
     def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:

@@ -165,14 +165,19 @@ class VqeLandscape:
         return MetricReading(seen.metric.to(x), seen.variance.to(x), _shots_of(x, seen.circuits, shots))
 
     def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
-        """|⟨ψ(x)|ψ(y)⟩|² by samples of one circuit, forwards at x and backwards at y; exact on a landscape without noise."""
+        """|⟨ψ(x)|ψ(y)⟩|² of K pairs (B, K, P), each by samples of one circuit, forwards at x and backwards at y: (B, K).
+
+        Exact on a landscape without noise.
+        """
+        rows, pairs = x.shape[:2]
         shots = self._asked(x, samples)
         if not self.noisy or shots is None:
-            p = self._fidelity.between(_double(x), _double(y)).to(x)
+            p = self._fidelity.between(_double(x).flatten(0, 1), _double(y).flatten(0, 1)).reshape(rows, pairs).to(x)
             return Reading(p, torch.zeros_like(p), Cost.none(x))
-        there, back = self._angles(x), self._angles(y)
-        seen = self._fidelity.measured(there[:, None], back[:, None], shots[:, None], rng.named("fidelity shots"))
-        return Reading(seen.mean[:, 0].to(x), seen.variance[:, 0].to(x), _shots_of(x, 1, shots))
+        there, back = (self._angles(side.flatten(0, 1)).reshape(rows, pairs, -1) for side in (x, y))
+        every = shots[:, None].expand(-1, pairs)
+        seen = self._fidelity.measured(there, back, every, rng.named("fidelity shots"))
+        return Reading(seen.mean.to(x), seen.variance.to(x), _shots_of(x, pairs, shots))
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, (B,)."""

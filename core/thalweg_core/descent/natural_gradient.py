@@ -154,7 +154,7 @@ class NaturalGradient:
     def _step(self, landscape: Landscape, state: NaturalGradientState) -> Tensor:
         """(B, P)."""
         unit = natural_units(landscape, state.x)
-        mean, metric = unit * state.gradient.mean, unit[:, None] * state.metric.mean * unit
+        mean, metric = unit * state.gradient.mean, state.metric.mean
         noise, signal = row_sum(unit * unit * state.gradient.variance), row_sum(mean * mean)
         relative = self.damping + self.noise_damping * noise / torch.where(signal > 0, signal, 1.0)
         scale = row_sum(metric.diagonal(dim1=1, dim2=2)) / mean.shape[1]

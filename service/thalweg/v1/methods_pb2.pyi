@@ -6,13 +6,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Method(_message.Message):
-    __slots__ = ("gradient_descent", "adam", "textbook_adam", "lbfgs", "textbook_lbfgs", "natural_gradient", "smo", "llg", "ula", "mala", "hmc")
+    __slots__ = ("gradient_descent", "adam", "textbook_adam", "lbfgs", "textbook_lbfgs", "natural_gradient", "textbook_natural_gradient", "spsa", "qn_spsa", "smo", "llg", "ula", "mala", "hmc")
     GRADIENT_DESCENT_FIELD_NUMBER: _ClassVar[int]
     ADAM_FIELD_NUMBER: _ClassVar[int]
     TEXTBOOK_ADAM_FIELD_NUMBER: _ClassVar[int]
     LBFGS_FIELD_NUMBER: _ClassVar[int]
     TEXTBOOK_LBFGS_FIELD_NUMBER: _ClassVar[int]
     NATURAL_GRADIENT_FIELD_NUMBER: _ClassVar[int]
+    TEXTBOOK_NATURAL_GRADIENT_FIELD_NUMBER: _ClassVar[int]
+    SPSA_FIELD_NUMBER: _ClassVar[int]
+    QN_SPSA_FIELD_NUMBER: _ClassVar[int]
     SMO_FIELD_NUMBER: _ClassVar[int]
     LLG_FIELD_NUMBER: _ClassVar[int]
     ULA_FIELD_NUMBER: _ClassVar[int]
@@ -24,12 +27,15 @@ class Method(_message.Message):
     lbfgs: Lbfgs
     textbook_lbfgs: TextbookLbfgs
     natural_gradient: NaturalGradient
+    textbook_natural_gradient: TextbookNaturalGradient
+    spsa: Spsa
+    qn_spsa: QnSpsa
     smo: Smo
     llg: Llg
     ula: Ula
     mala: Mala
     hmc: Hmc
-    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., lbfgs: _Optional[_Union[Lbfgs, _Mapping]] = ..., textbook_lbfgs: _Optional[_Union[TextbookLbfgs, _Mapping]] = ..., natural_gradient: _Optional[_Union[NaturalGradient, _Mapping]] = ..., smo: _Optional[_Union[Smo, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
+    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., lbfgs: _Optional[_Union[Lbfgs, _Mapping]] = ..., textbook_lbfgs: _Optional[_Union[TextbookLbfgs, _Mapping]] = ..., natural_gradient: _Optional[_Union[NaturalGradient, _Mapping]] = ..., textbook_natural_gradient: _Optional[_Union[TextbookNaturalGradient, _Mapping]] = ..., spsa: _Optional[_Union[Spsa, _Mapping]] = ..., qn_spsa: _Optional[_Union[QnSpsa, _Mapping]] = ..., smo: _Optional[_Union[Smo, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
 
 class GradientDescent(_message.Message):
     __slots__ = ("learning_rate",)
@@ -156,6 +162,78 @@ class NaturalGradient(_message.Message):
     allocation: str
     averaging: float
     def __init__(self, learning_rate: _Optional[float] = ..., adapting: _Optional[bool] = ..., metric: _Optional[str] = ..., measured: _Optional[bool] = ..., metric_share: _Optional[float] = ..., metric_memory: _Optional[float] = ..., damping: _Optional[float] = ..., noise_damping: _Optional[float] = ..., filtering: _Optional[bool] = ..., max_distance: _Optional[float] = ..., max_step: _Optional[float] = ..., first_samples: _Optional[int] = ..., pilot: _Optional[bool] = ..., pilot_noise: _Optional[float] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
+
+class TextbookNaturalGradient(_message.Message):
+    __slots__ = ("learning_rate", "metric", "damping")
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    DAMPING_FIELD_NUMBER: _ClassVar[int]
+    learning_rate: float
+    metric: str
+    damping: float
+    def __init__(self, learning_rate: _Optional[float] = ..., metric: _Optional[str] = ..., damping: _Optional[float] = ...) -> None: ...
+
+class Spsa(_message.Message):
+    __slots__ = ("first_step", "perturbation", "gain_decay", "perturbation_decay", "stability", "resamplings", "calibration", "max_step", "blocking", "first_samples", "growth", "allocation", "averaging")
+    FIRST_STEP_FIELD_NUMBER: _ClassVar[int]
+    PERTURBATION_FIELD_NUMBER: _ClassVar[int]
+    GAIN_DECAY_FIELD_NUMBER: _ClassVar[int]
+    PERTURBATION_DECAY_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
+    RESAMPLINGS_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEP_FIELD_NUMBER: _ClassVar[int]
+    BLOCKING_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    GROWTH_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_FIELD_NUMBER: _ClassVar[int]
+    AVERAGING_FIELD_NUMBER: _ClassVar[int]
+    first_step: float
+    perturbation: float
+    gain_decay: float
+    perturbation_decay: float
+    stability: float
+    resamplings: int
+    calibration: int
+    max_step: float
+    blocking: float
+    first_samples: int
+    growth: float
+    allocation: str
+    averaging: float
+    def __init__(self, first_step: _Optional[float] = ..., perturbation: _Optional[float] = ..., gain_decay: _Optional[float] = ..., perturbation_decay: _Optional[float] = ..., stability: _Optional[float] = ..., resamplings: _Optional[int] = ..., calibration: _Optional[int] = ..., max_step: _Optional[float] = ..., blocking: _Optional[float] = ..., first_samples: _Optional[int] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
+
+class QnSpsa(_message.Message):
+    __slots__ = ("first_step", "perturbation", "gain_decay", "perturbation_decay", "stability", "regularization", "resamplings", "calibration", "max_step", "blocking", "first_samples", "growth", "allocation", "averaging")
+    FIRST_STEP_FIELD_NUMBER: _ClassVar[int]
+    PERTURBATION_FIELD_NUMBER: _ClassVar[int]
+    GAIN_DECAY_FIELD_NUMBER: _ClassVar[int]
+    PERTURBATION_DECAY_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
+    REGULARIZATION_FIELD_NUMBER: _ClassVar[int]
+    RESAMPLINGS_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEP_FIELD_NUMBER: _ClassVar[int]
+    BLOCKING_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    GROWTH_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_FIELD_NUMBER: _ClassVar[int]
+    AVERAGING_FIELD_NUMBER: _ClassVar[int]
+    first_step: float
+    perturbation: float
+    gain_decay: float
+    perturbation_decay: float
+    stability: float
+    regularization: float
+    resamplings: int
+    calibration: int
+    max_step: float
+    blocking: float
+    first_samples: int
+    growth: float
+    allocation: str
+    averaging: float
+    def __init__(self, first_step: _Optional[float] = ..., perturbation: _Optional[float] = ..., gain_decay: _Optional[float] = ..., perturbation_decay: _Optional[float] = ..., stability: _Optional[float] = ..., regularization: _Optional[float] = ..., resamplings: _Optional[int] = ..., calibration: _Optional[int] = ..., max_step: _Optional[float] = ..., blocking: _Optional[float] = ..., first_samples: _Optional[int] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
 
 class Smo(_message.Message):
     __slots__ = ("order", "max_step", "jump_test", "first_samples", "growth", "allocation", "averaging")
