@@ -170,6 +170,16 @@ class Periodic(Protocol):
 
 
 @runtime_checkable
+class Smooth(Protocol):
+    """A landscape whose second derivatives are bounded."""
+
+    @property
+    def lipschitz(self) -> float:
+        """L, above |∂²U/∂x²| of every coordinate in its natural unit: 1/(ω R) for harmonics of ω up to R, else 1."""
+        ...
+
+
+@runtime_checkable
 class Metric(Protocol):
     """A landscape on a statistical manifold, whose metric is known without noise."""
 
@@ -230,6 +240,7 @@ GRADIENT = Capability("gradients", "follows gradients")
 FLAT = Capability("flat space", "moves in flat space")
 METRIC = Capability("a metric", "follows the metric of states")
 HARMONICS = Capability("harmonics", "minimizes one coordinate after the other by its harmonics")
+LIPSCHITZ = Capability("a Lipschitz constant", "chooses steps and samples by the Lipschitz constant of the gradient")
 COMPONENTS = Capability("components", "measures every component of the gradient by samples of its own")
 STATES = Capability("states", "compares states")
 

@@ -33,6 +33,12 @@ def fraction(field: str, number: float) -> None:
         raise BadInput(field, f"wanted a number between 0 and 1, both excluded, got {number}")
 
 
+def inside(field: str, number: float, low: float, high: float) -> None:
+    """Raises BadInput unless the number lies strictly between the two."""
+    if not low < number < high:
+        raise BadInput(field, f"wanted a number between {low:g} and {high:g}, both excluded, got {number}")
+
+
 def at_least(field: str, number: int, least: int) -> None:
     """Raises BadInput unless the number is a whole one, and not below the least."""
     if not isinstance(number, int) or number < least:

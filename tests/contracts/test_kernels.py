@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.core.components import Components
 from tests.core.valleys import Curved, NoisyNormal, Normal, NormalSlope, Qubits, SampledQubits, Sampling, Spins, spins
 from tests.core.waves import SampledWaves, Waves
 from torch import Tensor
@@ -15,10 +16,13 @@ from torch import Tensor
 from thalweg_core import checkpoint
 from thalweg_core.adapt import WarmUp, state_types
 from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.gcans import Gcans
 from thalweg_core.descent.gradient_descent import GradientDescent
+from thalweg_core.descent.icans import Icans
 from thalweg_core.descent.lbfgs import Lbfgs
 from thalweg_core.descent.natural_gradient import NaturalGradient
 from thalweg_core.descent.qn_spsa import QnSpsa
+from thalweg_core.descent.rosalin import Rosalin
 from thalweg_core.descent.smo import Smo
 from thalweg_core.descent.spsa import Spsa
 from thalweg_core.descent.textbook_adam import TextbookAdam
@@ -26,7 +30,7 @@ from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
 from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Info, Kernel, Settles, map_tensors, take_rows
-from thalweg_core.landscape import FLAT, GRADIENT, HARMONICS, METRIC, STATES, Landscape, Samples
+from thalweg_core.landscape import COMPONENTS, FLAT, GRADIENT, HARMONICS, LIPSCHITZ, METRIC, STATES, Landscape, Samples
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
@@ -45,8 +49,16 @@ MAGNET = Magnet(
     material=Material(saturation_magnetization=580e3, exchange_stiffness=15e-12, interfacial_dmi=3e-3),
 ).open(torch.device("cpu"), torch.float64)
 
+
+class Steep(Normal):
+    """An exact valley that knows its largest second derivative."""
+
+    lipschitz = 4.0
+
+
 KERNELS: dict[str, Kernel] = {
     "gradient descent": GradientDescent(learning_rate=0.05),
+    "gradient descent by default": GradientDescent(),
     "adam": Adam(learning_rate=0.05),
     "adam that never forgets": Adam(learning_rate=0.05, amsgrad=True),
     "adam by default": Adam(),
@@ -80,6 +92,10 @@ KERNELS: dict[str, Kernel] = {
     "qn-spsa": QnSpsa(),
     "smo": Smo(),
     "smo without its remedies": Smo("cyclic", max_step=0, jump_test=0, growth=0, allocation="equal", averaging=0),
+    "icans": Icans(),
+    "cautious icans": Icans(variant=2),
+    "gcans": Gcans(),
+    "rosalin": Rosalin(),
     "ula": Ula(step_size=0.05),
     "mala": Mala(step_size=0.2),
     "hmc": Hmc(step_size=0.4, leapfrog_steps=5),
@@ -98,6 +114,11 @@ def places(kernel: Kernel) -> list[tuple[str, Landscape]]:
         return [("magnet", MAGNET)]
     if METRIC in kernel.needs or STATES in kernel.needs:
         return [("qubits", QUBITS), ("measured qubits", SampledQubits(QUBITS.mixing))]
+    components = ("components", Components((0.5, 1.0, 2.0), (1.0, 2.0, 0.5)))
+    if COMPONENTS in kernel.needs:
+        return [components]
+    if LIPSCHITZ in kernel.needs:
+        return [("steep", Steep()), components]
     if HARMONICS in kernel.needs:
         return [("waves", Waves()), ("sampled waves", SampledWaves())]
     if FLAT in kernel.needs or isinstance(kernel, WarmUp):
@@ -248,6 +269,7 @@ def test_what_a_landscape_settles_is_known_by_name() -> None:
 def test_costs_add_up_to_what_was_looked_at(kernel: Kernel, place: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = {"evaluations": 0, "gradients": 0}
     evaluate, gradient = type(place).evaluate, getattr(type(place), "gradient", None)
+    components = getattr(type(place), "evaluate_components", None)
     inside = []  # a landscape may use its own gradient to evaluate
 
     def evaluate_counted(self: Any, x: Tensor, rng: Stream, samples: Samples | None = None) -> Any:
@@ -263,7 +285,15 @@ def test_costs_add_up_to_what_was_looked_at(kernel: Kernel, place: Landscape, mo
         assert gradient is not None
         return gradient(self, x)  # type: ignore[no-any-return]
 
+    def components_counted(self: Any, x: Tensor, rng: Stream, samples: Tensor) -> Any:
+        looks["evaluations"] += len(x)
+        looks["gradients"] += len(x)
+        assert components is not None
+        return components(self, x, rng, samples)
+
     monkeypatch.setattr(type(place), "evaluate", evaluate_counted)
+    if components is not None:
+        monkeypatch.setattr(type(place), "evaluate_components", components_counted)
     if gradient is not None:
         monkeypatch.setattr(type(place), "gradient", gradient_counted)
     rng = Stream.of(1, 3)
@@ -355,6 +385,23 @@ WRONG = [
     (Smo, {"growth": -1.0}),
     (Smo, {"allocation": "random"}),
     (Smo, {"averaging": 1.0}),
+    (Icans, {"learning_rate": 2.0}),
+    (Icans, {"lipschitz": 0.0}),
+    (Icans, {"variant": 3}),
+    (Icans, {"first_samples": 1}),
+    (Icans, {"memory": 1.0}),
+    (Icans, {"bias": 0.0}),
+    (Icans, {"allocation": "random"}),
+    (Gcans, {"learning_rate": 0.0}),
+    (Gcans, {"lipschitz": -1.0}),
+    (Gcans, {"first_samples": 1}),
+    (Gcans, {"memory": -0.1}),
+    (Gcans, {"allocation": "random"}),
+    (Rosalin, {"learning_rate": 2.0}),
+    (Rosalin, {"lipschitz": float("inf")}),
+    (Rosalin, {"first_samples": 1}),
+    (Rosalin, {"memory": 1.0}),
+    (Rosalin, {"bias": -1e-6}),
     (Ula, {"step_size": 0.0}),
     (Ula, {"temperature": -1.0}),
     (Mala, {"step_size": float("inf")}),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from scipy import stats
-from tests.core.valleys import Normal, NormalSlope, Quartic, Sampling, Spins, spins
+from tests.core.valleys import NoisyNormal, Normal, NormalSlope, Quartic, Sampling, Spins, spins
 from torch import Tensor
 
 from thalweg_core.descent.adam import Adam
@@ -35,6 +35,25 @@ def test_steepest_descent_shrinks_each_direction_by_its_own_factor() -> None:
     end = run(GradientDescent(rate), Normal(scales), x, 20).x
     exact = [value * (1 - rate / s**2) ** 20 for value, s in zip(x[0].tolist(), scales, strict=True)]
     torch.testing.assert_close(end[0], torch.tensor(exact, dtype=torch.float64), rtol=1e-13, atol=0)
+
+
+def test_steepest_descent_under_noise_ends_as_high_above_the_bottom_as_its_learning_rate_says() -> None:
+    """η v / (2 (2 - η h)) for each direction, from the stationary variance of the walk; v = 1."""
+    rate, scales, replicas = 0.3, (0.7, 1.0, 2.0), 4000
+    end = run(GradientDescent(rate), NoisyNormal(scales), torch.zeros(replicas, 3, dtype=torch.float64), 100).x
+    energy = Normal(scales).evaluate(end, Stream.of(0, replicas)).value
+    expected = sum(rate / (2 * (2 - rate / scale**2)) for scale in scales)
+    assert abs(energy.mean() - expected) < 4 * energy.std() / math.sqrt(replicas)
+
+
+def test_steepest_descent_left_to_itself_takes_the_step_that_a_known_bound_allows() -> None:
+    class Steep(Normal):
+        lipschitz = 4.0
+
+    assert GradientDescent().settled(Steep((0.5,))) == GradientDescent(0.25)
+    assert GradientDescent().settled(Normal((0.5,))) == GradientDescent(0.01)
+    x = torch.ones(1, 1, dtype=torch.float64)
+    assert float(run(GradientDescent(), Steep((0.5,)), x, 1).x) == 0.0  # one step to the bottom
 
 
 def test_steepest_descent_of_a_spin_in_a_field_follows_the_tangent_map() -> None:

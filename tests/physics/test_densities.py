@@ -122,6 +122,17 @@ def test_the_posterior_is_the_binomial_likelihood_times_the_normal_prior() -> No
     assert torch.allclose(ours, softplus.sum(0) + (beta**2).sum(1) / (2 * 1.5**2), rtol=1e-12)
 
 
+def test_the_lipschitz_constant_is_the_largest_curvature_which_lies_where_all_labels_are_even_odds() -> None:
+    landscape = opened(POSTERIOR)
+    steps = 1e-4 * torch.eye(31, dtype=torch.float64)
+    largest = [
+        torch.linalg.eigvalsh((landscape.gradient(beta + steps) - landscape.gradient(beta - steps)) / 2e-4)[-1]
+        for beta in (torch.zeros(31, dtype=torch.float64), *points(POSTERIOR, 4))
+    ]
+    assert math.isclose(landscape.lipschitz, float(largest[0]), rel_tol=1e-5)  # type: ignore[attr-defined]
+    assert max(largest[1:]) < largest[0]
+
+
 def test_the_energy_is_right_where_exponentials_overflow() -> None:
     landscape = opened(POSTERIOR)
     beta = torch.full((1, 31), 500.0, dtype=torch.float64)

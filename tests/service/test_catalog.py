@@ -80,6 +80,9 @@ def test_descriptions_tell_units_defaults_and_what_fits() -> None:
         "textbook_natural_gradient",
         "qn_spsa",
         "smo",
+        "icans",
+        "gcans",
+        "rosalin",
     }
     fields = {field.name: field for field in problems["vqe"].fields}
     shots = fields["estimator.shots"].default_value  # the only number of shots that nobody has to give

@@ -8,7 +8,11 @@ from scipy.stats import chi2
 
 from thalweg_core import checkpoint
 from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.gcans import Gcans
+from thalweg_core.descent.icans import Icans
+from thalweg_core.descent.rosalin import Rosalin
 from thalweg_core.descent.smo import Smo
+from thalweg_core.kernel import reported
 from thalweg_core.stopping import Budget, Outcome
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Position, Rules, begin, walk
@@ -121,12 +125,13 @@ def test_ten_sweeps_of_exact_coordinate_minimization_reach_the_full_configuratio
     )
 
 
-def test_shots_lead_sequential_minimization_to_chemical_accuracy_on_h2():
+@pytest.mark.parametrize("kernel", [Smo(), Icans(), Gcans(), Rosalin()])
+def test_shots_lead_every_frugal_method_to_chemical_accuracy_on_h2(kernel):
     """1.6 mHa from ±0.3 about zero within 3e5 shots, for each of eight seeds."""
     landscape = Vqe(Molecule(H2), Uccsd(), Estimator(), Uniform(0.3)).open(CPU, FLOAT64)
-    rng, rules = Stream.of(0, 8), Rules(budget=Budget(shots=300_000))
-    position = begin(Smo(), landscape, Uniform(0.3)(landscape, rng.named("start")), rng, rules)
-    for frame in walk(Smo(), landscape, position, rng, range(1, 10_000), rules):
+    rng, rules = Stream.of(5, 8), Rules(budget=Budget(shots=300_000))
+    position = begin(kernel, landscape, Uniform(0.3)(landscape, rng.named("start")), rng, rules)
+    for frame in walk(kernel, landscape, position, rng, range(1, 10_000), rules):
         position = frame.position
-    error = landscape.expectation(landscape.observable, Smo().reported(position.state)) - landscape.reference.exact_energy
+    error = landscape.expectation(landscape.observable, reported(kernel, position.state)) - landscape.reference.exact_energy
     assert (position.outcome == Outcome.SHOTS).all() and error.max() < 1.6e-3

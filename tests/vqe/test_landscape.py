@@ -7,6 +7,7 @@ import torch
 from scipy.stats import chi2
 
 from thalweg_core.landscape import Cost
+from thalweg_core.natural_units import natural_units
 from thalweg_core.streams import Stream
 from thalweg_vqe.ansatz import EfficientSu2
 from thalweg_vqe.estimator import Estimator
@@ -65,6 +66,21 @@ def test_the_gradient_by_parameter_shift_is_that_of_central_differences(exact):
         # error of the difference: h²/6 times a third derivative (below the sum of |c|, 3.6), and rounding over h
         seen = exact.evaluate(x[None], Stream.of(0, 1))
         torch.testing.assert_close(seen.grad[0], slopes, rtol=0, atol=h**2 * 3.6 / 6 + 20 * 2.2e-16 * 3.6 / h)
+
+
+def test_no_second_derivative_in_natural_units_exceeds_the_lipschitz_constant(exact):
+    h, theirs = 1e-3, Vqe(PauliSum((PauliTerm("Z", 0.7),)), EfficientSu2(0), Estimator(shots=0)).open(CPU, FLOAT64)
+    assert exact.lipschitz == pytest.approx(0.8 + 0.5 + 0.3 + 0.6 + 0.4) and theirs.lipschitz == pytest.approx(0.7)
+
+    def bends(landscape, x):
+        steps = h * torch.diag(natural_units(landscape, x))
+        around = torch.cat([x + steps, x - steps, x])
+        up, down, here = landscape.measure(around, Stream.of(0, len(around))).value.split([x.shape[1], x.shape[1], 1])
+        return (up + down - 2 * here) / h**2
+
+    assert max(bends(exact, x[None]).abs().max() for x in angles(40)) <= exact.lipschitz
+    summit = bends(theirs, torch.zeros(1, 2, dtype=FLOAT64))  # 0.7 cos of the first angle
+    assert abs(summit.abs().max() - theirs.lipschitz) < h**2
 
 
 def test_exact_values_have_no_variance_and_cost_no_shots(exact):

@@ -164,6 +164,11 @@ class AdaptiveLandscape:
         return self._first.program
 
     @property
+    def lipschitz(self) -> float:
+        """The same for every circuit."""
+        return self._first.lipschitz
+
+    @property
     def harmonics(self) -> Harmonics:
         """Enough for every operator that a coordinate may become the angle of."""
         base, number = spectrum(self.observable.qubits, self.pool, self.estimator.noise is None)

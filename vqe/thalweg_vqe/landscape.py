@@ -109,6 +109,11 @@ class VqeLandscape:
         """Of U along every parameter."""
         return self.rule.harmonics
 
+    @property
+    def lipschitz(self) -> float:
+        """Σ|c| without the identity's: U differs from a constant by no more, nor then ∂²U in natural units (Bernstein)."""
+        return float(self.sampler.weights.sum())
+
     def allocated(self, allocation: str) -> VqeLandscape:
         """The same with its shots divided over the groups in another way: "equal", "measured" or "random"."""
         if allocation not in self._divided:

@@ -14,7 +14,19 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, FLAT, GRADIENT, HARMONICS, METRIC, STATES, VALUE, Capability, Reading
+from thalweg_core.landscape import (
+    COMPONENTS,
+    EXACT_VALUE,
+    FLAT,
+    GRADIENT,
+    HARMONICS,
+    LIPSCHITZ,
+    METRIC,
+    STATES,
+    VALUE,
+    Capability,
+    Reading,
+)
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
 from thalweg_vqe.adaptive import Adapt
@@ -88,7 +100,7 @@ FINAL_SHOTS = 16
 """The final energy is measured with so many times estimator.shots: a quarter of their error (arbitrary)."""
 
 
-KNOWN = frozenset({VALUE, EXACT_VALUE, GRADIENT, COMPONENTS, FLAT, METRIC, STATES, HARMONICS})
+KNOWN = frozenset({VALUE, EXACT_VALUE, GRADIENT, COMPONENTS, FLAT, METRIC, STATES, HARMONICS, LIPSCHITZ})
 """What some circuits can be asked."""
 
 CircuitLandscape = VqeLandscape | AdaptiveLandscape

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
 from thalweg_core.kernel import Goal, Info
-from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape
+from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape, Smooth
+from thalweg_core.natural_units import natural_units
 from thalweg_core.ranges import positive
 from thalweg_core.streams import Stream
 
@@ -22,30 +23,44 @@ class GradientDescentState(NamedTuple):
 class GradientDescent:
     """Steepest descent: a step along the tangent gradient, back onto the manifold.
 
-        x <- R_x(-η grad U)
+        x <- R_x(-η u² grad U),   u: the natural unit of each coordinate, 1/(ω R) for harmonics of ω up to R, else 1
 
-    On a quadratic valley it converges where η < 2 / (largest curvature), each direction by the factor 1 - η · curvature.
+    On a quadratic valley it converges where η < 2 / (largest curvature), each direction by the factor 1 - η · curvature. Under
+    noise of variance v it does not come to rest: the energy of a direction with curvature h ends η v / (2 (2 - η h)) above the
+    bottom on average, and to halve that takes half the rate or twice the samples.
 
     Args:
-        learning_rate: η, in units of x² / U.
+        learning_rate: η, in units of x² / U, x measured in natural units; left out, 1/L where the landscape knows a Lipschitz
+            constant L of its gradient, else 0.01.
 
     Source: Cauchy, C. R. Acad. Sci. Paris 25 (1847) 536; on manifolds Absil, Mahony, Sepulchre (2008), ch. 4.
     """
 
-    learning_rate: float = 0.01
+    learning_rate: float | None = None
 
     needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = GradientDescentState
 
     def __post_init__(self) -> None:
-        positive("learning_rate", self.learning_rate)
+        if self.learning_rate is not None:
+            positive("learning_rate", self.learning_rate)
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> GradientDescentState:
         return GradientDescentState(x, landscape.evaluate(x, rng))
 
     def step(self, landscape: Landscape, state: GradientDescentState, rng: Stream) -> tuple[GradientDescentState, Info]:
-        downhill = -self.learning_rate * landscape.manifold.tangent(state.x, state.seen.grad)
+        unit = natural_units(landscape, state.x)
+        downhill = -self._rate(landscape) * unit * unit * landscape.manifold.tangent(state.x, state.seen.grad)
         x = landscape.manifold.retract(state.x, downhill)
         seen = landscape.evaluate(x, rng)
         return GradientDescentState(x, seen), Info.plain(seen.cost, seen.value)
+
+    def settled(self, landscape: Landscape) -> GradientDescent:
+        """The same with its learning rate chosen."""
+        return replace(self, learning_rate=self._rate(landscape))
+
+    def _rate(self, landscape: Landscape) -> float:
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return 1 / landscape.lipschitz if isinstance(landscape, Smooth) else 0.01

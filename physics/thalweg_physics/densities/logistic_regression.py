@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from thalweg_core.chunks import in_chunks
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import EXACT_VALUE, Cost, Evaluation, Landscape, Reading, Samples
+from thalweg_core.landscape import EXACT_VALUE, LIPSCHITZ, Cost, Evaluation, Landscape, Reading, Samples
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
@@ -71,10 +72,10 @@ class LogisticRegression(Density):
         d = features + 1
         memory = 8 * (n * d + 6 * WIDTH * n)
         if self.batch_size is None:
-            return Traits(knows=KNOWN, dimension=d, memory=memory, memory_per_replica=128 * d)
+            return Traits(knows=KNOWN | {LIPSCHITZ}, dimension=d, memory=memory, memory_per_replica=128 * d)
         noisy = f"with batch_size = {self.batch_size} is noisy; leave it out"
         return Traits(
-            knows=KNOWN - {EXACT_VALUE},
+            knows=(KNOWN | {LIPSCHITZ}) - {EXACT_VALUE},
             lacks={EXACT_VALUE: noisy},
             dimension=d,
             memory=2 * memory,
@@ -128,6 +129,11 @@ class LogisticLandscape(FlatLandscape):
         filled = torch.nn.functional.pad(design, (0, -d % ALIGNED, 0, -n % ALIGNED))
         self.filled = filled.contiguous()  # (n', d')
         self.across = filled[:, :d].T.contiguous()  # (d, n')
+
+    @cached_property
+    def lipschitz(self) -> float:
+        """The largest eigenvalue of XᵀX/4 + 1/s²: no second derivative is larger, in any direction."""
+        return float(torch.linalg.eigvalsh(self.design.T @ self.design)[-1]) / 4 + 1 / self.prior_scale**2
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         return Evaluation.exact(*in_chunks(self._both, x, WIDTH))

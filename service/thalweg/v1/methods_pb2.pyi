@@ -6,7 +6,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Method(_message.Message):
-    __slots__ = ("gradient_descent", "adam", "textbook_adam", "lbfgs", "textbook_lbfgs", "natural_gradient", "textbook_natural_gradient", "spsa", "qn_spsa", "smo", "llg", "ula", "mala", "hmc")
+    __slots__ = ("gradient_descent", "adam", "textbook_adam", "lbfgs", "textbook_lbfgs", "natural_gradient", "textbook_natural_gradient", "spsa", "qn_spsa", "smo", "icans", "gcans", "rosalin", "llg", "ula", "mala", "hmc")
     GRADIENT_DESCENT_FIELD_NUMBER: _ClassVar[int]
     ADAM_FIELD_NUMBER: _ClassVar[int]
     TEXTBOOK_ADAM_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,9 @@ class Method(_message.Message):
     SPSA_FIELD_NUMBER: _ClassVar[int]
     QN_SPSA_FIELD_NUMBER: _ClassVar[int]
     SMO_FIELD_NUMBER: _ClassVar[int]
+    ICANS_FIELD_NUMBER: _ClassVar[int]
+    GCANS_FIELD_NUMBER: _ClassVar[int]
+    ROSALIN_FIELD_NUMBER: _ClassVar[int]
     LLG_FIELD_NUMBER: _ClassVar[int]
     ULA_FIELD_NUMBER: _ClassVar[int]
     MALA_FIELD_NUMBER: _ClassVar[int]
@@ -31,11 +34,14 @@ class Method(_message.Message):
     spsa: Spsa
     qn_spsa: QnSpsa
     smo: Smo
+    icans: Icans
+    gcans: Gcans
+    rosalin: Rosalin
     llg: Llg
     ula: Ula
     mala: Mala
     hmc: Hmc
-    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., lbfgs: _Optional[_Union[Lbfgs, _Mapping]] = ..., textbook_lbfgs: _Optional[_Union[TextbookLbfgs, _Mapping]] = ..., natural_gradient: _Optional[_Union[NaturalGradient, _Mapping]] = ..., textbook_natural_gradient: _Optional[_Union[TextbookNaturalGradient, _Mapping]] = ..., spsa: _Optional[_Union[Spsa, _Mapping]] = ..., qn_spsa: _Optional[_Union[QnSpsa, _Mapping]] = ..., smo: _Optional[_Union[Smo, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
+    def __init__(self, gradient_descent: _Optional[_Union[GradientDescent, _Mapping]] = ..., adam: _Optional[_Union[Adam, _Mapping]] = ..., textbook_adam: _Optional[_Union[TextbookAdam, _Mapping]] = ..., lbfgs: _Optional[_Union[Lbfgs, _Mapping]] = ..., textbook_lbfgs: _Optional[_Union[TextbookLbfgs, _Mapping]] = ..., natural_gradient: _Optional[_Union[NaturalGradient, _Mapping]] = ..., textbook_natural_gradient: _Optional[_Union[TextbookNaturalGradient, _Mapping]] = ..., spsa: _Optional[_Union[Spsa, _Mapping]] = ..., qn_spsa: _Optional[_Union[QnSpsa, _Mapping]] = ..., smo: _Optional[_Union[Smo, _Mapping]] = ..., icans: _Optional[_Union[Icans, _Mapping]] = ..., gcans: _Optional[_Union[Gcans, _Mapping]] = ..., rosalin: _Optional[_Union[Rosalin, _Mapping]] = ..., llg: _Optional[_Union[Llg, _Mapping]] = ..., ula: _Optional[_Union[Ula, _Mapping]] = ..., mala: _Optional[_Union[Mala, _Mapping]] = ..., hmc: _Optional[_Union[Hmc, _Mapping]] = ...) -> None: ...
 
 class GradientDescent(_message.Message):
     __slots__ = ("learning_rate",)
@@ -252,6 +258,52 @@ class Smo(_message.Message):
     allocation: str
     averaging: float
     def __init__(self, order: _Optional[str] = ..., max_step: _Optional[float] = ..., jump_test: _Optional[float] = ..., first_samples: _Optional[int] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
+
+class Icans(_message.Message):
+    __slots__ = ("learning_rate", "lipschitz", "variant", "first_samples", "memory", "bias", "allocation")
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    LIPSCHITZ_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_FIELD_NUMBER: _ClassVar[int]
+    learning_rate: float
+    lipschitz: float
+    variant: int
+    first_samples: int
+    memory: float
+    bias: float
+    allocation: str
+    def __init__(self, learning_rate: _Optional[float] = ..., lipschitz: _Optional[float] = ..., variant: _Optional[int] = ..., first_samples: _Optional[int] = ..., memory: _Optional[float] = ..., bias: _Optional[float] = ..., allocation: _Optional[str] = ...) -> None: ...
+
+class Gcans(_message.Message):
+    __slots__ = ("learning_rate", "lipschitz", "first_samples", "memory", "allocation")
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    LIPSCHITZ_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_FIELD_NUMBER: _ClassVar[int]
+    learning_rate: float
+    lipschitz: float
+    first_samples: int
+    memory: float
+    allocation: str
+    def __init__(self, learning_rate: _Optional[float] = ..., lipschitz: _Optional[float] = ..., first_samples: _Optional[int] = ..., memory: _Optional[float] = ..., allocation: _Optional[str] = ...) -> None: ...
+
+class Rosalin(_message.Message):
+    __slots__ = ("learning_rate", "lipschitz", "first_samples", "memory", "bias")
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    LIPSCHITZ_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FIELD_NUMBER: _ClassVar[int]
+    learning_rate: float
+    lipschitz: float
+    first_samples: int
+    memory: float
+    bias: float
+    def __init__(self, learning_rate: _Optional[float] = ..., lipschitz: _Optional[float] = ..., first_samples: _Optional[int] = ..., memory: _Optional[float] = ..., bias: _Optional[float] = ...) -> None: ...
 
 class Llg(_message.Message):
     __slots__ = ("damping", "precession", "time_step")
