@@ -23,9 +23,14 @@ from benchmarks.harness import Effort, Row, row
 from benchmarks.one_thread import only_one_thread
 from benchmarks.tables import three
 from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.gcans import Gcans
+from thalweg_core.descent.gradient_descent import GradientDescent
+from thalweg_core.descent.icans import Icans
 from thalweg_core.descent.lbfgs import Lbfgs
 from thalweg_core.descent.natural_gradient import NaturalGradient
 from thalweg_core.descent.qn_spsa import QnSpsa
+from thalweg_core.descent.rosalin import Rosalin
+from thalweg_core.descent.smo import Smo
 from thalweg_core.descent.spsa import Spsa
 from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
@@ -69,6 +74,11 @@ METHODS: Mapping[str, Kernel] = {
     "textbook_natural_gradient": TextbookNaturalGradient(),
     "spsa": Spsa(),
     "qn_spsa": QnSpsa(),
+    "gradient_descent": GradientDescent(),
+    "icans": Icans(),
+    "gcans": Gcans(),
+    "rosalin": Rosalin(),
+    "smo": Smo(),
 }
 """By default settings: nothing here knows the case."""
 

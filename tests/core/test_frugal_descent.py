@@ -190,9 +190,10 @@ def test_gcans_walks_on_samples_that_show_all_components_at_once() -> None:
         lipschitz = 4.0
 
     place, rng = Batches((0.5, 1.0, 2.0)), Stream.of(3, 6)
-    state = Gcans().init(place, 5 * torch.ones(6, 3, dtype=torch.float64), rng)
+    kernel = Gcans(learning_rate=1.0)
+    state = kernel.init(place, 5 * torch.ones(6, 3, dtype=torch.float64), rng)
     for step in range(1, 60):
-        state, _ = Gcans().step(place, state, rng.at(step))
+        state, _ = kernel.step(place, state, rng.at(step))
     assert state.samples is not None and state.samples.shape == (6,) and (state.samples > 10).all()
     assert (Normal(place.scales).evaluate(state.x, rng).value < 0.1).all()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import runpy
 import threading
 import time
@@ -17,7 +18,7 @@ from tests.service.fake_service import FakeService, serving
 from thalweg import Client, errors
 from thalweg.client import Artifact, State
 from thalweg.client.calls import CANCEL, GET
-from thalweg.client.wording import measured, spent
+from thalweg.client.wording import measured, progress_line, spent
 from thalweg.v1 import jobs_pb2, results_pb2
 
 SPEC = {"problem": {"density": {"gaussian": {"scales": [1.0]}}}, "method": {"ula": {"step_size": 0.1}}}
@@ -352,3 +353,8 @@ def test_an_error_has_two_digits_and_the_value_ends_at_the_same_place(value, err
 
 def test_what_was_spent_reads_like_a_sentence():
     assert spent({"shots": 240_000.0, "seconds": 12.34, "circuits": 0.0}) == "240,000 shots, 12.3 s"
+
+
+@pytest.mark.parametrize(("value", "line"), [(-1.25, "walk 3, -1.25 Ha, 40 shots"), (math.nan, "walk 3, 40 shots")])
+def test_a_progress_line_says_nothing_of_an_energy_that_nobody_looked_at(value, line):
+    assert progress_line(jobs_pb2.Progress(phase="walk", step=3, value=value, unit="Ha", cost={"shots": 40})) == line

@@ -169,6 +169,8 @@ JOBS: dict[str, dict[str, Any]] = {
     "llg": {"problem": FILM, "method": {"llg": {"damping": 0.5}}, "plan": {"steps": 70}},
     "vqe on aer": {"problem": vqe("aer"), "method": {"adam": {"learning_rate": 0.1}}, "plan": {"steps": 12, "replicas": 2}},
     "growing vqe": {"problem": GROWING, "method": {"adam": {}}, "plan": {"steps": 12, "stop": {"plateau": 4}}},
+    "vqe by smo": {"problem": vqe("statevector"), "method": {"smo": {}}, "plan": {"steps": 24, "replicas": 2}},
+    "vqe by rosalin": {"problem": vqe("statevector"), "method": {"rosalin": {}}, "plan": {"steps": 12, "replicas": 2}},
     "vqe": {"problem": vqe("statevector"), "method": {"adam": {"learning_rate": 0.1}}, "plan": {"steps": 12, "replicas": 2}},
 }
 
@@ -341,6 +343,26 @@ def test_a_budget_of_shots_pays_for_everything_and_is_hardly_left_over(store: St
     assert (spent + END <= budget).all()
     next_look = LOOK * 100 if method == "textbook_adam" else 0.02 * budget + 40 * LOOK
     assert (spent + END > budget - next_look).all()
+
+
+@pytest.mark.parametrize("budget", [3_700, 10_000])
+@pytest.mark.parametrize("method", ["smo", "icans", "gcans", "rosalin"])
+def test_a_frugal_method_charges_everything_and_overdraws_nothing(store: Store, method: str, budget: int) -> None:
+    plan = {"budget": {"shots": budget}, "replicas": 3}
+    ending, arrays = ending_of(store, problem=vqe("statevector"), method={method: {}}, plan=plan)
+    spent = np.load(io.BytesIO(arrays["trace.npz"]))["shots"][-1]
+    assert ending.result is not None
+    assert ending.outcome.startswith("the next step and the measurement at the end would exceed plan.budget.shots")
+    assert ending.result.cost["shots"] == spent.sum() + 3 * END
+    assert (spent + END <= budget).all() and (spent > 0.3 * (budget - END)).all()
+
+
+@pytest.mark.parametrize(("method", "known"), [("smo", True), ("icans", False)])
+def test_progress_does_not_make_up_an_energy_that_a_method_does_not_look_at(store: Store, method: str, known: bool) -> None:
+    attempt = claimed(store, {"problem": vqe("statevector"), "method": {method: {}}, "plan": {"steps": 2}})
+    walk(attempt, Fuse(attempt))
+    newest = store.job(attempt.job).progress
+    assert newest is not None and math.isfinite(jobs_pb2.Progress.FromString(newest).value) is known
 
 
 def test_a_budget_that_does_not_pay_for_the_end_fails_before_anything_is_spent(store: Store) -> None:

@@ -54,7 +54,8 @@ def steps_done(progress: jobs_pb2.Progress) -> str:
 
 def standing(progress: jobs_pb2.Progress) -> list[str]:
     """The value and the diagnostics that are known so far."""
-    value = measured(progress.value, progress.standard_error, progress.unit) if progress.step else ""
+    known = progress.step and not math.isnan(progress.value)
+    value = measured(progress.value, progress.standard_error, progress.unit) if known else ""
     rhat = f"R\u0302 {progress.rhat:.3f}" if progress.HasField("rhat") else ""
     return list(filter(None, [value, rhat]))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -43,6 +45,8 @@ def progress(
     if np.isfinite(values).all():
         middle = median(values * scale, variances * scale**2, plan.seed, _QUICK)
         report.value, report.standard_error = middle.value, middle.standard_error
+    else:
+        report.value = math.nan
     norm = float(gradient_norm(landscape.manifold, position.state)[: plan.replicas].double().median())
     if np.isfinite(norm):
         report.gradient_norm = norm
