@@ -1,35 +1,102 @@
-"""Figures of descents: median error and interquartile band against shots, one line a method."""
+"""Figures of descents: median error and interquartile band against shots, beside what no method can undercut."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.descents import Case, Course
+from benchmarks.descents import Case, Course, Floors
 
 _POINTS = 300
 
+# Okabe & Ito, Color Universal Design (2008): told apart by everybody
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7f7f7f", "#9467bd")
 
-def draw(case: Case, courses: Mapping[str, Course], path: Path) -> None:
-    """Write the figure of a case as PNG."""
-    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
-    ax = figure.add_subplot()
-    colours = colormaps["tab10"]
-    for number, (method, course) in enumerate(courses.items()):
-        grid = np.geomspace(course.shots[0].max(), course.shots[-1].max(), _POINTS)
+Style = tuple[str, str]
+"""Colour and line."""
+
+_LEAST = 2e-2
+"""mHa, where the axis ends: below it nobody asks."""
+
+
+def draw(case: Case, panels: Mapping[str, Mapping[str, Course]], floors: Floors | None = None) -> Figure:
+    """A panel for every family of methods, on the same axes. A textbook form has the colour of its better form, dashed."""
+    shown = {name: courses for name, courses in panels.items() if courses}
+    figure = Figure(figsize=(1.6 + 4.9 * len(shown), 5.0), layout="constrained")
+    figure.suptitle(case.name, fontsize=13, fontweight="bold")
+    styles = _styles([method for courses in shown.values() for method in courses])
+    for number, (name, courses) in enumerate(shown.items()):
+        ax = figure.add_subplot(1, len(shown), number + 1, sharex=figure.axes[0] if number else None)
+        _panel(ax, name, courses, styles, case, floors)
+        ax.set_ylim(*_range(shown, case))
+        ax.set_ylabel("" if number else "true error of the answer, mHa")
+    return figure
+
+
+def _panel(
+    ax: Axes, name: str, courses: Mapping[str, Course], styles: Mapping[str, Style], case: Case, floors: Floors | None
+) -> None:
+    ends = [spent[-1] for course in courses.values() for spent in course.shots]
+    left, right = min(spent[0] for course in courses.values() for spent in course.shots), max([*ends, case.budget])
+    ax.set(xscale="log", yscale="log", xlabel="shots of a seed, everything charged")
+    ax.set_title(name, fontsize=10, color="0.25", loc="left")
+    for method, course in courses.items():
+        grid = np.geomspace(min(spent[0] for spent in course.shots), max(spent[-1] for spent in course.shots), _POINTS)
         errors = 1e3 * np.array([course.at(shots) for shots in grid])
-        low, middle, high = np.quantile(errors, [0.25, 0.5, 0.75], axis=1)
-        ax.fill_between(grid, low, high, color=colours(number % 10), alpha=0.18, linewidth=0)
-        ax.plot(grid, middle, color=colours(number % 10), linewidth=1.6, label=method)
-    ax.axhline(1e3 * case.bound, color="0.3", linewidth=0.9, linestyle="--")
-    ax.set(xscale="log", yscale="log", xlabel="shots of a seed", ylabel="true error of the answer, mHa", title=case.name)
-    ax.grid(which="major", color="0.9", linewidth=0.6)
+        low, middle, high = np.quantile(np.maximum(errors, 1e-9), [0.25, 0.5, 0.75], axis=1)
+        colour, dashes = styles[method]
+        ax.fill_between(grid, low, high, color=colour, alpha=0.14, linewidth=0)
+        ax.plot(grid, middle, color=colour, linestyle=dashes, linewidth=1.8, label=method.replace("_", " "))
+    _limits(ax, case, floors, left, right)
+    ax.set_xlim(left, right)
+    ax.grid(which="major", color="0.92", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.tick_params(which="both", color="0.6", labelsize=9)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=8)
-    seeds = next(iter(courses.values())).shots.shape[1] if courses else 0
-    ax.text(0.01, 0.02, f"median and quartiles of {seeds} seeds", transform=ax.transAxes, fontsize=8, color="0.4")
-    figure.savefig(path, dpi=150)
+    ax.spines[["left", "bottom"]].set_color("0.6")
+    seeds = max(len(course.shots) for course in courses.values())
+    title = f"median and quartiles of {seeds} seeds"
+    ax.legend(loc="lower left", fontsize=8.5, title=title, title_fontsize=8, framealpha=0.85, edgecolor="none")
+
+
+def _limits(ax: Axes, case: Case, floors: Floors | None, left: float, right: float) -> None:
+    """The error to get under, one standard error of an energy for which all shots were spent, and the circuit's own error."""
+    ax.axhline(1e3 * case.bound, color="0.15", linewidth=1.0, linestyle=(0, (6, 3)))
+    _say(ax, 1e3 * case.bound, f"{1e3 * case.bound:g} mHa", "bottom")
+    if floors is None:
+        return
+    shots = np.array([left, right])
+    ax.plot(shots, 1e3 * floors.spread / np.sqrt(shots), color="0.5", linewidth=1.0, linestyle=":", label="1 σ of one energy")
+    if 1e3 * floors.circuit > _LEAST:
+        ax.axhline(1e3 * floors.circuit, color="0.5", linewidth=1.0, linestyle="-.")
+        _say(ax, 1e3 * floors.circuit, "the circuit's best", "top")
+
+
+def _say(ax: Axes, height: float, words: str, side: str) -> None:
+    """At the left, where no curve has come down yet."""
+    ax.text(0.01, height, words, transform=ax.get_yaxis_transform(), ha="left", va=side, fontsize=8, color="0.35")
+
+
+def _styles(methods: Sequence[str]) -> dict[str, Style]:
+    """Colour and line of each; the three that have textbook forms come first."""
+    families = dict.fromkeys([*_FIRST, *(method.removeprefix(_TEXTBOOK) for method in methods)])
+    colours = dict(zip(families, cycle(_COLOURS), strict=False))
+    return {
+        method: (colours[method.removeprefix(_TEXTBOOK)], "--" if method.startswith(_TEXTBOOK) else "-") for method in methods
+    }
+
+
+_TEXTBOOK = "textbook_"
+_FIRST = ("adam", "lbfgs", "natural_gradient")
+
+
+def _range(panels: Mapping[str, Mapping[str, Course]], case: Case) -> tuple[float, float]:
+    """mHa: from a little under the lowest end, and far enough under the bound, to a little over the highest look."""
+    courses = [course for some in panels.values() for course in some.values()]
+    lowest = min(float(np.quantile(course.final, 0.25)) for course in courses)
+    highest = max(float(np.quantile(np.concatenate(course.error), 0.98)) for course in courses)
+    return max(_LEAST, 0.5e3 * min(lowest, case.bound / 10)), 2e3 * max(highest, case.bound)

@@ -6,18 +6,20 @@ Shapes: S looks, B seeds. Errors in Ha above the exact energy, shots as charged,
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass, replace
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from thalweg_core.kernel import Kernel, reported
+from thalweg_core.descent.lbfgs import Lbfgs
+from thalweg_core.kernel import Kernel, Remarks, reported
 from thalweg_core.stopping import Budget, Outcome
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walk import Position, Rules, begin, walk
 from thalweg_vqe.landscape import VqeLandscape
 from thalweg_vqe.problem import Vqe
 
@@ -26,11 +28,13 @@ Floats = NDArray[np.float64]
 CHEMICAL_ACCURACY = 1.6e-3
 """Ha."""
 
-REPORTED, DEVELOPMENT = range(10), range(100, 106)
-"""Seeds: those whose figures are reported, on which nothing was ever tuned; and those on which settings were chosen."""
+REPORTED = range(10)
+"""Seeds whose figures are reported, on which nothing was ever tuned: settings are chosen on seeds from 100 on."""
 
 _MEDIAN_OF = 5  # looks: a single one may touch the bound by chance
+_SPACING = 1.01  # of shots, from look to look
 _MOST_STEPS = 10**7
+_EXACT_STEPS, _MANY = 2000, 100_000  # of exact descents; shots a circuit of a measurement
 _DRAWS = 4000  # of the bootstrap
 
 
@@ -52,41 +56,95 @@ class Case:
 
 
 class Course(NamedTuple):
-    """What was spent and what was reached, look by look."""
+    """What each seed spent and reached, look by look; shots rise by a hundredth at least from look to look."""
 
-    shots: Floats  # (S, B)
-    error: Floats  # (S, B) of the answer, were the walk to end there
-    outcome: list[str]  # (B,) why it ended
+    shots: list[Floats]  # of each seed, (S,)
+    error: list[Floats]  # of each seed, (S,) of the answer, were the walk to end there
+    outcome: list[str]  # of each seed, why it ended
+    budget: int  # shots of a seed
+    seconds: float  # of all seeds together
 
-    def of(self, seed: int) -> tuple[Floats, Floats]:
-        """Shots and errors of one seed, up to its last look: (S',) each."""
-        last = int(np.searchsorted(self.shots[:, seed], self.shots[-1, seed])) + 1
-        return self.shots[:last, seed], self.error[:last, seed]
+    @property
+    def final(self) -> Floats:
+        """Errors at the end, (B,)."""
+        return np.array([error[-1] for error in self.error])
 
     def at(self, shots: float) -> Floats:
         """Errors when so much was spent, (B,); NaN where the first look was not paid for by then."""
-        places = [int(np.searchsorted(column, shots, side="right")) - 1 for column in self.shots.T]
-        return np.array([self.error[place, seed] if place >= 0 else np.nan for seed, place in enumerate(places)])
+        places = [int(np.searchsorted(spent, shots, side="right")) - 1 for spent in self.shots]
+        return np.array([error[place] if place >= 0 else np.nan for error, place in zip(self.error, places, strict=True)])
 
 
 def descend(case: Case, kernel: Kernel, seeds: Sequence[int], budget: int | None = None) -> Course:
     """The walks of all seeds, as one batch."""
-    problem = case.problem
+    began, problem = time.perf_counter(), case.problem
     landscape = cast(VqeLandscape, problem.open(torch.device("cpu"), torch.float64))
     rng = Stream(0, torch.tensor(seeds, dtype=torch.int64))
-    rules = Rules(budget=Budget(shots=budget or case.budget), reserve=problem.final_shots(landscape))
+    budget = budget or case.budget
+    rules = Rules(budget=Budget(shots=budget), reserve=problem.final_shots(landscape))
     position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"), rules)
-    looks = [_look(kernel, landscape, position)]
+    looks = _Looks(kernel, landscape, len(seeds))
+    looks.at(position, _SPACING)
     for frame in walk(kernel, landscape, position, rng.named("walk"), range(1, _MOST_STEPS), rules):
         position = frame.position
-        looks.append(_look(kernel, landscape, position))
-    shots, error = (np.stack(column) for column in zip(*looks, strict=True))
-    return Course(shots, error, [Outcome(code).sentence for code in position.outcome.tolist()])
+        looks.at(position, _SPACING)
+    looks.at(position, 1.0)
+    shots, error = ([np.array(column) for column in columns] for columns in (looks.shots, looks.error))
+    return Course(shots, error, _sentences(kernel, landscape, position), budget, time.perf_counter() - began)
 
 
-def _look(kernel: Kernel, landscape: VqeLandscape, position: Any) -> tuple[Floats, Floats]:
-    energy = landscape.expectation(landscape.observable, reported(kernel, position.state))
-    return position.spent.shots.double().numpy(), (energy - landscape.reference.exact_energy).numpy()
+class _Looks:
+    """The noiseless errors along a walk, each seed's where it has spent enough since its last."""
+
+    def __init__(self, kernel: Kernel, landscape: VqeLandscape, seeds: int) -> None:
+        self.kernel, self.landscape = kernel, landscape
+        self.shots: list[list[float]] = [[] for _ in range(seeds)]
+        self.error: list[list[float]] = [[] for _ in range(seeds)]
+        self.last = np.full(seeds, -1, dtype=np.int64)
+
+    def at(self, position: Position, spacing: float) -> None:
+        """Look where more was spent than ever, and so many times as much as at the last look."""
+        spent = position.spent.shots.numpy()
+        due = np.flatnonzero((spent > self.last) & (spent >= spacing * self.last))
+        if len(due) == 0:
+            return
+        answer = reported(self.kernel, position.state)[torch.from_numpy(due)]
+        energy = self.landscape.expectation(self.landscape.observable, answer) - self.landscape.reference.exact_energy
+        for seed, error in zip(due.tolist(), energy.tolist(), strict=True):
+            self.shots[seed].append(float(spent[seed]))
+            self.error[seed].append(error)
+        self.last[due] = spent[due]
+
+
+def _sentences(kernel: Kernel, landscape: VqeLandscape, position: Position) -> list[str]:
+    """Why each seed ended, as the result of a job says it."""
+    words = [Outcome(code).sentence for code in position.outcome.tolist()]
+    if not isinstance(kernel, Remarks):
+        return words
+    remarks = kernel.remarks(landscape, position.state)
+    return [f"{why}; {remark}" if remark else why for why, remark in zip(words, remarks, strict=True)]
+
+
+class Floors(NamedTuple):
+    """What no method can undercut."""
+
+    circuit: float  # Ha: error of the best angles that exact descents find
+    spread: float  # Ha: error of one energy measured there, times the root of its shots
+
+
+def floors(case: Case, starts: Sequence[int]) -> Floors:
+    """By exact L-BFGS from the starts of some seeds, and a measurement of the energy where the best of them ends."""
+    exact = replace(case.problem, estimator=replace(case.problem.estimator, shots=0))
+    landscape = cast(VqeLandscape, exact.open(torch.device("cpu"), torch.float64))
+    rng = Stream(0, torch.tensor(starts, dtype=torch.int64))
+    position = begin(Lbfgs(), landscape, exact.start(landscape, rng.named("start")), rng.named("walk"))
+    for frame in walk(Lbfgs(), landscape, position, rng.named("walk"), range(1, _EXACT_STEPS)):
+        position = frame.position
+    best = position.state.seen.value.argmin()
+    noisy = cast(VqeLandscape, case.problem.open(torch.device("cpu"), torch.float64)).allocated("measured")
+    seen = noisy.measure(position.state.x[best][None], Stream.of(0, 1), _MANY)
+    error = float(position.state.seen.value[best]) - landscape.reference.exact_energy
+    return Floors(error, math.sqrt(float(seen.value_var[0]) * float(seen.cost.shots[0])))
 
 
 class Reached(NamedTuple):
@@ -129,10 +187,9 @@ class Score(NamedTuple):
 
 def score(course: Course, bound: float) -> Score:
     """Medians over seeds, with intervals by bootstrap."""
-    seeds = course.shots.shape[1]
-    each = [reached(*course.of(seed), bound) for seed in range(seeds)]
+    each = [reached(spent, error, bound) for spent, error in zip(course.shots, course.error, strict=True)]
     hits, stays = np.array([r.hit for r in each]), np.array([r.stay for r in each])
-    return Score(median(hits), median(stays), int(np.isfinite(stays).sum()), seeds, median(course.error[-1]))
+    return Score(median(hits), median(stays), int(np.isfinite(stays).sum()), len(each), median(course.final))
 
 
 def median(values: Floats) -> Figure:

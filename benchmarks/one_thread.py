@@ -15,10 +15,15 @@ CAPS = (
 """What the pools of threads are told their size by."""
 
 
-def only_one_thread() -> None:
-    """Cap every pool, and keep the process on one core, which caps XLA's too. Call it before numpy, torch or Qiskit load."""
+def cap_pools() -> None:
+    """Cap every pool, for this process and those it starts. Call it before numpy, torch or Qiskit load."""
     for name in CAPS:
         os.environ[name] = "1"
     os.environ["QISKIT_PARALLEL"] = "FALSE"
+
+
+def only_one_thread() -> None:
+    """Cap every pool, and keep the process on one core, which caps XLA's too. Call it before numpy, torch or Qiskit load."""
+    cap_pools()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

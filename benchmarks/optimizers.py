@@ -1,10 +1,15 @@
 """Optimizers under shot noise, by their default settings everywhere: how many shots until chemical accuracy, and for good.
 
-    python -m benchmarks.optimizers [--quick] [--cases …] [--methods …] [--ablation] [--seeds 0-9] [--out DIR]
+    python -m benchmarks.optimizers [--quick] [--cases …] [--methods …] [--ablation] [--seeds 0-9] [--jobs 2] [--out DIR]
 
-writes a table (optimizers.md), the numbers (optimizers.json) and a figure for each case. Every shot is charged, the
-measurement at the end included; errors are noiseless errors of the answer. Seeds 0 to 9 are for reporting: settings are chosen
-on seeds 100 to 105.
+writes a table with the reasons why walks ended (optimizers.md), the numbers (optimizers.json), a figure for each case, and
+every course, anew after each run: what a crash or a clock cuts off goes on with --resume. Every shot is charged, the measurement
+at the end included; errors are noiseless errors of the answer. Seeds 0 to 9 are for reporting: settings are chosen on
+seeds from 100 on.
+
+hit   shots at which the median of the last five looks at the error was under the bound for the first time
+stay  the same, and never above again
+Both are medians over seeds, with 95 % intervals by bootstrap.
 """
 
 from __future__ import annotations
@@ -12,15 +17,24 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing
+import re
 import sys
-import time
+import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from benchmarks.descent_figures import draw
-from benchmarks.descents import REPORTED, Case, Course, Figure, Score, descend, score
+from benchmarks.descents import REPORTED, Case, Course, Figure, Floors, Score, descend, floors, score
 from benchmarks.harness import Effort, Row, row
-from benchmarks.one_thread import only_one_thread
+from benchmarks.one_thread import cap_pools, only_one_thread
 from benchmarks.tables import three
 from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.gcans import Gcans
@@ -103,9 +117,15 @@ ABLATIONS: Mapping[str, Kernel] = {
 }
 """One ingredient switched off at a time."""
 
+_KERNELS = {**METHODS, **ABLATIONS}
+
+FAMILIES = ("adam", "lbfgs", "natural_gradient")
+"""Made to be the best of their kind under noise; all others are baselines and textbook forms."""
+
 BASELINE = "textbook_adam"
 QUICK_CASES = ("h2_uccsd", "h2_hf")
 _QUICK_BUDGET = 2_000_000
+_FLOOR_STARTS = range(100, 108)
 
 
 def rows(effort: Effort) -> Iterator[Row]:
@@ -124,38 +144,168 @@ def rows(effort: Effort) -> Iterator[Row]:
                 yield row(NAME, case.name, f"{method}: error at the end", "Ha", ours.final.value, peer, theirs.final.value, False)
 
 
+class Run(NamedTuple):
+    """One method on one case, by names."""
+
+    case: str
+    method: str
+    seeds: range
+    budget: int
+
+
+Runs = dict[str, dict[str, Course]]
+"""What there is so far: by case, then by method."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
-    only_one_thread()
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    methods = ABLATIONS if chosen.ablation else METHODS
-    methods = {name: methods[name] for name in chosen.methods or methods}
-    cases = {name: CASES[name] for name in chosen.cases or (QUICK_CASES if chosen.quick else CASES)}
-    kept: dict[str, dict[str, Score]] = {}
-    for name, case in cases.items():
-        budget = min(case.budget, _QUICK_BUDGET) if chosen.quick else case.budget
-        courses: dict[str, Course] = {}
-        for method, kernel in methods.items():
-            began = time.perf_counter()
-            courses[method] = descend(case, kernel, chosen.seeds, budget)
-            scored = score(courses[method], case.bound)
-            kept.setdefault(name, {})[method] = scored
-            print(f"{name:12} {method:24} {_line(scored)}   {time.perf_counter() - began:.0f} s", flush=True)
-        draw(case, courses, chosen.out / f"{'ablation' if chosen.ablation else NAME}-{name}.png")
-    stem = "ablation" if chosen.ablation else NAME
-    (chosen.out / f"{stem}.md").write_text(markdown(kept), encoding="utf-8")
-    (chosen.out / f"{stem}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    return 0
+    if chosen.jobs == 1:
+        only_one_thread()
+    else:
+        cap_pools()
+    stem, methods = ("ablation", ABLATIONS) if chosen.ablation else (NAME, METHODS)
+    if unknown := sorted(set(chosen.methods or ()) - set(methods)):
+        sys.stderr.write(f"--methods: wanted some of {', '.join(methods)}, got {', '.join(unknown)}\n")
+        return 2
+    runs = _runs(chosen, [method for method in methods if method in (chosen.methods or methods)])
+    folder, kept, failed = Folder(chosen.out, stem), Runs(), 0
+    for run, course in _courses(runs, folder, chosen.jobs, chosen.resume):
+        if isinstance(course, Course):
+            kept.setdefault(run.case, {})[run.method] = course
+            print(
+                f"{run.case:12} {run.method:28} {_line(score(course, CASES[run.case].bound))}   {course.seconds:.0f} s",
+                flush=True,
+            )
+            folder.write(run, course, kept)
+        else:
+            failed += 1
+            print(f"{run.case:12} {run.method:28} failed: {type(course).__name__}: {course}", flush=True)
+    return 1 if failed else 0
 
 
-def markdown(kept: Mapping[str, Mapping[str, Score]]) -> str:
-    """The table of a README."""
+def _runs(chosen: argparse.Namespace, methods: Sequence[str]) -> list[Run]:
+    """The dearest cases first, so that no worker is left alone with one at the end."""
+    cases = list(chosen.cases or (QUICK_CASES if chosen.quick else CASES))
+    budgets = {name: min(CASES[name].budget, _QUICK_BUDGET) if chosen.quick else CASES[name].budget for name in cases}
+    return [Run(case, method, chosen.seeds, budgets[case]) for case in reversed(cases) for method in methods]
+
+
+def _courses(runs: Sequence[Run], folder: Folder, jobs: int, resume: bool) -> Iterator[tuple[Run, Course | Exception]]:
+    """Each as soon as it is there; what goes wrong in one is its own affair."""
+    before = {run: found for run in runs if resume and (found := folder.read(run)) is not None}
+    yield from before.items()
+    missing = [run for run in runs if run not in before]
+    if jobs == 1:
+        for run in missing:
+            yield run, _course(run)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_one_torch_thread) as pool:
+        waiting = {pool.submit(_course, run): run for run in missing}
+        for done in as_completed(waiting):
+            yield waiting[done], done.exception() or done.result()  # type: ignore[misc]  # a worker may have been killed
+
+
+def _course(run: Run) -> Course | Exception:
+    try:
+        return descend(CASES[run.case], _KERNELS[run.method], run.seeds, run.budget)
+    except Exception as error:  # one method's defect must not take the others' hours with it
+        traceback.print_exc()
+        return error
+
+
+def _one_torch_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where tables, figures and courses lie; everything is written anew after each run.
+
+    Args:
+        path: created where it is missing.
+        stem: how the files' names begin.
+    """
+
+    path: Path
+    stem: str
+
+    def write(self, run: Run, course: Course, kept: Runs) -> None:
+        """What this run adds."""
+        self._file(run).parent.mkdir(parents=True, exist_ok=True)
+        self._file(run).write_text(json.dumps([_identity(run), _as_lists(course)]), encoding="utf-8")
+        scores = {case: {m: score(c, CASES[case].bound) for m, c in _ordered(some).items()} for case, some in kept.items()}
+        scores = {case: scores[case] for case in CASES if case in scores}
+        (self.path / f"{self.stem}.md").write_text(markdown(scores, kept), encoding="utf-8")
+        (self.path / f"{self.stem}.json").write_text(json.dumps(_plain(scores), indent=1) + "\n", encoding="utf-8")
+        figure = draw(CASES[run.case], _panels(_ordered(kept[run.case])), _floors(run.case))
+        figure.savefig(self.path / f"{self.stem}-{run.case}.png", dpi=150)
+
+    def read(self, run: Run) -> Course | None:
+        """What an earlier run with the same settings left here."""
+        if not self._file(run).exists():
+            return None
+        identity, (shots, error, *rest) = json.loads(self._file(run).read_text(encoding="utf-8"))
+        if identity != _identity(run):
+            return None
+        return Course([np.array(spent) for spent in shots], [np.array(e) for e in error], *rest)
+
+    def _file(self, run: Run) -> Path:
+        return self.path / "courses" / f"{run.case}-{run.method.replace(', ', '-').replace(' ', '-')}.json"
+
+
+def _identity(run: Run) -> list[str]:
+    """What must be the same for a course to be the same; the code is not asked."""
+    return [str(CASES[run.case]), str(_KERNELS[run.method]), str(list(run.seeds)), str(run.budget)]
+
+
+def _as_lists(course: Course) -> list[object]:
+    shots, error = ([column.tolist() for column in columns] for columns in (course.shots, course.error))
+    return [shots, error, *course[2:]]
+
+
+@cache
+def _floors(case: str) -> Floors | None:
+    try:
+        return floors(CASES[case], _FLOOR_STARTS)
+    except Exception:  # lines in a figure are not worth a night's courses
+        traceback.print_exc()
+        return None
+
+
+def _ordered(courses: Mapping[str, Course]) -> dict[str, Course]:
+    """As the lists above have them, in whatever order they came."""
+    return {method: courses[method] for method in _KERNELS if method in courses}
+
+
+def _panels(courses: Mapping[str, Course]) -> dict[str, dict[str, Course]]:
+    """Methods by kind; variants by the method that they are of."""
+    panels: dict[str, dict[str, Course]] = {}
+    varied = any("," in method for method in courses)
+    for method, course in courses.items():
+        kind = "made for noise, by default" if method in FAMILIES else "baselines, and textbook forms (dashed)"
+        panels.setdefault(method.split(",")[0] if varied else kind, {})[method] = course
+    return panels
+
+
+def markdown(scores: Mapping[str, Mapping[str, Score]], kept: Runs) -> str:
+    """The table of a README, and below it why each method ended."""
     head = "| case | method | hit: shots | stay: shots | seeds that stay | error at the end, mHa |"
-    lines = [head, "|---|---|--:|--:|--:|--:|"]
-    for name, scores in kept.items():
-        for place, (method, scored) in enumerate(scores.items()):
-            lines.append(f"| {CASES[name].name if place == 0 else ''} | {method} | {_cells(scored)} |")
-    return "\n".join(lines) + "\n"
+    lines, endings = [head, "|---|---|--:|--:|--:|--:|"], ["| case | method | seeds | why they ended |", "|---|---|--:|---|"]
+    for name, some in scores.items():
+        case, budget = CASES[name], _number(max(course.budget for course in kept[name].values()))
+        for place, (method, scored) in enumerate(some.items()):
+            about = f"{case.name}: under {1e3 * case.bound:g} mHa, by {budget} shots" if place == 0 else ""
+            lines.append(f"| {about} | {method} | {_cells(scored)} |")
+            for why, seeds in Counter(map(_rounded, kept[name][method].outcome)).most_common():
+                endings.append(f"| {name} | {method} | {seeds} | {why} |")
+    return "\n".join([*lines, "", *endings]) + "\n"
+
+
+def _rounded(sentence: str) -> str:
+    """Without the digits in which seeds differ, so that equal reasons can be counted."""
+    return re.sub(r"\d+\.\d+(e[-+]?\d+)?|\d{3,}", "…", sentence)
 
 
 def _cells(scored: Score) -> str:
@@ -172,7 +322,7 @@ def _line(scored: Score) -> str:
 def _interval(figure: Figure, scale: float = 1.0) -> str:
     """A median with its 95 % interval: "9.1e5 (7.0e5 … 1.2e6)"."""
     value, low, high = (_number(scale * part) for part in figure)
-    return f"{value} ({low} … {high})"
+    return value if value == low == high else f"{value} ({low} … {high})"
 
 
 def _number(value: float) -> str:
@@ -181,14 +331,25 @@ def _number(value: float) -> str:
     return f"{value:.1e}".replace("e+0", "e") if value >= 1000 else three(value, 2)
 
 
+def _plain(part: object) -> object:
+    """As JSON has it: names instead of places, null for never."""
+    if isinstance(part, float):
+        return part if math.isfinite(part) else None
+    if isinstance(part, Mapping):
+        return {name: _plain(value) for name, value in part.items()}
+    return _plain(part._asdict()) if hasattr(part, "_asdict") else part
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.optimizers", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="two small cases, two million shots a seed")
     parser.add_argument("--ablation", action="store_true", help="one ingredient switched off at a time")
     parser.add_argument("--cases", nargs="+", choices=CASES, metavar="CASE", help=", ".join(CASES))
-    parser.add_argument("--methods", nargs="+", choices=[*METHODS, *ABLATIONS], metavar="METHOD", help=", ".join(METHODS))
-    parser.add_argument("--seeds", type=_seeds, default=REPORTED, help="first-last; 0-9 are reported, 100-105 are for tuning")
-    parser.add_argument("--out", type=Path, default=Path("optimizers"), help="folder for table, numbers and figures")
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"{', '.join(METHODS)}; or of the ablation's")
+    parser.add_argument("--seeds", type=_seeds, default=REPORTED, help="first-last; 0-9 are reported, from 100 on for tuning")
+    parser.add_argument("--jobs", type=int, default=1, help="methods that run at the same time, each on one thread")
+    parser.add_argument("--resume", action="store_true", help="keep what an earlier run with the same settings left in DIR")
+    parser.add_argument("--out", type=Path, default=Path("optimizers"), metavar="DIR", help="folder for all that is written")
     return parser
 
 

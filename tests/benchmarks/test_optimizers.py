@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from benchmarks import optimizers
-from benchmarks.descents import Case, Course, descend, median, reached, score
+from benchmarks.descents import Case, Course, descend, floors, median, reached, score
 from scipy import stats
 
 from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.textbook_adam import TextbookAdam
+from thalweg_core.kernel import Kernel
 from thalweg_vqe.ansatz import RealAmplitudes
 from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.problem import Vqe
 from thalweg_vqe.spin_chains import TransverseFieldIsing
 from thalweg_vqe.starts import Uniform
 
+ONE, X, Z = np.eye(2), np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0])
 SMALL = Case("Ising chain of 2", Vqe(TransverseFieldIsing(2), RealAmplitudes(1), Estimator(100), Uniform(0.5)), 60_000, 0.05)
 
 
@@ -47,33 +54,92 @@ def test_the_interval_of_a_median_is_that_of_the_bootstrap_s_binomial_law() -> N
     assert median(np.array([1.0, math.inf, 2.0, math.inf])).value == math.inf
 
 
-def test_a_course_knows_where_each_seed_stood_and_forgets_what_follows_its_stop() -> None:
-    shots = np.array([[10.0, 20.0], [30.0, 40.0], [30.0, 60.0]])
-    course = Course(shots, np.array([[3.0, 3.0], [2.0, 2.0], [2.0, 1.0]]), ["", ""])
-    assert [part.tolist() for part in course.of(0)] == [[10.0, 30.0], [3.0, 2.0]]
+def test_a_course_knows_where_each_seed_stood() -> None:
+    shots = [np.array([10.0, 30.0]), np.array([20.0, 40.0, 60.0])]
+    course = Course(shots, [np.array([3.0, 2.0]), np.array([3.0, 2.0, 1.0])], ["", ""], 70, 0.0)
     assert course.at(45.0).tolist() == [2.0, 2.0] and course.at(15.0)[0] == 3.0 and math.isnan(course.at(15.0)[1])
+    assert course.final.tolist() == [2.0, 1.0]
+
+
+def test_the_floors_are_those_of_the_ansatz_and_of_the_ground_state() -> None:
+    """The circuit reaches the ground state of two sites. There each of two groups, XX and {Z, Z}, has its own variance."""
+    below = floors(SMALL, range(100, 104))
+    assert abs(below.circuit) < 1e-9
+    xx, z = np.kron(X, X), np.kron(Z, ONE) + np.kron(ONE, Z)
+    couplings = np.linalg.eigh(-xx - z)
+    assert math.isclose(couplings.eigenvalues[0], -math.sqrt(5))  # the model's closed form, J = h = 1
+    ground = couplings.eigenvectors[:, 0]
+    spreads = [math.sqrt(ground @ part @ part @ ground - (ground @ part @ ground) ** 2) for part in (xx, z)]
+    wrong = 4 * math.sqrt(2 / 100_000) / 2  # of a standard deviation from so many shots a group, of kurtosis below 3
+    assert 1 - wrong < below.spread / sum(spreads) < 1 + wrong  # they are equal, so no way to divide shots matters
 
 
 @pytest.mark.parametrize("kernel", [Adam(), TextbookAdam()], ids=["adam", "textbook adam"])
 def test_a_seed_walks_alike_among_others_and_within_its_budget(kernel: Adam | TextbookAdam) -> None:
     among, alone = descend(SMALL, kernel, [3, 4, 5]), descend(SMALL, kernel, [4])
-    shots, error = among.of(1)
-    assert np.array_equal(shots, alone.of(0)[0]) and np.array_equal(error, alone.of(0)[1])
+    assert np.array_equal(among.shots[1], alone.shots[0]) and np.array_equal(among.error[1], alone.error[0])
     end = 16 * 100 * 2
-    assert (among.shots[-1] + end <= SMALL.budget).all() and (among.error > -1e-12).all()
+    assert all(spent[-1] + end <= SMALL.budget and (error > -1e-12).all() for spent, error in zip(*among[:2], strict=True))
+    assert all((spent[1:-1] >= 1.01 * spent[:-2]).all() for spent in among.shots)
     assert all("plan.budget.shots" in sentence for sentence in among.outcome)
     assert score(among, SMALL.bound).seeds == 3
 
 
-def test_the_command_writes_a_table_numbers_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "CASES", {"small": SMALL})
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "CASES", {"small": replace(SMALL, budget=15_000)})
     monkeypatch.setattr(optimizers, "only_one_thread", lambda: None)
-    assert optimizers.main(["--cases", "small", "--seeds", "100-102", "--out", str(tmp_path)]) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["optimizers-small.png", "optimizers.json", "optimizers.md"]
-    lines = (tmp_path / "optimizers.md").read_text().splitlines()
-    assert len(lines) == 2 + len(optimizers.METHODS) and "of 3" in lines[-1]
-    assert optimizers.main(["--ablation", "--cases", "small", "--seeds", "100-101", "--out", str(tmp_path)]) == 0
-    assert len((tmp_path / "ablation.md").read_text().splitlines()) == 2 + len(optimizers.ABLATIONS)
+    monkeypatch.setattr(optimizers, "_FLOOR_STARTS", range(100, 102))
+
+
+def test_the_command_writes_a_table_numbers_and_figures(small: None, tmp_path: Path) -> None:
+    assert optimizers.main(["--cases", "small", "--seeds", "100-101", "--out", str(tmp_path)]) == 0
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"optimizers-small.png", "optimizers.json", "optimizers.md", "courses"}
+    table, endings = (tmp_path / "optimizers.md").read_text().strip().split("\n\n")
+    assert len(table.splitlines()) == 2 + len(optimizers.METHODS) and "of 2" in table and "1.5e4 shots" in table
+    assert {line.split(" | ")[1] for line in endings.splitlines()[2:]} == set(optimizers.METHODS)
+    numbers = json.loads((tmp_path / "optimizers.json").read_text())
+    assert set(numbers["small"]) == set(optimizers.METHODS) and numbers["small"]["adam"]["seeds"] == 2
+
+
+def test_every_ablation_runs(small: None, tmp_path: Path) -> None:
+    assert optimizers.main(["--ablation", "--cases", "small", "--seeds", "100", "--out", str(tmp_path)]) == 0
+    table = (tmp_path / "ablation.md").read_text().split("\n\n")[0]
+    assert len(table.splitlines()) == 2 + len(optimizers.ABLATIONS)
+
+
+def test_what_fails_leaves_the_others_alone_and_what_was_there_is_kept(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, right = ["--cases", "small", "--methods", "adam", "textbook_adam", "--seeds", "100", "--out", str(tmp_path)], descend
+
+    def wrong(case: Case, kernel: Kernel, *rest: Any) -> Course:
+        if isinstance(kernel, Adam):
+            raise ArithmeticError("no number")
+        return right(case, kernel, *rest)
+
+    monkeypatch.setattr(optimizers, "descend", wrong)
+    assert optimizers.main(asked) == 1
+    assert "failed: ArithmeticError: no number" in capsys.readouterr().out
+    first = (tmp_path / "optimizers.md").read_text()
+    assert "textbook_adam" in first and "| adam |" not in first
+    monkeypatch.setattr(
+        optimizers, "descend", lambda case, kernel, *rest: right(case, kernel, *rest) if kernel == Adam() else 1 / 0
+    )
+    assert optimizers.main([*asked, "--resume"]) == 0
+    second = (tmp_path / "optimizers.md").read_text()
+    assert first.splitlines()[2].split(" | ")[2:] == second.splitlines()[3].split(" | ")[2:] and "| adam |" in second
+
+
+def test_jobs_side_by_side_change_no_number(tmp_path: Path) -> None:
+    words = ["--cases", "h2_uccsd", "--quick", "--methods", "textbook_adam", "textbook_lbfgs", "--seeds", "100"]
+    places = [tmp_path / "one", tmp_path / "two"]
+    for jobs, place in zip((1, 2), places, strict=True):
+        program = [sys.executable, "-m", "benchmarks.optimizers", *words, "--jobs", str(jobs), "--out", str(place)]
+        subprocess.run(program, check=True, capture_output=True)
+    one, two = ((place / "optimizers.json").read_text() for place in places)
+    assert one == two
 
 
 def test_every_ablation_changes_one_field_of_a_default() -> None:
