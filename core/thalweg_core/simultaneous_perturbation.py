@@ -29,7 +29,8 @@ class Perturbing(NamedTuple):
 
     gain: Tensor  # (B,) a, in natural units squared over U
     steps: Tensor  # (B,) int64: taken so far, those taken back among them
-    size: SampleSize | None  # samples of each energy, their price that of one energy; None where energies are exact
+    size: SampleSize | None  # samples of each energy, their price that of one energy; None where their number is not chosen
+    one: Cost  # what an energy costs that takes as many samples as the first
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Perturbation:
         typical = torch.maximum(pilot.square - pilot.variance, pilot.square / 4).sqrt()  # the quarter is arbitrary
         scale = self._power(torch.full_like(typical, self.stability + 1), self.gain_decay)
         gain = torch.where(typical > 0, self.first_step * scale / torch.where(typical > 0, typical, 1.0), 0.0)
-        return unsloped(here, x)._replace(cost=cost), Perturbing(gain, torch.zeros_like(cost.shots), size)
+        return unsloped(here, x)._replace(cost=cost), Perturbing(gain, torch.zeros_like(cost.shots), size, here.cost)
 
     def slopes(self, landscape: Landscape, x: Tensor, rng: Stream, here: Perturbing) -> Slopes:
         """Those of the next step."""
@@ -108,17 +109,15 @@ class Perturbation:
             grown = SampleRule(growth=self.growth).grown(size._replace(price=energies * size.price), cost)
             assert grown is not None
             size = grown._replace(price=size.price)
-        return Perturbing(here.gain, here.steps + 1, size)
+        return here._replace(steps=here.steps + 1, size=size)
 
-    def forecast(self, here: Perturbing, x: Tensor) -> Cost:
+    def forecast(self, here: Perturbing) -> Cost:
         """What the next step will cost."""
         energies = 2 * self.resamplings + 1
-        cost = Cost.of(x, evaluations=energies)
-        return (
-            cost
-            if here.size is None
-            else cost._replace(shots=(energies * here.size.price * here.size.number.floor()).ceil().to(torch.int64))
-        )
+        cost = here.one.times(energies)
+        if here.size is None:
+            return cost
+        return cost._replace(shots=(energies * here.size.price * here.size.number.floor()).ceil().to(torch.int64))
 
     def _mean(self, landscape: Landscape, x: Tensor, rng: Stream, length: Tensor, number: int, size: SampleSize | None) -> Slopes:
         """Of so many slopes at the distance c (B,)."""

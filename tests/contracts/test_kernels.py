@@ -29,13 +29,14 @@ from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
 from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Info, Kernel, Settles, map_tensors, take_rows
+from thalweg_core.kernel import Goal, Info, Kernel, Settles, map_tensors, take_rows
 from thalweg_core.landscape import COMPONENTS, FLAT, GRADIENT, HARMONICS, LIPSCHITZ, METRIC, STATES, Landscape, Samples
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
+from thalweg_core.stopping import Budget, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Position, begin, walk
+from thalweg_core.walk import Position, Rules, begin, walk
 from thalweg_physics.magnet.landscape import MagnetLandscape
 from thalweg_physics.magnet.llg import Llg
 from thalweg_physics.magnet.problem import Grid, Magnet, Material
@@ -217,6 +218,26 @@ def test_replica_0_is_the_same_to_the_bit_in_a_batch_of_any_size(kernel: Kernel,
         among, infos_among = steps(kernel, place, rows, 6)
         assert same(take_rows(among, some), alone)
         assert all(same(take_rows(a, some), b) for a, b in zip(infos_among, infos, strict=True))
+
+
+@pytest.mark.parametrize(("kernel", "place"), [pair for pair in PAIRS if pair.values[0].goal is Goal.MINIMUM])
+def test_each_replica_grows_and_stops_as_it_would_alone_and_within_its_budget(kernel: Kernel, place: Landscape) -> None:
+    budget = Budget(shots=3000) if place.noisy else Budget(gradients=60)
+    rules, everyone = Rules(stop=Stop(gradient_norm=0.05), budget=budget), torch.arange(3)
+
+    def end(rows: Tensor) -> Position:
+        rng = Stream.of(1, 3).take(rows)
+        position = begin(kernel, place, start(place, 3)[rows], rng, rules)
+        for frame in walk(kernel, place, position, rng, range(1, 100), rules):
+            position = frame.position
+        return position
+
+    among = end(everyone)
+    for row in everyone:
+        assert same(take_rows(among, row[None]), end(row[None]))
+    assert bool((among.spent.shots <= (budget.shots or 0)).all()) and bool(
+        (among.spent.gradients <= (budget.gradients or 10**6)).all()
+    )
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)

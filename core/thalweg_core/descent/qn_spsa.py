@@ -127,7 +127,7 @@ class QnSpsa:
 
     def forecast(self, landscape: Landscape, state: QnSpsaState) -> Cost:
         """Its energies and overlaps with the samples that have grown."""
-        energies, size = self._rule.forecast(state.perturbing, state.x), state.perturbing.size
+        energies, size = self._rule.forecast(state.perturbing), state.perturbing.size
         return energies if size is None else energies._replace(shots=energies.shots + 4 * self.resamplings * size.asked)
 
     def _look(self, landscape: Landscape, state: QnSpsaState, rng: Stream) -> tuple[Tensor, Cost]:

@@ -106,7 +106,7 @@ class Spsa:
 
     def forecast(self, landscape: Landscape, state: SpsaState) -> Cost:
         """Its energies with the samples that have grown."""
-        return self._rule.forecast(state.perturbing, state.x)
+        return self._rule.forecast(state.perturbing)
 
     @property
     def _rule(self) -> Perturbation:
