@@ -40,15 +40,15 @@ def climbed(before: Rise, seen: Evaluation) -> Rise:
     return Rise(recent, variance, torch.where(lower, recent, before.lowest), torch.where(lower, variance, before.lowest_variance))
 
 
-def remark(rise: Rise) -> list[str]:
-    """The sentence for each replica; empty where the energy has not risen by more than noise explains."""
-    rows = zip(*(part.tolist() for part in rise), strict=True)
-    return [_sentence(recent - lowest, math.sqrt(variance + error)) for recent, variance, lowest, error in rows]
+def remark(rise: Rise, where: list[str]) -> list[str]:
+    """The sentence for each replica; empty where the energy has not risen by more than noise explains. where: see
+    `above_reference`."""
+    rows = zip(*(part.tolist() for part in rise), where, strict=True)
+    return [_sentence(recent - lowest, math.sqrt(var + error), place) for recent, var, lowest, error, place in rows]
 
 
-def _sentence(rise: float, error: float) -> str:
+def _sentence(rise: float, error: float, where: str) -> str:
     if not rise > ERRORS * error:
         return ""
-    return (
-        f"it diverged: its energy ended {rise:.2g} above the lowest it had been, {rise / error:.0f} standard errors of its noise"
-    )
+    far = f"{rise:.2g} above the lowest it had been, {rise / error:.0f} standard errors of its noise"
+    return f"it diverged{where}: its energy ended {far}"

@@ -53,8 +53,8 @@ def _part(one: float, other: float) -> float:
     return (1 - one) * (1 - other) / (1 - one * other)
 
 
-def remark(watch: Standstill) -> list[str]:
-    """The sentence for each replica; empty where it still fell, or was too short to tell."""
+def remark(watch: Standstill, where: list[str]) -> list[str]:
+    """The sentence for each replica; empty where it still fell, or was too short to tell. where: see `above_reference`."""
     steps = round(1 / (1 - SLOW))
-    sentence = f"its last {steps} steps moved within the noise: the energy fell no further, and that is not convergence"
-    return [sentence if still else "" for still in stands(watch).tolist()]
+    words = f"its last {steps} steps moved within the noise", ": the energy fell no further, and that is not convergence"
+    return [place.join(words) if still else "" for still, place in zip(stands(watch).tolist(), where, strict=True)]

@@ -44,7 +44,7 @@ _SENTENCES = {
     Outcome.STEPS: "all steps of the plan were done",
     Outcome.TORQUE: "the largest torque fell under plan.stop.max_torque",
     Outcome.GRADIENT: "the norm of the gradient fell under plan.stop.gradient_norm",
-    Outcome.VALUE: "the energy reached plan.stop.value by more than its noise explains",
+    Outcome.VALUE: "the energy that was seen reached plan.stop.value, by more than its standard error explains",
     Outcome.PLATEAU: "no decrease stood out of rounding for plan.stop.plateau steps",
     Outcome.SHOTS: "the next step and the measurement at the end would exceed plan.budget.shots",
     Outcome.GRADIENTS: "the next step would exceed plan.budget.gradients",

@@ -259,4 +259,4 @@ def test_the_textbook_form_is_fooled_by_noise_and_says_so() -> None:
     assert set(position.outcome.tolist()) == {Outcome.METHOD}
     remarks = kernel.remarks(place, position.state)
     fooled = [remark for remark in remarks if "not convergence" in remark]
-    assert len(fooled) > 0.9 * rows and all("σ = 0.14" in remark for remark in fooled)  # sqrt(2/100)
+    assert len(fooled) > 0.9 * rows and all("(0.14 of a difference)" in remark for remark in fooled)  # sqrt(2/100)

@@ -51,7 +51,7 @@ def said(energies: torch.Tensor, error: float) -> list[str]:
     rise = begin_rise(first)
     for seen in others:
         rise = climbed(rise, seen)
-    return remark(rise)
+    return remark(rise, [""] * len(rise.recent))
 
 
 def test_noise_alone_is_no_rise() -> None:

@@ -208,6 +208,10 @@ class AdaptiveLandscape:
         """Expectation values of any operator, without shot noise, for x of the replicas 0 … B-1: (B,)."""
         return self._each(torch.arange(len(x)), lambda one, i: one.expectation(observable, x[i]))
 
+    def above_reference(self, x: Tensor) -> list[str]:
+        """By the noiseless energy, as one circuit does."""
+        return self.reference.above(self.expectation(self.observable, x))
+
     def overlaps_at(self, x: Tensor) -> list[Tensor]:
         """None: no lower state is known."""
         return []

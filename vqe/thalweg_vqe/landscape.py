@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -35,6 +36,15 @@ class Reference(NamedTuple):
     hartree_fock_energy: float | None  # None where there is no mean field
     determinant: list[float] | None  # angles (rad) that prepare the Hartree-Fock determinant; None likewise
     number: Observable | None = None  # of electrons; None for spins
+    unit: str = ""  # of energies
+
+    def above(self, energy: Tensor) -> list[str]:
+        """How far energies (B,) lie above the exact one, such as "87 mHa"; "" where that is not known."""
+        return ["" if math.isnan(gap) else self._words(gap) for gap in (energy - self.exact_energy).tolist()]
+
+    def _words(self, gap: float) -> str:
+        scale, unit = (1e3, "mHa") if self.unit == "Ha" else (1.0, self.unit)
+        return f"{float(f'{scale * gap:.2g}'):g} {unit}".rstrip()  # 650, not 6.5e+02
 
 
 TOGETHER = 2**20
@@ -190,6 +200,10 @@ class VqeLandscape:
             return self.alone.expectation(observable, x)
         engine = self.exact if observable is self.observable else self.exact.measuring(observable)
         return engine.energies(_double(x)).to(x)
+
+    def above_reference(self, x: Tensor) -> list[str]:
+        """By the noiseless energy, which only a simulator knows; nothing is charged for it."""
+        return self.reference.above(self.expectation(self.observable, x))
 
     def overlaps_at(self, x: Tensor) -> list[Tensor]:
         """Overlaps with the lower states of a deflation, without shot noise, (B,) each."""

@@ -176,7 +176,7 @@ class Vqe:
             _log.warning("to find the exact energy would take too long: the result does not have it", extra=NEWS)
         register = Register(solved.observable.qubits, self.hamiltonian)
         angles = self.ansatz.hartree_fock(register) if self.hamiltonian.mean_field else None
-        reference = Reference(solved.exact_energy, solved.hartree_fock_energy, angles, solved.number)
+        reference = Reference(solved.exact_energy, solved.hartree_fock_energy, angles, solved.number, self.hamiltonian.unit)
 
         def of(program: Program) -> VqeLandscape:
             estimator, observable = self.estimator, solved.observable

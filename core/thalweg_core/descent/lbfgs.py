@@ -102,7 +102,7 @@ class Lbfgs:
     curvature: bool = True
     first_samples: int = 8
     pilot: bool = True
-    pilot_noise: float = 1.0
+    pilot_noise: float = 2.0
     growth: float = 100.0
     allocation: str = "measured"
     averaging: float = 0.2
@@ -157,7 +157,7 @@ class Lbfgs:
 
     def remarks(self, landscape: Landscape, state: LbfgsState) -> list[str]:
         """Why it finished."""
-        why = "along the gradient itself no energy is lower by more than rounding"
+        why = "stopped by the line search: along the gradient itself no energy is lower by more than rounding"
         return [why if over else "" for over in self.finished(state).tolist()]
 
     # --- noisy looks

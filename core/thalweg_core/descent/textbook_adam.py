@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.kernel import Goal, Info
-from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape
+from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape, above_reference
 from thalweg_core.moments import Moments, direction, no_moments, updated
 from thalweg_core.ranges import positive, share
 from thalweg_core.standstill import Standstill, begin_standstill, remark, watched
@@ -72,4 +72,4 @@ class TextbookAdam:
 
     def remarks(self, landscape: Landscape, state: TextbookAdamState) -> list[str]:
         """Where looks are noisy: whether the last steps brought anything."""
-        return remark(state.watch) if landscape.noisy else [""] * len(state.x)
+        return remark(state.watch, above_reference(landscape, state.x)) if landscape.noisy else [""] * len(state.x)

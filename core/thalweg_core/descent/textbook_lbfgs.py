@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.kernel import Goal, Info
-from thalweg_core.landscape import GRADIENT, VALUE, Capability, Evaluation, Landscape
+from thalweg_core.landscape import GRADIENT, VALUE, Capability, Evaluation, Landscape, above_reference
 from thalweg_core.line_search import DECREASE
 from thalweg_core.quasi_newton import Descent, Search, Stage, begin_descent, descended
 from thalweg_core.ranges import at_least, not_negative
@@ -90,7 +90,9 @@ class TextbookLbfgs:
 
     def remarks(self, landscape: Landscape, state: TextbookLbfgsState) -> list[str]:
         """Which rule it was, and whether noise can have been all that it saw."""
-        return [self._remark(*row) for row in zip(*(part.tolist() for part in state.end), strict=True)]
+        where = above_reference(landscape, state.x) if landscape.noisy else [""] * len(state.x)
+        rows = zip(*(part.tolist() for part in state.end), where, strict=True)
+        return [self._remark(*row) for row in rows]
 
     def _end(self, landscape: Landscape, before: TextbookLbfgsState, here: Descent, trial: Evaluation) -> End:
         new, line, noise = here.search.stage == Stage.ITERATE, before.search.line, before.seen.value_var + trial.value_var
@@ -105,13 +107,16 @@ class TextbookLbfgs:
     def _flat(self, landscape: Landscape, x: Tensor, seen: Evaluation) -> Tensor:
         return row_max(landscape.manifold.tangent(x, seen.grad).abs()) <= self.gradient
 
-    def _remark(self, why: int, decrease: float, noise: float) -> str:
+    def _remark(self, why: int, decrease: float, noise: float, where: str) -> str:
         if why == Why.WALKING:
             return ""
-        words = {
-            Why.LINE_SEARCH: f"stopped by its line search, which found no value lower by the {decrease:.2g} that it asks for",
-            Why.REDUCTION: f"stopped because its last step did not lower the energy by the {decrease:.2g} that it asks for",
-            Why.GRADIENT: "stopped because no component of the gradient was above its bound",
+        rule, reason = {
+            Why.LINE_SEARCH: ("the line search", f"it found no value lower by the {decrease:.2g} that it asks for"),
+            Why.REDUCTION: ("its rule of reduction", f"the last step did not lower the energy by the {decrease:.2g} asked for"),
+            Why.GRADIENT: ("its bound on the gradient", f"no component was above {self.gradient:.2g}"),
         }[Why(why)]
-        fooled = f"the noise of the values (σ = {noise:.2g} of a difference) is larger, so that is not convergence"
-        return f"{words}; {fooled}" if noise > decrease and why != Why.GRADIENT else words
+        if noise > decrease:
+            reason = f"the noise of the values ({noise:.2g} of a difference) is larger than the decrease asked for"
+        if noise > 0 and why == Why.GRADIENT:
+            reason = "one noisy look cannot show that"
+        return f"stopped by {rule}{where}; {reason}{', so that is not convergence' if noise > 0 else ''}"

@@ -10,7 +10,17 @@ from torch import Tensor
 
 from thalweg_core.divergence import Rise, begin_rise, climbed, remark
 from thalweg_core.kernel import Goal, Info
-from thalweg_core.landscape import FLAT, GRADIENT, METRIC, METRIC_FORMS, Capability, Evaluation, Landscape, Sampled
+from thalweg_core.landscape import (
+    FLAT,
+    GRADIENT,
+    METRIC,
+    METRIC_FORMS,
+    Capability,
+    Evaluation,
+    Landscape,
+    Sampled,
+    above_reference,
+)
 from thalweg_core.ranges import not_negative, one_of, positive
 from thalweg_core.running_metric import look_at_metric
 from thalweg_core.streams import Stream
@@ -67,7 +77,7 @@ class TextbookNaturalGradient:
 
     def remarks(self, landscape: Landscape, state: TextbookNaturalGradientState) -> list[str]:
         """Where looks are noisy: whether noise has led it up."""
-        return remark(state.rise) if landscape.noisy else [""] * len(state.x)
+        return remark(state.rise, above_reference(landscape, state.x)) if landscape.noisy else [""] * len(state.x)
 
     def _look(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, Tensor]:
         """Gradient and metric, and what both cost."""

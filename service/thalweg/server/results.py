@@ -19,7 +19,7 @@ from thalweg.server.records import State
 from thalweg.server.walking import Walked, under
 from thalweg.v1 import results_pb2
 from thalweg_core.kernel import Remarks, reported
-from thalweg_core.landscape import Cost
+from thalweg_core.landscape import Cost, Reading
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.stopping import CONVERGED, Outcome, Stop
 from thalweg_core.streams import Stream
@@ -46,15 +46,15 @@ def bring_home(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shel
     if not blueprint.draws and (unpaid := _unpaid(blueprint, walked)):
         return Ending(State.FAILED, unpaid, None)
     result = results_pb2.Result(unit=traits.unit, stops={o.sentence: n for o, n in Counter(outcomes).items()})
-    final_cost = None if blueprint.draws else _measure(blueprint, walked, shelf, result)
-    words = posterior(blueprint, traits, walked, shelf, result) if blueprint.draws else _reasons(blueprint, walked, outcomes)
+    reading = None if blueprint.draws else _measure(blueprint, walked, shelf, result)
+    words = _reasons(blueprint, walked, outcomes, reading) if reading else posterior(blueprint, traits, walked, shelf, result)
     if not blueprint.draws and walked.here.step == 0 and not CONVERGED.intersection(outcomes):
         words = f"not a single step was taken: {words}"
     if words is None:
         too_few = f"{outcomes[0].sentence}, before there were enough draws to tell anything"
         return Ending(State.CANCELLED if cancelled else State.FAILED, too_few, None)
     _put_files(blueprint, walked, shelf)
-    result.cost.update(_cost(walked, final_cost))
+    result.cost.update(_cost(walked, reading and reading.cost))
     result.artifacts.extend(
         results_pb2.Artifact(
             name=row.name, size=row.size, sha256=row.sha256, media_type=row.media_type, description=row.description
@@ -66,8 +66,8 @@ def bring_home(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shel
     return Ending(State.SUCCEEDED, words, result)
 
 
-def _measure(blueprint: Blueprint, walked: Walked, shelf: Shelf, result: results_pb2.Result) -> Cost:
-    """The energy of the answer, measured anew, with everything else worth knowing there; and what that cost."""
+def _measure(blueprint: Blueprint, walked: Walked, shelf: Shelf, result: results_pb2.Result) -> Reading:
+    """The energy of the answer, measured anew, with everything else worth knowing there."""
     problem, landscape, plan, position = blueprint.problem, walked.landscape, blueprint.plan, walked.here.position
     x = _answer(walked)
     rng = Stream.of(plan.seed, plan.replicas, walked.start.device).named("final")
@@ -95,7 +95,7 @@ def _measure(blueprint: Blueprint, walked: Walked, shelf: Shelf, result: results
         f"every replica's answer, energy measured anew ({result.unit or 'pure numbers'}): x, value, value_var, outcome,"
         " observables; last: where its last step led, which is not the answer of a method that averages",
     )
-    return reading.cost
+    return reading
 
 
 def _observable(seen: Observed, seed: int) -> results_pb2.Observable:
@@ -141,19 +141,42 @@ def _cost(walked: Walked, final: Cost | None) -> dict[str, float]:
     return {name: float(count) for name, count in counts.items()} | {"seconds": round(walked.seconds(), 3)}
 
 
-def _reasons(blueprint: Blueprint, walked: Walked, outcomes: list[Outcome]) -> str:
-    """Why the replicas stopped, and what the method has to say of it. Converged is said only where a rule said so."""
-    words = [_reason(blueprint, outcome) for outcome in outcomes]
+def _reasons(blueprint: Blueprint, walked: Walked, outcomes: list[Outcome], reading: Reading) -> str:
+    """Why the replicas stopped, and what the method has to say of it. Converged is said only where a rule said so, and where
+    the energy measured anew does not contradict it."""
+    shown = _shown(blueprint, walked, reading)
+    words = [_reason(blueprint, *row) for row in zip(outcomes, shown, strict=True)]
     if isinstance(walked.kernel, Remarks):
         remarks = walked.kernel.remarks(walked.landscape, walked.here.position.state)
-        words = [f"{why}; {remark}" if remark else why for why, remark in zip(words, remarks, strict=True)]
+        words = [_with(*row) for row in zip(outcomes, words, remarks, strict=True)]
     counts = Counter(words).most_common()
     if len(counts) == 1:
         return words[0]
     return "; ".join(f"{n} of {len(outcomes)} replicas: {why}" for why, n in counts)
 
 
-def _reason(blueprint: Blueprint, outcome: Outcome) -> str:
+def _with(outcome: Outcome, why: str, remark: str) -> str:
+    """A reason and the method's remark; a method that stopped by itself says so in its own words."""
+    if remark and outcome is Outcome.METHOD:
+        return remark
+    return f"{why}; {remark}" if remark else why
+
+
+def _shown(blueprint: Blueprint, walked: Walked, reading: Reading) -> list[bool]:
+    """Whether the energy of each answer, measured anew, is under plan.stop.value by two standard errors; exact ones need no test.
+
+    The look that stopped a walk was the luckiest of many, and few shots of which none was rare show too small an error; the
+    measurement at the end was not chosen by its result. An error of zero is no error known.
+    """
+    value, variance, goal = array(reading.value), array(reading.value_var), blueprint.plan.stop.value
+    if goal is None or not walked.landscape.noisy:
+        return [True] * len(value)
+    return list((variance > 0) & (value + 2 * np.sqrt(variance) <= goal * blueprint.energy_scale))
+
+
+def _reason(blueprint: Blueprint, outcome: Outcome, shown: bool) -> str:
+    if outcome is Outcome.VALUE and not shown:
+        return "a look seemed to reach plan.stop.value, but the answer, measured anew, is not under it by two standard errors"
     if outcome is not Outcome.STEPS:
         return f"converged: {outcome.sentence}" if outcome in CONVERGED else outcome.sentence
     steps = blueprint.plan.last_step(blueprint.kernel.goal)
