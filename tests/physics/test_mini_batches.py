@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
+from tests.core.valleys import NoisyNormal
 
 from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.gradient_descent import GradientDescent
+from thalweg_core.descent.lbfgs import Lbfgs
+from thalweg_core.descent.natural_gradient import NaturalGradient
 from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Kernel, reported, take_rows
-from thalweg_core.landscape import EXACT_VALUE, Sampled
+from thalweg_core.landscape import EXACT_VALUE, MeasurableMetric, Sampled
 from thalweg_core.problem import end_shots
 from thalweg_core.sampling.hmc import Hmc
+from thalweg_core.sampling.ula import Ula
 from thalweg_core.stopping import Budget
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Rules, begin, walk
@@ -38,6 +43,9 @@ def test_batches_are_unbiased_and_their_declared_variances_are_those_of_repeats(
         wrong = math.sqrt(5 / looks) + declared.std(dim=0) / declared.mean(dim=0) / math.sqrt(looks)
         assert ((declared.mean(dim=0) / spread - 1).abs() < 4.5 * wrong).all()
     assert seen.cost.shots.tolist() == [32] * looks
+    assert seen.curvature is not None
+    off = seen.curvature.mean(dim=0) - WHOLE.metric(x[:1])[0].diagonal()
+    assert (off.abs() < 4.5 * seen.curvature.std(dim=0) / math.sqrt(looks)).all()
 
 
 def test_a_batch_of_all_rows_is_exact_and_more_cannot_be_drawn() -> None:
@@ -83,6 +91,29 @@ def test_adam_made_for_noise_finds_the_mode_from_batches_and_the_textbook_s_move
     assert np.median(theirs) > 10 * np.median(ours)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "budget"),
+    [(Lbfgs(), 300_000), (NaturalGradient(), 100_000), (GradientDescent(learning_rate=1e-3), 150_000)],
+    ids=["l-bfgs", "natural gradient", "gradient descent"],
+)
+def test_optimizers_of_circuits_find_the_mode_from_batches(kernel: Kernel, budget: int) -> None:
+    above, spent = excess(kernel, 8, budget)
+    assert 0.95 * budget < spent <= budget and (above > -1e-6).all()
+    assert np.median(above) < 31 / 2 / 20  # draws of a posterior of 31 dimensions lie 31/2 above its mode
+
+
+def test_langevin_steps_with_a_noisy_gradient_are_as_hot_as_they_say() -> None:
+    """U = x²/2 seen with a gradient of variance 1: the stationary variance is (2 T + h v)/(2 - h) exactly."""
+    h, chains, place = 0.2, 4000, NoisyNormal((1.0,))
+    rng = Stream.of(9, chains)
+    state = Ula(step_size=h).init(place, rng.named("start").normal((1,)), rng)
+    for step in range(1, 60):  # (1 - h)^120 of the start's variance is left
+        state, _ = Ula(step_size=h).step(place, state, rng.at(step))
+    truth = (2 + h) / (2 - h)
+    assert abs(float(state.x.var()) - truth) < 4 * truth * math.sqrt(2 / chains)
+    assert truth * (1 - 4 * math.sqrt(2 / chains)) > 2 / (2 - h)  # without the noise it is colder than that
+
+
 def test_a_problem_of_batches_says_that_it_is_noisy_and_what_its_end_takes() -> None:
     landscape, traits = BATCHES.open(CPU, torch.float64), BATCHES.traits()
     assert landscape.noisy and isinstance(landscape, Sampled) and EXACT_VALUE not in traits.knows
@@ -96,3 +127,25 @@ def test_a_batch_that_cannot_be_is_refused(size: int) -> None:
     with pytest.raises(BadInput) as refused:
         LogisticRegression("breast_cancer", batch_size=size)
     assert refused.value.field == "batch_size" and "569" in refused.value.sentence
+
+
+def test_the_metric_is_the_second_derivative_and_that_of_batches_is_right_on_average_with_its_declared_variance() -> None:
+    looks, landscape = 2000, BATCHES.open(CPU, torch.float64)
+    x = 0.3 * Stream.of(1, 1).normal((31,))
+    exact, ends = WHOLE.metric(x)[0], 1e-5 * torch.eye(31, dtype=torch.float64)
+    hessian = (WHOLE.gradient(x + ends) - WHOLE.gradient(x - ends)) / 2e-5
+    torch.testing.assert_close(exact, hessian, rtol=1e-6, atol=1e-6)
+    assert isinstance(landscape, MeasurableMetric) and landscape.width == WHOLE.width
+    seen = landscape.measure_metric(x.expand(looks, -1), Stream.of(2, looks), 32)
+    spread = seen.metric.var(dim=0)
+    assert ((seen.metric.mean(dim=0) - exact).abs() < 5 * (spread / looks).sqrt()).all()  # of 496 entries
+    wrong = math.sqrt(5 / looks) + seen.variance.std(dim=0) / seen.variance.mean(dim=0) / math.sqrt(looks)
+    assert ((seen.variance.mean(dim=0) / spread - 1).abs() < 5 * wrong).all()
+    assert seen.cost.shots.tolist() == [32] * looks
+    free = landscape.measure_metric(x, Stream.of(3, 1), 0, "diagonal")
+    assert torch.equal(free.metric[0], torch.diag(exact.diagonal())) and not free.cost.shots.any() and not free.variance.any()
+    every = landscape.measure_metric(x, Stream.of(3, 1), 569)
+    torch.testing.assert_close(every.metric[0], exact, rtol=1e-12, atol=1e-10)
+    among = landscape.measure_metric(x.expand(40, -1), Stream.of(6, 40), torch.arange(2, 42))
+    alone = landscape.measure_metric(x, Stream.of(6, 1), torch.tensor([2]))
+    assert torch.equal(among.metric[0], alone.metric[0]) and torch.equal(among.variance[0], alone.variance[0])

@@ -43,7 +43,8 @@ class LogisticRegression(Density):
     """U = Σ_i [softplus(z_i) - y_i z_i] + |β|² / (2 s²),   z = X β:  minus the log posterior without the prior's constant.
 
     The features are standardized (population standard deviation); the first column of X is the intercept's ones. The
-    prior is the same for the intercept as for the others.
+    prior is the same for the intercept as for the others. The metric is the Fisher information with the prior's share,
+    Xᵀ diag(p (1 - p)) X + 1/s², p = 1/(1 + e^-z): for this model also the second derivative of U.
 
     Args:
         dataset: a data set shipped with scikit-learn: "breast_cancer" (569 rows, 30 features, label 1 is benign).
@@ -144,10 +145,31 @@ class LogisticLandscape(FlatLandscape):
     def gradient(self, x: Tensor) -> Tensor:
         return in_chunks(lambda beta: (self._gradient(beta, beta @ self.across),), x, WIDTH)[0]
 
+    def metric(self, x: Tensor) -> Tensor:
+        """The Fisher information with the prior's share, (B, d) -> (B, d, d)."""
+        return in_chunks(lambda beta: (self._metric(beta),), x, WIDTH)[0].reshape(len(x), x.shape[1], x.shape[1])
+
     def accuracy(self, x: Tensor) -> Tensor:
         """Part of the labels that the sign of z foretells, (B,)."""
         right = in_chunks(lambda beta: (((self._logits(beta) > 0) == (self.labels > 0.5)).to(x.dtype),), x, WIDTH)[0]
         return row_sum(right) / len(self.labels)
+
+    @cached_property
+    def products(self) -> Tensor:
+        """x_j x_k of every row, (n', (d²)'): filled up like the design."""
+        n, d = self.design.shape
+        every = (self.design[:, :, None] * self.design[:, None, :]).reshape(n, d * d)
+        return torch.nn.functional.pad(every, (0, -d * d % ALIGNED, 0, -n % ALIGNED)).contiguous()
+
+    def _metric(self, beta: Tensor) -> Tensor:
+        """(WIDTH, d²)."""
+        d = self.design.shape[1]
+        return (steepness(beta @ self.across) @ self.products)[:, : d * d] + self._prior_metric
+
+    @cached_property
+    def _prior_metric(self) -> Tensor:
+        """1/s² on the diagonal, (d²,)."""
+        return torch.eye(self.design.shape[1]).to(self.design).flatten() / self.prior_scale**2
 
     def _logits(self, beta: Tensor) -> Tensor:
         return (beta @ self.across)[:, : len(self.labels)]
@@ -172,6 +194,12 @@ def softplus(z: Tensor) -> Tensor:
 def residual(z: Tensor, labels: Tensor | float) -> Tensor:
     """1/(1 + e^-z) - y."""
     return 0.5 + 0.5 * torch.tanh(0.5 * z) - labels  # torch.sigmoid rounds by where a number lies in memory: see `rows.py`
+
+
+def steepness(z: Tensor) -> Tensor:
+    """The derivative of the residual, p (1 - p)."""
+    tanh = torch.tanh(0.5 * z)
+    return 0.25 * (1 - tanh * tanh)
 
 
 def load(dataset: str) -> Data:
