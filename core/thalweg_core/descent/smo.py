@@ -75,7 +75,7 @@ class Smo:
 
     Args:
         order: of the coordinates: "random", drawn anew for every sweep, or "cyclic".
-        max_step: c, the longest step within a valley, in natural units 1/(ω R) of its coordinate; 0: no cap; left out, 0.3
+        max_step: c, the longest step within a valley, in natural units 1/(ω R) of its coordinate; 0: no cap; left out, 0.1
             under noise, no cap where values are exact.
         jump_test: z, standard errors by which the bottom of another valley must lie lower; 0: it need only seem lower.
         first_samples: samples of each point of the first sweep, such as shots per circuit.
@@ -87,13 +87,13 @@ class Smo:
         BadInput: a coordinate whose frequencies have no common divisor.
 
     Sources: [1] Nakanishi, Fujii & Todo, Phys. Rev. Research 2 (2020) 043158. [2] Ostaszewski, Grant & Benedetti,
-             Quantum 5 (2021) 391. The remedies under noise are our own.
+             Quantum 5 (2021) 391. The remedies under noise are our own, their constants from coarse grids on H2 and H4.
     """
 
     order: str = "random"
     max_step: float | None = None
     jump_test: float = 3.0
-    first_samples: int = 16
+    first_samples: int = 50
     growth: float = 10.0
     allocation: str = "measured"
     averaging: float = 0.2
@@ -158,7 +158,7 @@ class Smo:
 
     def settled(self, landscape: Landscape) -> Smo:
         """The same with `max_step` chosen."""
-        return replace(self, max_step=(0.3 if landscape.noisy else 0.0) if self.max_step is None else self.max_step)
+        return replace(self, max_step=(0.1 if landscape.noisy else 0.0) if self.max_step is None else self.max_step)
 
     def _ordered(self, state: SmoState, rng: Stream) -> Tensor:
         """The order of the sweep that a replica is in, (B, P); drawn where one begins."""
