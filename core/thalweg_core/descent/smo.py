@@ -120,7 +120,7 @@ class Smo:
             samples = number.to(torch.int64)
         here = value_of(allocated(landscape, self.allocation), x, rng.named("here"), samples)
         if samples is not None:
-            size = SampleSize(number, number.clone(), here.cost.shots / samples, here.cost.shots.clone())
+            size = SampleSize(number, number.clone(), here.cost.shots.to(torch.float64) / samples, here.cost.shots.clone())
         average = begin_average(x, here.cost) if landscape.noisy and self.averaging else None
         none = torch.zeros(len(x), len(harmonics.base), dtype=torch.int64, device=x.device)
         return SmoState(x, _seen(here, x), none, none[:, 0].clone(), size, average)
