@@ -241,6 +241,16 @@ def test_a_method_that_compares_energies_is_refused_on_shots_and_told_what_to_do
     assert "estimator.shots = 0" in bad.sentence
 
 
+@pytest.mark.parametrize("sampler", [{"mala": {"step_size": 0.1}}, {"hmc": {"step_size": 0.1, "leapfrog_steps": 5}}])
+def test_samplers_that_compare_energies_are_refused_on_mini_batches_in_one_sentence(sampler: Any) -> None:
+    bad = complaint({"density": {"logistic_regression": {"dataset": "breast_cancer", "batch_size": 32}}}, sampler)
+    (name,) = sampler
+    assert bad.field == f"method.{name}"
+    problem = "problem.density.logistic_regression with batch_size = 32 is noisy"
+    assert bad.sentence.startswith(f"compares energies exactly, but {problem}; leave it out; or use method.")
+    assert bad.sentence.endswith(" or method.ula")
+
+
 def test_a_step_size_that_warm_up_cannot_find_is_asked_for() -> None:
     film = FILM | {"start": {"uniform": {"direction": [0, 0, 1]}}}
     bad = complaint({"magnet": film}, {"ula": {"temperature": 4.14e-21}}, warmup=100)
