@@ -114,6 +114,19 @@ ABLATIONS: Mapping[str, Kernel] = {
     "lbfgs, every rising pair": Lbfgs(pair_test=0),
     "lbfgs, equal shots": Lbfgs(allocation="equal"),
     "lbfgs, no cap": Lbfgs(max_step=0),
+    "natural_gradient": NaturalGradient(),
+    "natural_gradient, no pilot": NaturalGradient(pilot=False),
+    "natural_gradient, no growth": NaturalGradient(growth=0),
+    "natural_gradient, no averaging": NaturalGradient(averaging=0),
+    "natural_gradient, no filter": NaturalGradient(filtering=False),
+    "natural_gradient, no free curvature": NaturalGradient(curvature=False),
+    "natural_gradient, no noise damping": NaturalGradient(noise_damping=0),
+    "natural_gradient, noise damping without limit": NaturalGradient(noise_step=0),
+    "natural_gradient, diagonal metric": NaturalGradient(metric="diagonal"),
+    "natural_gradient, blocks of the metric": NaturalGradient(metric="block_diagonal"),
+    "natural_gradient, whole metric": NaturalGradient(metric="full"),
+    "natural_gradient, equal shots": NaturalGradient(allocation="equal"),
+    "natural_gradient, no caps": NaturalGradient(max_distance=0, max_step=0),
 }
 """One ingredient switched off at a time."""
 

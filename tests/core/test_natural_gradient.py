@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -125,7 +126,7 @@ def test_looks_at_the_metric_cost_their_share_and_are_averaged_over_their_memory
     rule = MetricRule(form="diagonal", share=0.5, memory=memory)
     x, rng = torch.zeros(rows, 3, dtype=torch.float64), Stream.of(2, rows)
     size = SampleSize(*(t.expand(rows) for t in size_of(120.0, 3.0)))
-    metric, paid = rule.begin(place, x, rng, samples=10)
+    metric, paid = rule.begin(place, x, rng, samples=10, gradient=Cost.none(x))
     assert paid.shots.unique().tolist() == [10 * 3 * 2]
     for step in range(60):
         coming = rule.forecast(metric, place, size)
@@ -139,10 +140,66 @@ def test_looks_at_the_metric_cost_their_share_and_are_averaged_over_their_memory
     torch.testing.assert_close(declared, torch.full_like(declared, 1 / 30 / memory), rtol=1e-2, atol=0)
 
 
+SAME = ((1.0, 1.0, 1.0, 1.0, 1.0, 1.0),)
+"""Six coordinates of one qubit: off the diagonal there are five times as many entries, as large."""
+
+APART = ((1.0, 0.0, 0.0, 0.1), (0.0, 1.0, 0.2, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.3, 0.0, 1.0))
+
+
+@pytest.mark.parametrize(("mixing", "whole"), [(SAME, True), (APART, False)])
+def test_the_whole_metric_is_measured_where_coordinates_do_the_same_thing(mixing: Any, whole: bool) -> None:
+    place, rows, samples, p = SampledQubits(mixing), 100, 1000, len(mixing[0])
+    x, rng = torch.zeros(rows, p, dtype=torch.float64), Stream.of(3, rows)
+    dear, cheap = (Cost.none(x)._replace(shots=torch.full((rows,), shots)) for shots in (10**6, 10))
+    metric, paid = MetricRule().begin(place, x, rng, samples, gradient=dear)
+    assert bool((metric.whole == whole).all())
+    assert paid.shots.unique().tolist() == [samples * p * 2 + 4 * samples * p**2]  # what the choice costs is charged
+    assert metric.price.unique().tolist() == [p**2 if whole else p * 2]
+    untried, less = MetricRule().begin(place, x, rng, samples, gradient=cheap)
+    assert not untried.whole.any() and less.shots.unique().tolist() == [samples * p * 2]
+
+
+def test_each_replica_looks_at_its_own_metric_in_its_own_way_to_the_bit() -> None:
+    place, rows = SampledQubits(APART), 5
+    x, rng, size = (
+        torch.zeros(rows, 4, dtype=torch.float64),
+        Stream.of(3, rows),
+        SampleSize(*(t.expand(rows) for t in size_of(50.0, 3.0))),
+    )
+    rule = MetricRule(share=1.0)
+    metric, _ = rule.begin(place, x, rng, 10, gradient=Cost.none(x))
+    mixed = torch.tensor([True, False, False, True, False])
+    seen, paid = rule.renewed(metric._replace(whole=mixed), place, x, rng.at(1), size)
+    for way in (True, False):
+        alone, cost = rule.renewed(metric._replace(whole=torch.full((rows,), way)), place, x, rng.at(1), size)
+        rows_of = mixed == way
+        assert all(torch.equal(a[rows_of], b[rows_of]) for a, b in zip(seen[:3], alone[:3], strict=True))
+        assert torch.equal(paid.shots[rows_of], cost.shots[rows_of])
+
+
+def test_a_metric_that_is_free_is_taken_whole() -> None:
+    x = torch.zeros(2, 3, dtype=torch.float64)
+    for place, rule in ((Qubits(MIXING), MetricRule()), (SampledQubits(MIXING), MetricRule(measured=False))):
+        metric, paid = rule.begin(place, x, Stream.of(1, 2), samples=10, gradient=Cost.none(x))
+        assert torch.equal(metric.mean, place.metric(x)) and not paid.shots.any()
+
+
+def test_noise_moves_no_coordinate_further_than_asked_for_however_small_the_metric() -> None:
+    """On a coordinate that turns next to nothing the step is η m/λ, and m is noise: of η sqrt(w)/λ = δ where λ is so limited."""
+    place, rows, delta = SampledQubits(((1.0, 0.0), (0.0, 1e-4))), 4000, 0.02
+    kernel = NaturalGradient(
+        0.1, metric="diagonal", measured=False, filtering=False, damping=0, noise_damping=1e9, noise_step=delta
+    )
+    kernel = dataclasses.replace(kernel, max_step=0, max_distance=0, pilot=False, first_samples=100)
+    x = torch.zeros(rows, 2, dtype=torch.float64)
+    step = run(kernel, place, x, 1).x[:, 1]
+    assert abs(float(step.square().mean().sqrt()) / delta - 1) < 4 / math.sqrt(2 * rows)
+
+
 def test_an_exact_metric_is_taken_as_it_is_and_costs_nothing() -> None:
     place, x = SampledQubits(MIXING), torch.zeros(2, 3, dtype=torch.float64)
     rule = MetricRule(form="full", measured=False)
-    metric, paid = rule.begin(place, x, Stream.of(1, 2), samples=10)
+    metric, paid = rule.begin(place, x, Stream.of(1, 2), samples=10, gradient=Cost.none(x))
     metric, more = rule.renewed(metric, place, x, Stream.of(1, 2).at(1), size_of(10.0, 3.0))
     assert torch.equal(metric.mean, place.metric(x)) and not metric.variance.any()
     assert all(torch.equal(a, b) for cost in (paid, more) for a, b in zip(cost, Cost.none(x), strict=True))

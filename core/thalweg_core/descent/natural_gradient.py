@@ -16,7 +16,6 @@ from thalweg_core.landscape import (
     FLAT,
     GRADIENT,
     METRIC,
-    METRIC_FORMS,
     Capability,
     Cost,
     Evaluation,
@@ -26,7 +25,7 @@ from thalweg_core.landscape import (
 from thalweg_core.natural_units import natural_units
 from thalweg_core.ranges import at_least, more_than_one, not_negative, one_of, positive, share
 from thalweg_core.rows import per_row, row_max, row_sum
-from thalweg_core.running_metric import MetricRule, RunningMetric
+from thalweg_core.running_metric import FORMS, MetricRule, RunningMetric
 from thalweg_core.sample_sizes import SampleRule, SampleSize, dearer, look
 from thalweg_core.streams import Stream
 
@@ -36,7 +35,8 @@ class NaturalGradientState(NamedTuple):
     seen: Evaluation  # what the landscape showed there
     gradient: FilteredGradient  # from all looks so far
     metric: RunningMetric  # from all looks so far
-    rate: Tensor  # (B,) learning rate of the next step
+    curvature: Tensor | None  # (B, P) running mean of the second derivatives, in natural units; None where looks show none
+    rate: Tensor  # (B,) η where looks show none
     size: SampleSize | None  # samples of the next look; None where looks are exact
     average: Average | None  # of the iterates: the answer; None where it is x
 
@@ -45,31 +45,42 @@ class NaturalGradientState(NamedTuple):
 class NaturalGradient:
     """Steepest descent in the metric F of states, with a damping as large as the noise.
 
-        x <- x - η (F + λ)⁻¹ m,     λ = (tr F / P) [ε + ν Σ v / |m|²],     |step|_F ≤ D,   no coordinate further than c
+        x <- x - η (F + λ)⁻¹ m,     |step|_F ≤ D,   no coordinate further than c
+        λ = ε t + min(ν t Σ v / |m|², η sqrt(Σ w / P) / δ),     t = tr F / P
+        η = f / κ,     κ = Σ |h| / tr F,   h the running mean of the second derivatives
 
-    m is the gradient and v the variance of its estimate, both from a Kalman filter; coordinates are taken in their natural
-    unit, 1/(ω R) where the landscape is a trigonometric polynomial with R harmonics of ω, else 1.
+    m is the gradient and v the variance of its estimate, both from a Kalman filter, w the variance of the newest look alone;
+    coordinates are taken in their natural unit, 1/(ω R) where the landscape is a trigonometric polynomial with R harmonics
+    of ω, else 1.
 
     Why λ grows with the noise: |∂U|² ≤ 4 F Var(H), so a priori the gradient has the covariance s² F, with s² = |m|² P / tr F
     at most. The best linear estimate of the natural gradient F⁻¹ g from an estimate m of g with variance v is then
-    (F + v/s²)⁻¹ m: directions in which the metric is small are followed only as far as the gradient there stands out.
+    (F + v/s²)⁻¹ m: directions in which the metric is small are followed only as far as the gradient there stands out. Once
+    the stiff directions are down nothing stands out, and s² is no longer known; then λ need only be so large that noise does
+    not move a coordinate by more than δ in a step, however small the metric.
+
+    Why η is divided by κ: along a step of one unit in the metric U bends by κ on average. So f is a pure number, that of a
+    Newton step being 1, and no unit of energy enters. Where looks do not show second derivatives η is f over the unit of U.
 
     Under noise: a pilot gradient sets the number of samples of the first look; it grows with what was spent; samples go
     where the spread is; the metric is measured for a part of the gradient's shots, and averaged; the answer is the iterate
     averaged over the last part of the budget. Each of these has a field that switches it off; all vanish with exact looks.
 
-    Exact values: a step that does not lower the energy by a tenth of what its slope promises is taken back, and the rate
-    halved; after one that does it grows by half. So the energy never rises.
+    Exact values: a step that does not lower the energy by a tenth of what its slope promises is taken back, and the rate falls
+    to 0.6 of itself; after one that does it grows by a fifth. So the energy never rises.
 
     Args:
-        learning_rate: η, in units of 1/U; the first where it adapts.
+        learning_rate: f; where looks show no second derivatives η itself, in units of 1/U, the first where it adapts.
+        curvature: whether η is divided by κ where looks show second derivatives.
         adapting: whether η adapts, where values are exact.
-        metric: how much of F is used: "full", "block_diagonal" or "diagonal".
+        metric: how much of F is used: "full", "block_diagonal", "diagonal" or "auto": "full" where F is free, and where its part
+            off the blocks is found to be the heavier one; else "block_diagonal".
         measured: whether F is measured by samples, which are charged, where energies are; else it is known free of charge.
         metric_share: shots of a look at F over those of the gradient's.
         metric_memory: looks at F that are averaged.
         damping: ε.
         noise_damping: ν.
+        noise_step: δ, in natural units; 0: λ grows with the noise without a limit.
         filtering: whether earlier gradients count, as far as the gradient has not moved since.
         max_distance: D, the longest step as a distance between states (rad); 0: no cap.
         max_step: c, the longest step of a coordinate, in its natural unit; 0: no cap.
@@ -85,19 +96,21 @@ class NaturalGradient:
     """
 
     learning_rate: float = 0.4
+    curvature: bool = True
     adapting: bool = True
-    metric: str = "block_diagonal"
+    metric: str = "auto"
     measured: bool = True
     metric_share: float = 0.1
     metric_memory: float = 10.0
-    damping: float = 0.05
+    damping: float = 0.005
     noise_damping: float = 1.0
+    noise_step: float = 0.05
     filtering: bool = True
     max_distance: float = 0.3
     max_step: float = 0.3
     first_samples: int = 8
     pilot: bool = True
-    pilot_noise: float = 4.0
+    pilot_noise: float = 2.0
     growth: float = 200.0
     allocation: str = "measured"
     averaging: float = 0.2
@@ -109,8 +122,8 @@ class NaturalGradient:
     def __post_init__(self) -> None:
         for name in ("learning_rate", "metric_share", "pilot_noise"):
             positive(name, getattr(self, name))
-        one_of("metric", self.metric, METRIC_FORMS)
-        for name in ("damping", "noise_damping", "max_distance", "max_step", "growth"):
+        one_of("metric", self.metric, FORMS)
+        for name in ("damping", "noise_damping", "noise_step", "max_distance", "max_step", "growth"):
             not_negative(name, getattr(self, name))
         more_than_one("metric_memory", self.metric_memory)
         at_least("first_samples", self.first_samples, 2)
@@ -119,12 +132,12 @@ class NaturalGradient:
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> NaturalGradientState:
         seen, size = self._samples.begin(allocated(landscape, self.allocation), x, rng)
-        metric, paid = self._metric.begin(landscape, x, rng, self.first_samples)
+        metric, paid = self._metric.begin(landscape, x, rng, self.first_samples, seen.cost)
         seen = seen._replace(cost=seen.cost.plus(paid))
         size = size and size._replace(spent=size.spent + paid.shots)
         average = begin_average(x, seen.cost) if landscape.noisy and self.averaging else None
-        rate = torch.full_like(seen.value, self.learning_rate)
-        return NaturalGradientState(x, seen, begin_filter(seen.grad, seen), metric, rate, size, average)
+        bends, rate = self._bends(landscape, x, seen, None), torch.full_like(seen.value, self.learning_rate)
+        return NaturalGradientState(x, seen, begin_filter(seen.grad, seen), metric, bends, rate, size, average)
 
     def step(self, landscape: Landscape, state: NaturalGradientState, rng: Stream) -> tuple[NaturalGradientState, Info]:
         step = self._step(landscape, state)
@@ -135,7 +148,8 @@ class NaturalGradient:
         gradient = filtered(state.gradient, step, seen.grad, seen.grad_var) if self.filtering else begin_filter(seen.grad, seen)
         size = self._samples.grown(state.size, cost, newest=seen.cost)
         average = state.average and averaged(state.average, landscape.manifold, x, cost, self.averaging)
-        moved = NaturalGradientState(x, seen, gradient, metric, state.rate, size, average)
+        bends = self._bends(landscape, x, seen, state.curvature)
+        moved = NaturalGradientState(x, seen, gradient, metric, bends, state.rate, size, average)
         if landscape.noisy or not self.adapting:
             return moved, Info.plain(cost, seen.value)
         good = seen.value <= state.seen.value + SLOPE * row_sum(step * state.seen.grad) + _rounding(state.seen.value)
@@ -156,15 +170,26 @@ class NaturalGradient:
         unit = natural_units(landscape, state.x)
         mean, metric = unit * state.gradient.mean, state.metric.mean
         noise, signal = row_sum(unit * unit * state.gradient.variance), row_sum(mean * mean)
-        relative = self.damping + self.noise_damping * noise / torch.where(signal > 0, signal, 1.0)
         scale = row_sum(metric.diagonal(dim1=1, dim2=2)) / mean.shape[1]
-        direction, length = damped_solution(metric, relative * scale, mean)
-        size = state.rate
+        size = state.rate if state.curvature is None else self.learning_rate / _bend(state.curvature, metric)
+        uncertain = self.noise_damping * scale * noise / torch.where(signal > 0, signal, 1.0)
+        if self.noise_step:
+            newest = row_sum(unit * unit * state.seen.grad_var) / mean.shape[1]
+            uncertain = torch.minimum(uncertain, size * newest.sqrt() / self.noise_step)
+        direction, length = damped_solution(metric, self.damping * scale + uncertain, mean)
         if self.max_distance:
             size = torch.minimum(size, self.max_distance / length)
         if self.max_step:
             size = torch.minimum(size, self.max_step / row_max(direction.abs()))
         return -unit * per_row(size, direction) * direction
+
+    def _bends(self, landscape: Landscape, x: Tensor, seen: Evaluation, before: Tensor | None) -> Tensor | None:
+        """The running mean of the second derivatives in natural units, (B, P)."""
+        if seen.curvature is None or not self.curvature or not landscape.noisy:
+            return None
+        unit = natural_units(landscape, x)
+        bends = unit * unit * seen.curvature
+        return bends if before is None else before + (bends - before) / MEMORY_OF_CURVATURE
 
     @property
     def _samples(self) -> SampleRule:
@@ -175,8 +200,19 @@ class NaturalGradient:
         return MetricRule(self.metric, self.measured, self.metric_share, self.metric_memory)
 
 
-SLOPE, FASTER, SLOWER = 0.1, 1.5, 0.5
+MEMORY_OF_CURVATURE = 10
+"""Looks that second derivatives are averaged over. Arbitrary."""
+
+SLOPE, FASTER, SLOWER = 0.1, 1.2, 0.6
 """Part of the promised decrease that a step must keep, and what becomes of the rate where it does and where not. Arbitrary."""
+
+
+def _bend(curvature: Tensor, metric: Tensor) -> Tensor:
+    """κ, (B,): over the coordinates whose second derivative looks show."""
+    known = torch.isfinite(curvature)
+    lengths = torch.where(known, metric.diagonal(dim1=1, dim2=2), 0.0)
+    bend = row_sum(torch.where(known, curvature, 0.0).abs())
+    return bend / row_sum(lengths).clamp_min(torch.finfo(bend.dtype).tiny)
 
 
 def damped_solution(metric: Tensor, damping: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
