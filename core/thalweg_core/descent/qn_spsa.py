@@ -69,8 +69,8 @@ class QnSpsa:
     Source: Gacon, Zoufal, Carleo & Woerner, Quantum 5 (2021) 567.
     """
 
-    first_step: float = 0.1
-    perturbation: float = 0.2
+    first_step: float = 0.03
+    perturbation: float = 0.4
     gain_decay: float = 0.602
     perturbation_decay: float = 0.101
     stability: float = 50.0
@@ -80,7 +80,7 @@ class QnSpsa:
     max_step: float = 0.3
     blocking: float = 2.0
     first_samples: int = 16
-    growth: float = 1000.0
+    growth: float = 300.0
     allocation: str = "measured"
     averaging: float = 0.2
 

@@ -54,8 +54,8 @@ class Spsa:
              (1998) 482.
     """
 
-    first_step: float = 0.1
-    perturbation: float = 0.2
+    first_step: float = 0.04
+    perturbation: float = 0.4
     gain_decay: float = 0.602
     perturbation_decay: float = 0.101
     stability: float = 50.0
@@ -64,7 +64,7 @@ class Spsa:
     max_step: float = 0.3
     blocking: float = 2.0
     first_samples: int = 16
-    growth: float = 1000.0
+    growth: float = 300.0
     allocation: str = "measured"
     averaging: float = 0.2
 
