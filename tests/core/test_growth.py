@@ -48,7 +48,7 @@ class Staircase:
         there = torch.arange(self.size) < self._have(rng.rows)[:, None]
         off = torch.where(there, x - 1, 0.0)
         cost = Cost.of(x, evaluations=1, gradients=1)._replace(shots=LOOK * self._have(rng.rows))
-        return Evaluation(0.5 * row_sum(off * off), off, torch.zeros(len(x)), torch.zeros_like(x), cost)
+        return Evaluation(0.5 * row_sum(off * off), off, torch.zeros_like(x[:, 0]), torch.zeros_like(x), cost)
 
     @property
     def memory(self) -> dict[str, Tensor]:

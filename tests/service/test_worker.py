@@ -417,16 +417,16 @@ def test_the_answer_of_a_method_that_averages_is_its_average(store: Store) -> No
     assert (np.abs(final["value"] - true.numpy()) < 4.5 * np.sqrt(final["value_var"]) + 1e-12).all()
 
 
-def test_a_textbook_method_admits_that_its_last_steps_moved_within_the_noise(store: Store) -> None:
-    ending, _ = ending_of(store, problem=vqe("statevector"), method={"textbook_adam": {}}, plan={"steps": 400})
+@pytest.mark.parametrize("method", ["textbook_adam", "gradient_descent"])
+def test_a_textbook_method_admits_that_its_last_steps_moved_within_the_noise(store: Store, method: str) -> None:
+    ending, _ = ending_of(store, problem=vqe("statevector"), method={method: {}}, plan={"steps": 400})
     assert re.fullmatch(
         "all 400 steps of the plan were done; no convergence was tested; its last 50 steps moved within the noise"
         r" [0-9.]+ mHa above the reference: the energy fell no further, and that is not convergence",
         ending.outcome,
     )
-    ending, _ = ending_of(
-        store, problem=vqe("statevector"), method={"textbook_adam": {"learning_rate": 1e-3}}, plan={"steps": 60}
-    )
+    slow = {method: {"learning_rate": 1e-3}}
+    ending, _ = ending_of(store, problem=vqe("statevector"), method=slow, plan={"steps": 60})
     assert "within the noise" not in ending.outcome
 
 

@@ -8,15 +8,17 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.kernel import Goal, Info
-from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape, Smooth
+from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape, Smooth, above_reference
 from thalweg_core.natural_units import natural_units
 from thalweg_core.ranges import positive
+from thalweg_core.standstill import Standstill, begin_standstill, remark, watched
 from thalweg_core.streams import Stream
 
 
 class GradientDescentState(NamedTuple):
     x: Tensor  # (B, *E) where the replicas stand
     seen: Evaluation  # what the landscape showed there
+    watch: Standstill  # whether the energy still falls
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,19 @@ class GradientDescent:
             positive("learning_rate", self.learning_rate)
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> GradientDescentState:
-        return GradientDescentState(x, landscape.evaluate(x, rng))
+        seen = landscape.evaluate(x, rng)
+        return GradientDescentState(x, seen, begin_standstill(seen))
 
     def step(self, landscape: Landscape, state: GradientDescentState, rng: Stream) -> tuple[GradientDescentState, Info]:
         unit = natural_units(landscape, state.x)
         downhill = -self._rate(landscape) * unit * unit * landscape.manifold.tangent(state.x, state.seen.grad)
         x = landscape.manifold.retract(state.x, downhill)
         seen = landscape.evaluate(x, rng)
-        return GradientDescentState(x, seen), Info.plain(seen.cost, seen.value)
+        return GradientDescentState(x, seen, watched(state.watch, seen)), Info.plain(seen.cost, seen.value)
+
+    def remarks(self, landscape: Landscape, state: GradientDescentState) -> list[str]:
+        """Where looks are noisy: whether the last steps brought anything."""
+        return remark(state.watch, above_reference(landscape, state.x)) if landscape.noisy else [""] * len(state.x)
 
     def settled(self, landscape: Landscape) -> GradientDescent:
         """The same with its learning rate chosen."""
