@@ -62,7 +62,7 @@ class Course(NamedTuple):
     error: list[Floats]  # of each seed, (S,) of the answer, were the walk to end there
     outcome: list[str]  # of each seed, why it ended
     budget: int  # shots of a seed
-    seconds: float  # of all seeds together
+    seconds: float  # of processor time, of all seeds together
 
     @property
     def final(self) -> Floats:
@@ -77,7 +77,7 @@ class Course(NamedTuple):
 
 def descend(case: Case, kernel: Kernel, seeds: Sequence[int], budget: int | None = None) -> Course:
     """The walks of all seeds, as one batch."""
-    began, problem = time.perf_counter(), case.problem
+    began, problem = time.process_time(), case.problem
     landscape = cast(VqeLandscape, problem.open(torch.device("cpu"), torch.float64))
     rng = Stream(0, torch.tensor(seeds, dtype=torch.int64))
     budget = budget or case.budget
@@ -90,7 +90,7 @@ def descend(case: Case, kernel: Kernel, seeds: Sequence[int], budget: int | None
         looks.at(position, _SPACING)
     looks.at(position, 1.0)
     shots, error = ([np.array(column) for column in columns] for columns in (looks.shots, looks.error))
-    return Course(shots, error, _sentences(kernel, landscape, position), budget, time.perf_counter() - began)
+    return Course(shots, error, _sentences(kernel, landscape, position), budget, time.process_time() - began)
 
 
 class _Looks:

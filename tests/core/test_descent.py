@@ -170,7 +170,7 @@ def test_replicas_of_a_noisy_adam_have_numbers_of_samples_of_their_own() -> None
     rows = 400
     x = torch.zeros(rows, 4, dtype=torch.float64)
     x[: rows // 2] = 30.0  # on a slope; the others lie at the bottom
-    size = Adam().init(SHOTS, x, Stream.of(7, rows)).size
+    size = Adam(first_samples=8).init(SHOTS, x, Stream.of(7, rows)).size
     assert size is not None and size.asked[: rows // 2].unique().tolist() == [4]
     # there Σ g² over its variance follows χ² of 4, and more samples than the pilot's are asked for if it is below 4 (1 + 1/4)
     more, chance = int((size.asked[rows // 2 :] > 8).sum()), stats.chi2.cdf(5, 4)

@@ -73,7 +73,7 @@ class Adam:
     beta2: float | None = None
     epsilon: float = 1e-8
     amsgrad: bool | None = None
-    first_samples: int = 8
+    first_samples: int = 24
     pilot: bool = True
     pilot_noise: float = 4.0
     growth: float = 200.0
