@@ -1,8 +1,9 @@
 """Optimizers under shot noise, by their default settings everywhere: how many shots until chemical accuracy, and for good.
 
     python -m benchmarks.optimizers [--quick] [--cases …] [--methods …] [--ablation] [--seeds 0-9] [--jobs 2] [--out DIR]
+    python -m benchmarks.optimizers --exact [--cases …] [--seeds 0-9] [--out DIR]
 
-writes a table with the reasons why walks ended (optimizers.md), the numbers (optimizers.json), a figure for each case, and
+The first writes a table with the reasons why walks ended (optimizers.md), the numbers (optimizers.json), a figure for each case, and
 every course, anew after each run: what a crash or a clock cuts off goes on with --resume. Every shot is charged, the measurement
 at the end included; errors are noiseless errors of the answer. Seeds 0 to 9 are for reporting: settings are chosen on
 seeds from 100 on.
@@ -31,6 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import exact_descents
 from benchmarks.descent_figures import draw
 from benchmarks.descents import REPORTED, Case, Course, Figure, Floors, Score, descend, floors, score
 from benchmarks.harness import Effort, Row, row
@@ -180,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(chosen.methods or ()) - set(methods)):
         sys.stderr.write(f"--methods: wanted some of {', '.join(methods)}, got {', '.join(unknown)}\n")
         return 2
+    if chosen.exact:
+        return _exact(chosen)
     runs = _runs(chosen, [method for method in methods if method in (chosen.methods or methods)])
     folder, kept, failed = Folder(chosen.out, stem), Runs(), 0
     for run, course in _courses(runs, folder, chosen.jobs, chosen.resume):
@@ -194,6 +198,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             failed += 1
             print(f"{run.case:12} {run.method:28} failed: {type(course).__name__}: {course}", flush=True)
     return 1 if failed else 0
+
+
+def _exact(chosen: argparse.Namespace) -> int:
+    """The limit without noise, beside the libraries that everybody knows."""
+    found = []
+    for line in exact_descents.tables({name: CASES[name] for name in chosen.cases or CASES}, chosen.seeds):
+        print(exact_descents.told(line), flush=True)
+        found.append(line)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "exact.md").write_text(exact_descents.markdown(found), encoding="utf-8")
+    return 0
 
 
 def _runs(chosen: argparse.Namespace, methods: Sequence[str]) -> list[Run]:
@@ -318,7 +333,7 @@ def markdown(scores: Mapping[str, Mapping[str, Score]], kept: Runs) -> str:
 
 def _rounded(sentence: str) -> str:
     """Without the digits in which seeds differ, so that equal reasons can be counted."""
-    return re.sub(r"\d+\.\d+(e[-+]?\d+)?|\d{3,}", "…", sentence)
+    return re.sub(r"\d+\.\d+(e[-+]?\d+)?|\d+e[-+]?\d+|\d{3,}|\d+(?= mHa)", "…", sentence)
 
 
 def _cells(scored: Score) -> str:
@@ -356,6 +371,7 @@ def _plain(part: object) -> object:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.optimizers", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="two small cases, two million shots a seed")
+    parser.add_argument("--exact", action="store_true", help="without noise: looks, beside SciPy's L-BFGS-B and PennyLane's QNG")
     parser.add_argument("--ablation", action="store_true", help="one ingredient switched off at a time")
     parser.add_argument("--cases", nargs="+", choices=CASES, metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"{', '.join(METHODS)}; or of the ablation's")

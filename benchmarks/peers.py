@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
 from itertools import groupby
@@ -129,19 +129,10 @@ def lightning_adjoint(program: Program, observable: Observable, excitations: boo
     import pennylane as qml
     from pennylane import numpy as pnp
 
-    operator = qml.Hamiltonian(list(observable.coefficients), [_pauli(qml, word) for word in observable.words])
     gates = _excitation_gates(qml, program) if excitations else [_lightning_gate(qml, gate) for gate in program.gates]
     if gates is None:
         return None
-
-    def energy(theta: Any) -> Any:
-        for q in _filled(program):
-            qml.PauliX(wires=q)
-        for gate in gates:
-            gate(theta)
-        return qml.expval(operator)
-
-    slope = qml.grad(qml.QNode(energy, qml.device("lightning.qubit", wires=program.qubits), diff_method="adjoint"))
+    slope = qml.grad(_node(qml, program, observable, gates, "lightning.qubit", "adjoint"))
 
     def gradient(theta: Floats) -> tuple[float, Floats]:
         out = slope(pnp.array(theta, requires_grad=True))
@@ -150,8 +141,38 @@ def lightning_adjoint(program: Program, observable: Observable, excitations: boo
     return gradient
 
 
+def pennylane_qng(program: Program, observable: Observable, stepsize: float) -> Callable[[Floats], tuple[float, Floats]]:
+    """A step of PennyLane's `QNGOptimizer`, all but the step size its default: the energy at (P,), and where it goes on."""
+    import pennylane as qml
+    from pennylane import numpy as pnp
+
+    gates = [_lightning_gate(qml, gate) for gate in program.gates]
+    node = _node(qml, program, observable, gates, "default.qubit", "backprop")  # "adjoint" knows no metric
+    optimizer = qml.QNGOptimizer(stepsize)
+
+    def step(theta: Floats) -> tuple[float, Floats]:
+        after, energy = optimizer.step_and_cost(node, pnp.array(theta, requires_grad=True))
+        return float(energy), np.array(after)
+
+    return step
+
+
 Emit = Callable[[Any], object]
 """Puts a gate on PennyLane's tape, given the parameters."""
+
+
+def _node(qml: Any, program: Program, observable: Observable, gates: Sequence[Emit], device: str, by: str) -> Any:
+    """The energy as a QNode on a device, differentiated by a method."""
+    operator = qml.Hamiltonian(list(observable.coefficients), [_pauli(qml, word) for word in observable.words])
+
+    def energy(theta: Any) -> Any:
+        for q in _filled(program):
+            qml.PauliX(wires=q)
+        for gate in gates:
+            gate(theta)
+        return qml.expval(operator)
+
+    return qml.QNode(energy, qml.device(device, wires=program.qubits), diff_method=by)
 
 
 def _lightning_gate(qml: Any, gate: Gate) -> Emit:

@@ -1,0 +1,151 @@
+"""Descents without noise: how many looks our methods take, and the libraries that everybody knows, from the same starts.
+
+A look is an energy with its gradient, and with the metric where the method uses one. Energies in the problem's unit.
+
+L-BFGS beside SciPy's L-BFGS-B: looks until the energy is within ACCURACY of where the walk ends, and both end alike. A start
+from which they end in different valleys is not compared, but counted. The two take the same steps but for rounding, which
+soft valleys magnify after a hundred looks: there either may be the first. Natural gradient beside PennyLane's QNGOptimizer: looks
+until the error is under the case's bound, both in at most MOST_QNG looks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from benchmarks import peers
+from benchmarks.descents import Case
+from thalweg_core.descent.lbfgs import Lbfgs
+from thalweg_core.descent.natural_gradient import NaturalGradient
+from thalweg_core.kernel import Kernel
+from thalweg_core.stopping import Stop
+from thalweg_core.streams import Stream
+from thalweg_core.walk import Rules, begin, walk
+from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.landscape import VqeLandscape
+
+Floats = NDArray[np.float64]
+
+ACCURACY = 1e-4
+"""Above the energy at the end."""
+
+ALIKE = 1e-4
+"""Ends that differ by less are the same valley; a soft one is left at slightly different places."""
+
+GRADIENT, MOST = 1e-5, 2000
+"""Where both stop: the norm of the gradient with us, its largest component with SciPy; and the most looks."""
+
+STEP_SIZES, MOST_QNG = (0.01, 0.1, 0.3), 100
+"""Of PennyLane's optimizer: its default and two that are larger; and the most looks."""
+
+QNG_STARTS, QNG_GATES = 3, 100
+"""Starts that PennyLane is given, and gates above which its metric takes too long to wait for."""
+
+
+class Beside(NamedTuple):
+    """A case by ours and by a peer; means over starts beside SciPy, medians beside PennyLane; infinite for more than MOST_QNG."""
+
+    case: str
+    ours: str
+    looks: float
+    peer: str
+    their_looks: float
+    compared: int  # starts
+    starts: int
+
+
+def tables(cases: Mapping[str, Case], seeds: Sequence[int]) -> Iterator[Beside]:
+    """Every case beside SciPy, then beside PennyLane where that is installed."""
+    for case in cases.values():
+        yield beside_scipy(case, seeds)
+    for case in cases.values() if find_spec("pennylane") else ():
+        yield from beside_pennylane(case, seeds[:QNG_STARTS])
+
+
+def beside_scipy(case: Case, seeds: Sequence[int]) -> Beside:
+    """Lbfgs and L-BFGS-B."""
+    place, starts = _opened(case, seeds)
+    ours = energies(Lbfgs(), place, starts, Stop(gradient_norm=GRADIENT), MOST)
+    theirs = [_scipys(place, x) for x in starts]
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if abs(a[-1] - b[-1]) < ALIKE]
+    looks = np.array([[_first(run, max(a[-1], b[-1]) + ACCURACY) for run in (a, b)] for a, b in pairs]).reshape(-1, 2)
+    mine, other = looks.mean(axis=0) if len(looks) else (math.nan, math.nan)
+    return Beside(case.name, "lbfgs", float(mine), "SciPy L-BFGS-B", float(other), len(pairs), len(seeds))
+
+
+def beside_pennylane(case: Case, seeds: Sequence[int]) -> Iterator[Beside]:
+    """NaturalGradient, and QNGOptimizer by each of its step sizes."""
+    place, starts = _opened(case, seeds)
+    if len(place.program.gates) > QNG_GATES:
+        return
+    goal = place.reference.exact_energy + case.bound
+    ours = [_first(run, goal) for run in energies(NaturalGradient(), place, starts, Stop(), MOST_QNG)]
+    for size in STEP_SIZES:
+        theirs = [_first(_pennylanes(place, x, size, goal), goal) for x in starts]
+        mine, other = float(np.median(ours)), float(np.median(theirs))
+        yield Beside(case.name, "natural_gradient", mine, f"PennyLane QNG, step size {size:g}", other, len(starts), len(starts))
+
+
+def energies(kernel: Kernel, place: VqeLandscape, starts: torch.Tensor, stop: Stop, most: int) -> list[Floats]:
+    """Where each walk stood after each of its looks, (S,) each."""
+    rng, rules = Stream.of(0, len(starts)), Rules(stop)
+    position = begin(kernel, place, starts, rng, rules)
+    values = [position.state.seen.value.numpy().copy()]
+    for frame in walk(kernel, place, position, rng, range(1, most), rules):
+        position = frame.position
+        values.append(position.state.seen.value.numpy().copy())
+    return [np.array(column)[: int(looks)] for column, looks in zip(np.array(values).T, position.spent.gradients, strict=True)]
+
+
+def _opened(case: Case, seeds: Sequence[int]) -> tuple[VqeLandscape, torch.Tensor]:
+    problem = replace(case.problem, estimator=Estimator(shots=0))
+    place = cast(VqeLandscape, problem.open(torch.device("cpu"), torch.float64))
+    return place, problem.start(place, Stream(0, torch.tensor(seeds, dtype=torch.int64)).named("start"))
+
+
+def _scipys(place: VqeLandscape, start: torch.Tensor) -> Floats:
+    seen: list[float] = []
+
+    def look(x: Floats) -> tuple[float, Floats]:
+        value, slope = place.exact.gradients(torch.from_numpy(x)[None])
+        seen.append(float(value))
+        return float(value), slope[0].numpy()
+
+    minimize(look, start.numpy(), jac=True, method="L-BFGS-B", options={"ftol": 0, "gtol": GRADIENT, "maxfun": MOST})
+    return np.array(seen)
+
+
+def _pennylanes(place: VqeLandscape, start: torch.Tensor, size: float, goal: float) -> Floats:
+    """Until it is there."""
+    step, x, seen = peers.pennylane_qng(place.program, place.observable, size), start.numpy(), [math.inf]
+    while seen[-1] > goal and len(seen) <= MOST_QNG:
+        energy, x = step(x)
+        seen.append(energy)
+    return np.array(seen[1:])
+
+
+def _first(values: Floats, goal: float) -> float:
+    """Looks until one was at the goal; infinite for never."""
+    there = np.flatnonzero(values <= goal)
+    return float(there[0]) + 1 if len(there) else math.inf
+
+
+def markdown(found: Sequence[Beside]) -> str:
+    """The table of a README."""
+    lines = ["| case | ours | looks | peer | looks | starts |", "|---|---|--:|---|--:|--:|"]
+    return "\n".join([*lines, *map(told, found)]) + "\n"
+
+
+def told(row: Beside) -> str:
+    """A line of it."""
+    mine, theirs = (f"{looks:.0f}" if math.isfinite(looks) else f"> {MOST_QNG}" for looks in (row.looks, row.their_looks))
+    compared = f"{row.compared}" if row.compared == row.starts else f"{row.compared} of {row.starts}"
+    return f"| {row.case} | {row.ours} | {mine} | {row.peer} | {theirs} | {compared} |"

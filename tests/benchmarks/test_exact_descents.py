@@ -1,0 +1,44 @@
+"""Descents without noise beside the libraries, in miniature."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from benchmarks import exact_descents, peers
+from benchmarks.descents import Case
+from benchmarks.exact_descents import Beside, beside_pennylane, beside_scipy, told
+
+from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.streams import Stream
+from thalweg_core.walk import begin, walk
+from thalweg_vqe.ansatz import RealAmplitudes
+from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.problem import Vqe
+from thalweg_vqe.spin_chains import TransverseFieldIsing
+from thalweg_vqe.starts import Uniform
+
+SMALL = Case("Ising chain of 3", Vqe(TransverseFieldIsing(3), RealAmplitudes(1), Estimator(100), Uniform(0.5)), 1000, 0.05)
+
+
+def test_l_bfgs_takes_as_many_looks_as_scipy() -> None:
+    found = beside_scipy(SMALL, range(100, 104))
+    assert found.compared > 0 and 3 < found.looks <= found.their_looks + 1  # rounding may tell the last of them apart
+
+
+def test_a_step_of_the_peer_is_that_of_the_textbook() -> None:
+    pytest.importorskip("pennylane")
+    place, starts = exact_descents._opened(SMALL, [100])
+    energy, after = peers.pennylane_qng(place.program, place.observable, 0.1)(starts[0].numpy())
+    kernel, rng = TextbookNaturalGradient(learning_rate=0.1), Stream.of(0, 1)
+    position = begin(kernel, place, starts, rng)
+    assert energy == pytest.approx(float(position.state.seen.value), abs=1e-10)
+    for frame in walk(kernel, place, position, rng, range(1, 2)):
+        np.testing.assert_allclose(frame.position.state.x[0], torch.from_numpy(after), atol=1e-8)
+    assert all(row.looks < math.inf for row in beside_pennylane(SMALL, [100]))
+
+
+def test_what_was_not_reached_is_not_given_a_number() -> None:
+    assert told(Beside("H2", "ours", 12.4, "peer", math.inf, 2, 3)) == "| H2 | ours | 12 | peer | > 100 | 2 of 3 |"
