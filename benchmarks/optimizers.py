@@ -3,10 +3,10 @@
     python -m benchmarks.optimizers [--quick] [--cases …] [--methods …] [--ablation] [--seeds 0-9] [--jobs 2] [--out DIR]
     python -m benchmarks.optimizers --exact [--cases …] [--seeds 0-9] [--out DIR]
 
-The first writes a table with the reasons why walks ended (optimizers.md), the numbers (optimizers.json), a figure for each case, and
-every course, anew after each run: what a crash or a clock cuts off goes on with --resume. Every shot is charged, the measurement
-at the end included; errors are noiseless errors of the answer. Seeds 0 to 9 are for reporting: settings are chosen on
-seeds from 100 on.
+The first writes a table with the reasons why walks ended (optimizers.md), the numbers (optimizers.json), a figure for each case,
+and every course, anew after each run: what a crash or a clock cuts off goes on with --resume. Every shot is charged, the
+measurement at the end included; errors are noiseless errors of the answer. Seeds 0 to 9 are for reporting: settings are
+chosen on seeds from 100 on.
 
 hit   shots at which the median of the last five looks at the error was under the bound for the first time
 stay  the same, and never above again
