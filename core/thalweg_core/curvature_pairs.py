@@ -11,6 +11,9 @@ from thalweg_core.kernel import choose
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.rows import per_row, row_dot, row_sum
 
+MOST_PAIRS = 1000
+"""Pairs that may be kept: more take memory that nobody has counted, and no better curvature. Arbitrary."""
+
 
 class Pairs(NamedTuple):
     """The newest m pairs, newest last. Vectors are tangent at the point they were last carried to."""

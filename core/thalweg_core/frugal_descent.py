@@ -94,7 +94,7 @@ class IndividualRule:
     cautious: bool
 
     def choose(self, after: Statistics, before: Statistics, samples: Tensor) -> Choice:
-        (slope, variance), square = after.means, self.lipschitz * self.rate**2
+        (slope, variance), square = after.means, (self.lipschitz * self.rate) * self.rate  # L alone may be tiny, and α² overflow
         signal = slope.square()
         wanted = best_samples(variance, signal + per_row(self.bias * before.fade, slope), self.rate * self.lipschitz)
         gain = ((self.rate - square / 2) * signal - square * variance / (2 * wanted)) / wanted

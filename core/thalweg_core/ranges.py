@@ -39,10 +39,22 @@ def inside(field: str, number: float, low: float, high: float) -> None:
         raise BadInput(field, f"wanted a number between {low:g} and {high:g}, both excluded, got {number}")
 
 
+def between(field: str, number: float, low: float, high: float) -> None:
+    """Raises BadInput unless the number lies between the two, or is one of them."""
+    if not low <= number <= high:
+        raise BadInput(field, f"wanted a number from {low:g} to {high:g}, got {number:g}")
+
+
 def at_least(field: str, number: int, least: int) -> None:
     """Raises BadInput unless the number is a whole one, and not below the least."""
     if not isinstance(number, int) or number < least:
         raise BadInput(field, f"wanted a whole number of at least {least}, got {number}")
+
+
+def whole_between(field: str, number: int, least: int, most: int) -> None:
+    """Raises BadInput unless the number is a whole one from the least to the most."""
+    if not isinstance(number, int) or not least <= number <= most:
+        raise BadInput(field, f"wanted a whole number from {least} to {most}, got {number}")
 
 
 def chosen(step_size: float | None) -> float:

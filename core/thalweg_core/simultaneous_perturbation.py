@@ -10,9 +10,16 @@ from torch import Tensor
 
 from thalweg_core.landscape import Cost, Evaluation, Landscape, Reading, Sampled, value_of
 from thalweg_core.natural_units import natural_units
+from thalweg_core.ranges import at_least, between, not_negative, positive, whole_between
 from thalweg_core.rows import per_row, row_max
 from thalweg_core.sample_sizes import SampleRule, SampleSize
 from thalweg_core.streams import Stream
+
+LENGTHS = (1e-4, 1e4)
+"""Perturbations, in natural units, whose inverse squares are still numbers after any number of steps. Arbitrary."""
+
+MANY = 10_000
+"""Slopes that a step or a pilot takes at most: none is interrupted, nor bound by a budget, before all are taken. Arbitrary."""
 
 
 class Slopes(NamedTuple):
@@ -64,6 +71,17 @@ class Perturbation:
     blocking: float
     first_samples: int
     growth: float
+
+    def __post_init__(self) -> None:
+        positive("first_step", self.first_step)
+        between("perturbation", self.perturbation, *LENGTHS)
+        for name in ("gain_decay", "perturbation_decay"):
+            between(name, getattr(self, name), 0.0, 1.0)
+        for name in ("stability", "blocking", "growth"):
+            not_negative(name, getattr(self, name))
+        for name in ("resamplings", "calibration"):
+            whole_between(name, getattr(self, name), 1, MANY)
+        at_least("first_samples", self.first_samples, 2)
 
     def begin(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, Perturbing]:
         """The energy at x and the gain that a pilot of slopes sets; the cost includes the pilot's."""

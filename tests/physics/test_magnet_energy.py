@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from thalweg_core.descent.gradient_descent import GradientDescent
 from thalweg_core.errors import Mismatch
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Evaluation
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, LIPSCHITZ, VALUE, Evaluation
 from thalweg_core.problem import require
 from thalweg_core.streams import Stream
 from thalweg_physics.constants import MU0
@@ -232,7 +233,7 @@ def test_a_magnet_tells_what_it_knows_before_it_is_opened() -> None:
     assert traits.dimension == 2 * 64 * 32 * 2
     assert traits.unit == "J"
     assert traits.memory_per_replica > 10 * 24 * 64 * 32 * 2  # state, gradient, variance and temporaries
-    assert {VALUE, EXACT_VALUE, GRADIENT, PRECESSION} == traits.knows
+    assert {VALUE, EXACT_VALUE, GRADIENT, LIPSCHITZ, PRECESSION} == traits.knows
     with pytest.raises(Mismatch, match=r"method\.flat.*problem\.magnet has a unit vector in every cell.*or use method\.llg"):
         require("flat", _NeedsFlatSpace(), "magnet", traits, ["llg", "adam"])  # type: ignore[arg-type]
 
@@ -252,3 +253,14 @@ def test_nothing_is_computed_on_another_device_than_the_one_asked_for() -> None:
         state, _ = kernel.step(landscape, kernel.init(landscape, m, rng), rng)
         assert state.x.device == state.seen.value.device == meta
         assert all(seen.value.device == meta for seen in problem.observe(landscape, state.x).values())
+
+
+def test_gradient_descent_by_default_takes_steps_as_long_as_the_stiffest_wave_allows_and_never_rises() -> None:
+    film = Magnet(Grid((8, 8, 1), (1e-9, 1e-9, 0.4e-9), (True, True, False)), PT_CO, start=RandomStart())
+    landscape, rng = film.open(CPU, torch.float64), Stream.of(3, 2)
+    kernel = GradientDescent()
+    state = kernel.init(landscape, film.start(landscape, rng.named("start")), rng)
+    assert math.isclose(kernel.settled(landscape).learning_rate or 0.0, 1 / landscape.curvature_bound(), rel_tol=1e-15)
+    for step in range(1, 60):
+        before, (state, _) = state.seen.value, kernel.step(landscape, state, rng.at(step))
+        assert bool((state.seen.value <= before).all())

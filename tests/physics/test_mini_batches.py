@@ -12,12 +12,14 @@ from tests.core.valleys import NoisyNormal
 
 from thalweg_core.descent.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
+from thalweg_core.descent.icans import Icans
 from thalweg_core.descent.lbfgs import Lbfgs
 from thalweg_core.descent.natural_gradient import NaturalGradient
 from thalweg_core.descent.textbook_adam import TextbookAdam
+from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Kernel, reported, take_rows
-from thalweg_core.landscape import EXACT_VALUE, MeasurableMetric, Sampled
+from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, MeasurableMetric, Sampled
 from thalweg_core.problem import end_shots
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.ula import Ula
@@ -149,3 +151,12 @@ def test_the_metric_is_the_second_derivative_and_that_of_batches_is_right_on_ave
     among = landscape.measure_metric(x.expand(40, -1), Stream.of(6, 40), torch.arange(2, 42))
     alone = landscape.measure_metric(x, Stream.of(6, 1), torch.tensor([2]))
     assert torch.equal(among.metric[0], alone.metric[0]) and torch.equal(among.variance[0], alone.variance[0])
+
+
+@pytest.mark.parametrize("problem", [LogisticRegression("breast_cancer"), BATCHES], ids=["all rows", "batches"])
+def test_what_follows_a_metric_is_let_in_and_what_wants_samples_of_each_component_is_told_why_not(
+    problem: LogisticRegression,
+) -> None:
+    traits = problem.traits()
+    assert traits.fits(NaturalGradient) and traits.fits(TextbookNaturalGradient)
+    assert not traits.fits(Icans) and traits.why_not(COMPONENTS) == "shows all components of the gradient by the same rows"

@@ -73,7 +73,7 @@ def test_descriptions_tell_units_defaults_and_what_fits() -> None:
     assert set(methods) == set(catalog.METHODS)
     assert set(methods["llg"].fits) == {"magnet"}
     assert set(methods["mala"].fits) == {"vqe", *(name for name in problems if name.startswith("density."))}
-    assert set(methods["natural_gradient"].fits) == {"vqe"}
+    assert set(methods["natural_gradient"].fits) == {"vqe", "density.logistic_regression"}
     assert set(problems["magnet"].fits) == set(methods) - {
         "mala",
         "natural_gradient",

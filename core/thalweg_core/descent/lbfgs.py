@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from thalweg_core.averaging import Average, averaged, begin_average
-from thalweg_core.curvature_pairs import Pairs, carried, no_pairs, preconditioned, remembered, stands_out
+from thalweg_core.curvature_pairs import MOST_PAIRS, Pairs, carried, no_pairs, preconditioned, remembered, stands_out
 from thalweg_core.gradient_filter import FilteredGradient, begin_filter, filtered
 from thalweg_core.kernel import Goal, Info, choose
 from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capability, Cost, Evaluation, Landscape, allocated
 from thalweg_core.manifold import Manifold
 from thalweg_core.natural_units import natural_units
 from thalweg_core.quasi_newton import Descent, Search, Stage, begin_descent, descended
-from thalweg_core.ranges import at_least, not_negative, one_of, positive, share
+from thalweg_core.ranges import at_least, not_negative, one_of, positive, share, whole_between
 from thalweg_core.rows import per_row, row_dot, row_max, row_sum
 from thalweg_core.sample_sizes import SampleRule, SampleSize, dearer, look
 from thalweg_core.streams import Stream
@@ -112,7 +112,7 @@ class Lbfgs:
     State: ClassVar[type] = LbfgsState
 
     def __post_init__(self) -> None:
-        at_least("memory", self.memory, 0)
+        whole_between("memory", self.memory, 0, MOST_PAIRS)
         positive("step_factor", self.step_factor)
         not_negative("max_step", self.max_step)
         not_negative("pair_test", self.pair_test)

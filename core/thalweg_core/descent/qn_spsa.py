@@ -25,7 +25,7 @@ from thalweg_core.landscape import (
     value_of,
 )
 from thalweg_core.natural_units import natural_units
-from thalweg_core.ranges import at_least, not_negative, one_of, positive, share
+from thalweg_core.ranges import not_negative, one_of, positive, share
 from thalweg_core.rows import per_row, row_sum
 from thalweg_core.sample_sizes import SampleSize
 from thalweg_core.simultaneous_perturbation import Perturbation, Perturbing, capped, signs, unsloped
@@ -89,13 +89,9 @@ class QnSpsa:
     State: ClassVar[type] = QnSpsaState
 
     def __post_init__(self) -> None:
-        for name in ("first_step", "perturbation", "regularization"):
-            positive(name, getattr(self, name))
-        for name in ("gain_decay", "perturbation_decay", "stability", "max_step", "blocking", "growth"):
-            not_negative(name, getattr(self, name))
-        at_least("resamplings", self.resamplings, 1)
-        at_least("calibration", self.calibration, 1)
-        at_least("first_samples", self.first_samples, 2)
+        _ = self._rule  # which checks its own fields
+        positive("regularization", self.regularization)
+        not_negative("max_step", self.max_step)
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 

@@ -11,7 +11,7 @@ from thalweg_core.averaging import Average, averaged, begin_average
 from thalweg_core.kernel import Goal, Info, choose
 from thalweg_core.landscape import ALLOCATIONS, VALUE, Capability, Cost, Evaluation, Landscape, allocated, value_of
 from thalweg_core.natural_units import natural_units
-from thalweg_core.ranges import at_least, not_negative, one_of, positive, share
+from thalweg_core.ranges import not_negative, one_of, share
 from thalweg_core.rows import per_row
 from thalweg_core.simultaneous_perturbation import Perturbation, Perturbing, capped, unsloped
 from thalweg_core.streams import Stream
@@ -73,13 +73,8 @@ class Spsa:
     State: ClassVar[type] = SpsaState
 
     def __post_init__(self) -> None:
-        for name in ("first_step", "perturbation"):
-            positive(name, getattr(self, name))
-        for name in ("gain_decay", "perturbation_decay", "stability", "max_step", "blocking", "growth"):
-            not_negative(name, getattr(self, name))
-        at_least("resamplings", self.resamplings, 1)
-        at_least("calibration", self.calibration, 1)
-        at_least("first_samples", self.first_samples, 2)
+        _ = self._rule  # which checks its own fields
+        not_negative("max_step", self.max_step)
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 

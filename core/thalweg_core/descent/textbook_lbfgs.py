@@ -9,11 +9,12 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from thalweg_core.curvature_pairs import MOST_PAIRS
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import GRADIENT, VALUE, Capability, Evaluation, Landscape, above_reference
 from thalweg_core.line_search import DECREASE
 from thalweg_core.quasi_newton import Descent, Search, Stage, begin_descent, descended
-from thalweg_core.ranges import at_least, not_negative
+from thalweg_core.ranges import not_negative, whole_between
 from thalweg_core.rows import row_max
 from thalweg_core.streams import Stream
 
@@ -68,7 +69,7 @@ class TextbookLbfgs:
     State: ClassVar[type] = TextbookLbfgsState
 
     def __post_init__(self) -> None:
-        at_least("memory", self.memory, 1)
+        whole_between("memory", self.memory, 1, MOST_PAIRS)
         not_negative("reduction", self.reduction)
         not_negative("gradient", self.gradient)
 

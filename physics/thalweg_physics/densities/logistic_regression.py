@@ -13,7 +13,7 @@ from torch import Tensor
 
 from thalweg_core.chunks import in_chunks
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import EXACT_VALUE, LIPSCHITZ, Cost, Evaluation, Landscape, Reading, Samples
+from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, LIPSCHITZ, METRIC, Cost, Evaluation, Landscape, Reading, Samples
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
@@ -72,14 +72,24 @@ class LogisticRegression(Density):
         n, features = DATASETS[self.dataset]
         d = features + 1
         memory = 8 * (n * d + 6 * WIDTH * n)
+        products = 8 * (n + 2 * WIDTH) * d * d
+        rows = "shows all components of the gradient by the same rows"
         if self.batch_size is None:
-            return Traits(knows=KNOWN | {LIPSCHITZ}, dimension=d, memory=memory, memory_per_replica=128 * d)
+            return Traits(
+                knows=KNOWN | {LIPSCHITZ, METRIC},
+                lacks={COMPONENTS: rows},
+                dimension=d,
+                memory=memory,
+                memory_of={METRIC: products},
+                memory_per_replica=128 * d,
+            )
         noisy = f"with batch_size = {self.batch_size} is noisy; leave it out"
         return Traits(
-            knows=(KNOWN | {LIPSCHITZ}) - {EXACT_VALUE},
-            lacks={EXACT_VALUE: noisy},
+            knows=(KNOWN | {LIPSCHITZ, METRIC}) - {EXACT_VALUE},
+            lacks={EXACT_VALUE: noisy, COMPONENTS: rows},
             dimension=d,
             memory=2 * memory,
+            memory_of={METRIC: 3 * products},
             memory_per_replica=128 * d + 40 * n,
             least_shots=n + 2,
         )

@@ -102,6 +102,11 @@ class MagnetLandscape:
         """Bound on the largest eigenvalue of the Hessian along the spheres, the fields' parts along the spins included."""
         return sum(term.stiffest() for term in (self.exchange, self.dmi, self.anisotropy, self.zeeman))
 
+    @property
+    def lipschitz(self) -> float:
+        """The same, by its general name."""
+        return self.curvature_bound()
+
     def larmor_rate(self) -> float:
         """|γ| μ0 Ms, in rad/s."""
         return self.material.larmor_rate

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Reading, value_of
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, LIPSCHITZ, VALUE, Reading, value_of
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
@@ -85,7 +85,7 @@ class Magnet:
 
     def traits(self) -> Traits:
         return Traits(
-            knows=frozenset({VALUE, EXACT_VALUE, GRADIENT, PRECESSION}),
+            knows=frozenset({VALUE, EXACT_VALUE, GRADIENT, LIPSCHITZ, PRECESSION}),
             lacks={FLAT: "has a unit vector in every cell: it lives on spheres"},
             dimension=2 * self.grid.count,
             memory=3 * 8 * self.grid.count,

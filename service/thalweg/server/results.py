@@ -131,7 +131,8 @@ def _unpaid(blueprint: Blueprint, walked: Walked) -> str:
     if limit is None or walked.here.step > 0 or spent + walked.reserve <= limit:
         return ""
     taken = f"the first look took {spent} shots of a replica, and the measurement at the end takes {walked.reserve}"
-    return f"plan.budget.shots = {limit} was too small: {taken}; not a single step was taken"
+    remedy = "not a single step was taken; raise it, or let each look take fewer shots"
+    return f"plan.budget.shots = {limit} was too small: {taken}; {remedy}"
 
 
 def _cost(walked: Walked, final: Cost | None) -> dict[str, float]:
