@@ -84,6 +84,8 @@ def test_descriptions_tell_units_defaults_and_what_fits() -> None:
         "gcans",
         "rosalin",
     }
+    assert "λ = ε t + min(ν t Σ v / |m|², η sqrt(Σ w / P) / δ)" in methods["natural_gradient"].text  # fields speak of ε, ν, δ
+    assert not any("Args:" in one.text or "Source" in one.text for one in (*methods.values(), *problems.values()))
     fields = {field.name: field for field in problems["vqe"].fields}
     shots = fields["estimator.shots"].default_value  # the only number of shots that nobody has to give
     assert any(f"with estimator.shots = {shots} is noisy" in capability for capability in problems["vqe"].capabilities)

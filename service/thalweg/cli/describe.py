@@ -59,6 +59,8 @@ def _one(one: jobs_pb2.Description, what: str, screen: Screen) -> None:
         return
     heading = one.name if what == "plan" else f"{what[:-1]}.{one.name}"
     screen.line(f"[{heading}]  {one.summary}", "bold")
+    for line in one.text.splitlines():
+        screen.line(line)
     if one.capabilities:
         screen.line(f"{CAPABILITIES[what]}: {', '.join(one.capabilities)}")
     if one.fits:

@@ -85,7 +85,9 @@ def _description(
     name: str, kind: type, descriptor: Descriptor, capabilities: Sequence[str], fits: Sequence[str]
 ) -> jobs_pb2.Description:
     fields = _fields(kind, descriptor, "")
-    return jobs_pb2.Description(name=name, summary=first_line(kind), capabilities=capabilities, fields=fields, fits=fits)
+    return jobs_pb2.Description(
+        name=name, summary=first_line(kind), text=text_of(kind), capabilities=capabilities, fields=fields, fits=fits
+    )
 
 
 def _fields(kind: type, descriptor: Descriptor, prefix: str) -> Iterator[jobs_pb2.FieldDescription]:
@@ -175,6 +177,12 @@ def toml(value: Any) -> str:
 def first_line(kind: type) -> str:
     """The summary of a class: the first line of its docstring."""
     return (inspect.getdoc(kind) or "").split("\n", 1)[0]
+
+
+def text_of(kind: type) -> str:
+    """What a class's docstring says between its first line and its "Args:"."""
+    _, _, rest = (inspect.getdoc(kind) or "").partition("\n")
+    return re.split(r"^(?:Args|Raises|Sources?):", rest, maxsplit=1, flags=re.MULTILINE)[0].strip("\n").rstrip()
 
 
 def meanings_of(kind: type) -> dict[str, str]:

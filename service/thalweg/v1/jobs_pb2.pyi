@@ -290,18 +290,20 @@ class DescribeResponse(_message.Message):
     def __init__(self, problems: _Optional[_Iterable[_Union[Description, _Mapping]]] = ..., methods: _Optional[_Iterable[_Union[Description, _Mapping]]] = ..., plan: _Optional[_Union[Description, _Mapping]] = ...) -> None: ...
 
 class Description(_message.Message):
-    __slots__ = ("name", "summary", "capabilities", "fields", "fits")
+    __slots__ = ("name", "summary", "capabilities", "fields", "fits", "text")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     FITS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
     name: str
     summary: str
     capabilities: _containers.RepeatedScalarFieldContainer[str]
     fields: _containers.RepeatedCompositeFieldContainer[FieldDescription]
     fits: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., fields: _Optional[_Iterable[_Union[FieldDescription, _Mapping]]] = ..., fits: _Optional[_Iterable[str]] = ...) -> None: ...
+    text: str
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., fields: _Optional[_Iterable[_Union[FieldDescription, _Mapping]]] = ..., fits: _Optional[_Iterable[str]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class FieldDescription(_message.Message):
     __slots__ = ("name", "type", "default_value", "required", "description")
