@@ -69,6 +69,11 @@ _SHOTS = Estimator(shots=1000)  # a circuit; of methods that do not choose their
 
 CASES: Mapping[str, Case] = {
     "h2_random": Case("H2, efficient_su2, random start", Vqe(_H2, EfficientSu2(3), _SHOTS, Uniform(0.3)), 30_000_000),
+    "h2_linear": Case(
+        "H2, efficient_su2 with linear entanglement, random start",
+        Vqe(_H2, EfficientSu2(3, "linear"), _SHOTS, Uniform(0.3)),
+        30_000_000,
+    ),
     "h2_hf": Case("H2, efficient_su2, Hartree-Fock start", Vqe(_H2, EfficientSu2(3), _SHOTS, HartreeFock(0.1)), 30_000_000),
     "h2_uccsd": Case("H2, UCCSD, random start", Vqe(_H2, Uccsd(), _SHOTS, Uniform(0.3)), 1_000_000),
     "h4_random": Case("H4 chain, UCCSD, random start", Vqe(_H4, Uccsd(), _SHOTS, Uniform(0.3)), 30_000_000),

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from thalweg_core.errors import BadInput
 from thalweg_core.streams import Stream
-from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes
+from thalweg_vqe.ansatz import ENTANGLEMENTS, EfficientSu2, RealAmplitudes
 from thalweg_vqe.circuits import circuit
 from thalweg_vqe.electronic import of_numbers
 from thalweg_vqe.estimator import Estimator
@@ -68,10 +68,11 @@ def lowest(landscape, starts=3, spread=0.1):
 
 
 @pytest.mark.parametrize("reps", [0, 1, 3])
-def test_real_amplitudes_is_qiskits_gate_for_gate(reps):
-    program = RealAmplitudes(reps).program(4)
+@pytest.mark.parametrize("entanglement", ENTANGLEMENTS)
+def test_real_amplitudes_is_qiskits_gate_for_gate(reps, entanglement):
+    program = RealAmplitudes(reps, entanglement).program(4)
     angles = np.random.default_rng(0).uniform(-3, 3, program.parameters).tolist()
-    assert circuit(program, angles) == real_amplitudes(4, reps=reps).assign_parameters(angles)
+    assert circuit(program, angles) == real_amplitudes(4, reps=reps, entanglement=entanglement).assign_parameters(angles)
 
 
 @pytest.mark.parametrize("mapping", ["jordan_wigner", "parity", "bravyi_kitaev"])

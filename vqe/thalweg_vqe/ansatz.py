@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 from thalweg_core.errors import BadInput
+from thalweg_core.ranges import one_of
 from thalweg_vqe.hamiltonian import Register
 from thalweg_vqe.program import Cx, Gate, Program, ry, rz
+
+ENTANGLEMENTS = ("reverse_linear", "linear")
+"""Orders in which a layer's CX act."""
 
 
 class Ansatz(Protocol):
@@ -38,20 +43,24 @@ def program_of(ansatz: Ansatz, register: Register) -> Program:
 class EfficientSu2:
     """RY and RZ on every qubit, then CX from each qubit's lower neighbour, repeated; a last layer of rotations closes.
 
-        A(θ) = R(θ_reps) Π_{l<reps} [C R(θ_l)],   C = CX(0→1) ⋯ CX(n-2→n-1), the rightmost acts first
+        A(θ) = R(θ_reps) Π_{l<reps} [C R(θ_l)],   C = CX(0→1) ⋯ CX(n-2→n-1)
 
-    Gate for gate what Qiskit's `efficient_su2(n, reps=reps)` gives with its default entanglement "reverse_linear".
+    The rightmost CX acts first where `entanglement` is "reverse_linear", the leftmost where it is "linear". Gate for gate
+    what Qiskit's `efficient_su2(n, reps=reps, entanglement=entanglement)` gives.
 
     Args:
         reps: entangling layers; n qubits have 2 n (reps + 1) parameters (rad).
+        entanglement: order of the CX of a layer: "reverse_linear", from the last pair of qubits to the first, or "linear".
 
     Source: Kandala et al., Nature 549 (2017) 242.
     """
 
     reps: int = 3
+    entanglement: str = "reverse_linear"
 
     def __post_init__(self) -> None:
         _check_layers(self.reps)
+        one_of("entanglement", self.entanglement, ENTANGLEMENTS)
 
     def parameters(self, qubits: int) -> int:
         """How many angles the circuit has."""
@@ -63,7 +72,7 @@ class EfficientSu2:
         gates: list[Gate] = []
         for layer in range(self.reps + 1):
             if layer > 0:
-                gates += (Cx(q, q + 1) for q in reversed(range(qubits - 1)))
+                gates += _entangled(qubits, self.entanglement)
             first = 2 * qubits * layer
             gates += (ry(q, first + q) for q in range(qubits))
             gates += (rz(q, first + qubits + q) for q in range(qubits))
@@ -88,21 +97,24 @@ class EfficientSu2:
 class RealAmplitudes:
     """RY on every qubit, then CX from each qubit's lower neighbour, repeated; a last layer of RY closes.
 
-        A(θ) = R(θ_reps) Π_{l<reps} [C R(θ_l)],   C = CX(0→1) ⋯ CX(n-2→n-1), the rightmost acts first
+        A(θ) = R(θ_reps) Π_{l<reps} [C R(θ_l)],   C = CX(0→1) ⋯ CX(n-2→n-1)
 
-    All amplitudes are real. Gate for gate what Qiskit's `real_amplitudes(n, reps=reps)` gives with its default entanglement
-    "reverse_linear".
+    The rightmost CX acts first where `entanglement` is "reverse_linear", the leftmost where it is "linear". All amplitudes are
+    real. Gate for gate what Qiskit's `real_amplitudes(n, reps=reps, entanglement=entanglement)` gives.
 
     Args:
         reps: entangling layers; n qubits have n (reps + 1) parameters (rad).
+        entanglement: order of the CX of a layer: "reverse_linear", from the last pair of qubits to the first, or "linear".
 
     Source: Kandala et al., Nature 549 (2017) 242, without its RZ.
     """
 
     reps: int = 3
+    entanglement: str = "reverse_linear"
 
     def __post_init__(self) -> None:
         _check_layers(self.reps)
+        one_of("entanglement", self.entanglement, ENTANGLEMENTS)
 
     def program(self, on: Register | int) -> Program:
         """The circuit on |0…0⟩ of a register or of so many qubits."""
@@ -110,7 +122,7 @@ class RealAmplitudes:
         gates: list[Gate] = []
         for layer in range(self.reps + 1):
             if layer > 0:
-                gates += (Cx(q, q + 1) for q in reversed(range(qubits - 1)))
+                gates += _entangled(qubits, self.entanglement)
             gates += (ry(q, qubits * layer + q) for q in range(qubits))
         return Program(qubits, qubits * (self.reps + 1), tuple(gates))
 
@@ -119,6 +131,12 @@ class RealAmplitudes:
         bits = register.prepared().start
         last = [math.pi * (bits >> q & 1) for q in range(register.qubits)]
         return [0.0] * (register.qubits * self.reps) + last
+
+
+def _entangled(qubits: int, entanglement: str) -> Iterator[Gate]:
+    """CX from every qubit to the next."""
+    order = range(qubits - 1)
+    return (Cx(q, q + 1) for q in (order if entanglement == "linear" else reversed(order)))
 
 
 def _check_layers(reps: int) -> None:

@@ -179,16 +179,20 @@ class Ansatz(_message.Message):
     def __init__(self, efficient_su2: _Optional[_Union[EfficientSu2, _Mapping]] = ..., real_amplitudes: _Optional[_Union[RealAmplitudes, _Mapping]] = ..., uccsd: _Optional[_Union[Uccsd, _Mapping]] = ..., k_up_ccgsd: _Optional[_Union[KUpCcgsd, _Mapping]] = ..., hamiltonian_variational: _Optional[_Union[HamiltonianVariational, _Mapping]] = ..., excitation_preserving: _Optional[_Union[ExcitationPreserving, _Mapping]] = ..., open_qasm: _Optional[_Union[OpenQasm, _Mapping]] = ..., qpy: _Optional[_Union[Qpy, _Mapping]] = ..., adapt: _Optional[_Union[Adapt, _Mapping]] = ...) -> None: ...
 
 class EfficientSu2(_message.Message):
-    __slots__ = ("reps",)
+    __slots__ = ("reps", "entanglement")
     REPS_FIELD_NUMBER: _ClassVar[int]
+    ENTANGLEMENT_FIELD_NUMBER: _ClassVar[int]
     reps: int
-    def __init__(self, reps: _Optional[int] = ...) -> None: ...
+    entanglement: str
+    def __init__(self, reps: _Optional[int] = ..., entanglement: _Optional[str] = ...) -> None: ...
 
 class RealAmplitudes(_message.Message):
-    __slots__ = ("reps",)
+    __slots__ = ("reps", "entanglement")
     REPS_FIELD_NUMBER: _ClassVar[int]
+    ENTANGLEMENT_FIELD_NUMBER: _ClassVar[int]
     reps: int
-    def __init__(self, reps: _Optional[int] = ...) -> None: ...
+    entanglement: str
+    def __init__(self, reps: _Optional[int] = ..., entanglement: _Optional[str] = ...) -> None: ...
 
 class Uccsd(_message.Message):
     __slots__ = ("reps",)
