@@ -33,6 +33,19 @@ WHOLE = LogisticRegression("breast_cancer").open(CPU, torch.float64)
 BATCHES = LogisticRegression("breast_cancer", batch_size=32)
 
 
+def test_the_natural_gradient_of_all_rows_is_at_scipys_mode_within_twenty_looks() -> None:
+    def look(x: np.ndarray) -> tuple[float, np.ndarray]:
+        seen = WHOLE.evaluate(torch.tensor(x[None]), Stream.of(0, 1))
+        return seen.value.item(), seen.grad[0].numpy()
+
+    mode = minimize(look, np.zeros(31), jac=True, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-9})
+    rng, kernel = Stream.of(0, 1), NaturalGradient()
+    position = begin(kernel, WHOLE, torch.zeros(1, 31, dtype=torch.float64), rng)
+    for frame in walk(kernel, WHOLE, position, rng, range(1, 20)):
+        position = frame.position
+    assert position.state.seen.value.item() == pytest.approx(mode.fun, abs=1e-3)
+
+
 def test_batches_are_unbiased_and_their_declared_variances_are_those_of_repeats() -> None:
     looks, landscape = 3000, BATCHES.open(CPU, torch.float64)
     x = 0.3 * Stream.of(1, 1).normal((31,)).expand(looks, -1)

@@ -67,7 +67,8 @@ class NaturalGradient:
     averaged over the last part of the budget. Each of these has a field that switches it off; all vanish with exact looks.
 
     Exact values: a step that does not lower the energy by a tenth of what its slope promises is taken back, and the rate falls
-    to 0.6 of itself; after one that does it grows by a fifth. So the energy never rises.
+    to 0.6 of itself; after one that does it grows by a fifth. So the energy never rises, and D, the reach of what a metric
+    knows of the energy, is not needed.
 
     Args:
         learning_rate: f; where looks show no second derivatives η itself, in units of 1/U, the first where it adapts.
@@ -82,7 +83,7 @@ class NaturalGradient:
         noise_damping: ν.
         noise_step: δ, in natural units; 0: λ grows with the noise without a limit.
         filtering: whether earlier gradients count, as far as the gradient has not moved since.
-        max_distance: D, the longest step as a distance between states (rad); 0: no cap.
+        max_distance: D, the longest step as a distance between states (rad), where steps are not taken back; 0: no cap.
         max_step: c, the longest step of a coordinate, in its natural unit; 0: no cap.
         first_samples: samples of the pilot gradient, such as shots per circuit; of the first look where there is no pilot.
         pilot: whether a pilot gradient sets the samples of the first look.
@@ -150,7 +151,7 @@ class NaturalGradient:
         average = state.average and averaged(state.average, landscape.manifold, x, cost, self.averaging)
         bends = self._bends(landscape, x, seen, state.curvature)
         moved = NaturalGradientState(x, seen, gradient, metric, bends, state.rate, size, average)
-        if landscape.noisy or not self.adapting:
+        if not self._checks(landscape):
             return moved, Info.plain(cost, seen.value)
         good = seen.value <= state.seen.value + SLOPE * row_sum(step * state.seen.grad) + _rounding(state.seen.value)
         moved = choose(good, moved._replace(rate=FASTER * state.rate), state._replace(rate=SLOWER * state.rate))
@@ -177,7 +178,7 @@ class NaturalGradient:
             newest = row_sum(unit * unit * state.seen.grad_var) / mean.shape[1]
             uncertain = torch.minimum(uncertain, size * newest.sqrt() / self.noise_step)
         direction, length = damped_solution(metric, self.damping * scale + uncertain, mean)
-        if self.max_distance:
+        if self.max_distance and not self._checks(landscape):
             size = torch.minimum(size, self.max_distance / length)
         if self.max_step:
             size = torch.minimum(size, self.max_step / row_max(direction.abs()))
@@ -190,6 +191,10 @@ class NaturalGradient:
         unit = natural_units(landscape, x)
         bends = unit * unit * seen.curvature
         return bends if before is None else before + (bends - before) / MEMORY_OF_CURVATURE
+
+    def _checks(self, landscape: Landscape) -> bool:
+        """Whether steps that do not lower the energy are taken back."""
+        return self.adapting and not landscape.noisy
 
     @property
     def _samples(self) -> SampleRule:
