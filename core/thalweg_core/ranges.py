@@ -42,7 +42,7 @@ def inside(field: str, number: float, low: float, high: float) -> None:
 def between(field: str, number: float, low: float, high: float) -> None:
     """Raises BadInput unless the number lies between the two, or is one of them."""
     if not low <= number <= high:
-        raise BadInput(field, f"wanted a number from {low:g} to {high:g}, got {number:g}")
+        raise BadInput(field, f"wanted a number from {low:g} to {high:g}, got {number}")
 
 
 def at_least(field: str, number: int, least: int) -> None:

@@ -14,7 +14,7 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit.quantum_info import Statevector as QiskitState
 
 from thalweg_core.errors import BadInput, Mismatch, Unavailable
-from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, FLAT, GRADIENT, HARMONICS, METRIC, STATES, VALUE
+from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, FLAT, GRADIENT, HARMONICS, LIPSCHITZ, METRIC, STATES, VALUE
 from thalweg_core.problem import require
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.streams import Stream
@@ -45,7 +45,7 @@ def landscape(problem):
 
 def test_noise_decides_what_the_landscape_knows():
     noisy, exact = (Vqe(H2, EfficientSu2(), Estimator(shots=shots)).traits() for shots in (1000, 0))
-    everywhere = {VALUE, GRADIENT, FLAT, METRIC, STATES, HARMONICS}
+    everywhere = {VALUE, GRADIENT, FLAT, METRIC, STATES, HARMONICS, LIPSCHITZ}
     assert noisy.knows == everywhere | {COMPONENTS}
     assert exact.knows == everywhere | {EXACT_VALUE}
     assert noisy.knows | noisy.lacks.keys() == exact.knows | exact.lacks.keys()
