@@ -24,7 +24,7 @@ from thalweg_core.streams import Stream
         *((kernel, "perturbation", value, f"wanted a number from 0.0001 to 10000, got {value:g}")
           for kernel in (Spsa, QnSpsa) for value in (1e-300, 1e300)),
         (QnSpsa, "perturbation_decay", 1e300, "wanted a number from 0 to 1, got 1e+300"),
-        (Spsa, "gain_decay", 2.0, "wanted a number from 0 to 1, got 2"),
+        (Spsa, "gain_decay", 2.0, "wanted a number from 0 to 1, got 2.0"),
         (Lbfgs, "memory", 2**32 - 1, "wanted a whole number from 0 to 1000, got 4294967295"),
         (TextbookLbfgs, "memory", 2**32 - 1, "wanted a whole number from 1 to 1000, got 4294967295"),
     ],
