@@ -74,6 +74,11 @@ CASES: Mapping[str, Case] = {
         Vqe(_H2, EfficientSu2(3, "linear"), _SHOTS, Uniform(0.3)),
         30_000_000,
     ),
+    "h2_linear_hf": Case(
+        "H2, efficient_su2 with linear entanglement, Hartree-Fock start",
+        Vqe(_H2, EfficientSu2(3, "linear"), _SHOTS, HartreeFock(0.1)),
+        30_000_000,
+    ),
     "h2_hf": Case("H2, efficient_su2, Hartree-Fock start", Vqe(_H2, EfficientSu2(3), _SHOTS, HartreeFock(0.1)), 30_000_000),
     "h2_uccsd": Case("H2, UCCSD, random start", Vqe(_H2, Uccsd(), _SHOTS, Uniform(0.3)), 1_000_000),
     "h4_random": Case("H4 chain, UCCSD, random start", Vqe(_H4, Uccsd(), _SHOTS, Uniform(0.3)), 30_000_000),
