@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -71,6 +71,11 @@ class Perturbation:
     blocking: float
     first_samples: int
     growth: float
+
+    @classmethod
+    def of(cls, method: Any) -> Perturbation:
+        """That of a method which has these fields under the same names."""
+        return cls(**{field.name: getattr(method, field.name) for field in fields(cls)})
 
     def __post_init__(self) -> None:
         positive("first_step", self.first_step)

@@ -146,18 +146,7 @@ class QnSpsa:
 
     @property
     def _rule(self) -> Perturbation:
-        return Perturbation(
-            self.first_step,
-            self.perturbation,
-            self.gain_decay,
-            self.perturbation_decay,
-            self.stability,
-            self.resamplings,
-            self.calibration,
-            self.blocking,
-            self.first_samples,
-            self.growth,
-        )
+        return Perturbation.of(self)
 
 
 def _samples(landscape: Landscape, size: SampleSize | None) -> Samples:

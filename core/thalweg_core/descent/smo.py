@@ -23,13 +23,13 @@ from thalweg_core.landscape import (
     Harmonics,
     Landscape,
     Periodic,
-    Reading,
     Sampled,
     allocated,
     value_of,
 )
 from thalweg_core.ranges import at_least, not_negative, one_of, share
 from thalweg_core.sample_sizes import SampleSize
+from thalweg_core.simultaneous_perturbation import unsloped
 from thalweg_core.streams import Stream
 from thalweg_core.trigonometric import Design, Polynomial, design
 
@@ -123,7 +123,7 @@ class Smo:
             size = SampleSize(number, number.clone(), here.cost.shots.to(torch.float64) / samples, here.cost.shots.clone())
         average = begin_average(x, here.cost) if landscape.noisy and self.averaging else None
         none = torch.zeros(len(x), len(harmonics.base), dtype=torch.int64, device=x.device)
-        return SmoState(x, _seen(here, x), none, none[:, 0].clone(), size, average)
+        return SmoState(x, unsloped(here, x), none, none[:, 0].clone(), size, average)
 
     def step(self, landscape: Landscape, state: SmoState, rng: Stream) -> tuple[SmoState, Info]:
         kernel, (base, number) = self.settled(landscape), _harmonics(landscape)
@@ -140,7 +140,7 @@ class Smo:
         cost = cost.plus(here.cost)
         size = state.size and self._grown(state.size, cost, number)
         average = state.average and self._averaged(landscape, state.average, x, cost, jumped)
-        return SmoState(x, _seen(here, x), order, state.turn + 1, size, average), Info.plain(cost, here.value)
+        return SmoState(x, unsloped(here, x), order, state.turn + 1, size, average), Info.plain(cost, here.value)
 
     def reported(self, state: SmoState) -> Tensor:
         """The average, where there is one."""
@@ -227,9 +227,3 @@ def _shared(size: SampleSize, along: Design) -> Tensor:
 def _some(size: SampleSize, part: float) -> Tensor:
     """A part of the samples of a point, (B,)."""
     return (part * size.number).floor().clamp_min(FEWEST).to(torch.int64)
-
-
-def _seen(here: Reading, x: Tensor) -> Evaluation:
-    """The energy, and a gradient that is not known."""
-    unknown = torch.full_like(x, math.nan)
-    return Evaluation(here.value, unknown, here.value_var, torch.full_like(x, math.inf), here.cost)
