@@ -19,8 +19,9 @@ from tests.service.fake_service import FakeService, serving
 
 from thalweg.cli import main
 from thalweg.cli.places import REPORTS
+from thalweg.cli.results import rows
 from thalweg.cli.screen import Screen
-from thalweg.v1 import jobs_pb2
+from thalweg.v1 import jobs_pb2, results_pb2
 
 GOOD = 'name = "A normal density"\n[problem.density.gaussian]\nscales = [1.0]\n[method.ula]\nstep_size = 0.1\n'
 
@@ -59,10 +60,10 @@ def test_a_run_prints_the_result_beside_the_truth_and_ends_with_0(thalweg, good)
     lines = out.splitlines()
     assert lines[0] == "A normal density: succeeded: all 3 steps were taken"
     # -1.13623 - (-1.13730604) = 0.00108
-    assert lines[1] == "energy\t-1.1362 ± 0.0015 Ha\t-1.13730604 Ha\t0.0011 ± 0.0015 Ha"
+    assert lines[1] == "energy\t-1.1362 ± 0.0015 Ha\t-1.137306 Ha\t0.0011 ± 0.0015 Ha"
     assert lines[2] == "rhat_max\tunknown"
     assert "spent      240,000 shots, 12.3 s" in lines
-    assert "A normal density: walk 1/3, -1.00 ± 0.10 Ha" in err
+    assert "A normal density: walk step 1/3, energy -1.00 ± 0.10 Ha" in err
 
 
 def test_the_json_of_a_run_is_one_object_with_the_wires_names(thalweg, good):
@@ -378,3 +379,14 @@ def test_a_narrow_terminal_cuts_names_and_dates_but_no_id_and_no_state(service, 
     assert all("-1.1362 ± 0.0015 Ha" in line for line in lines)
     assert all(len(line) <= 80 for line in file.getvalue().splitlines())
     assert len(lines) == 2 and "…" in lines[0]
+
+
+def test_an_error_that_is_known_exactly_has_four_digits_and_an_energy_seven():
+    result = results_pb2.Result(value=-1.1362, standard_error=0.0015, unit="Ha")
+    for name, value in (("energy_error", 0.001191986103), ("exact_energy", -1.13730603575), ("true_energy", -1.136114049)):
+        result.observables[name].CopyFrom(results_pb2.Observable(value=value, unit="Ha"))
+    assert rows(result) == [
+        ("energy", "-1.1362 ± 0.0015 Ha", "-1.137306 Ha", "0.0011 ± 0.0015 Ha"),
+        ("energy_error", "0.001192 Ha", "", ""),
+        ("true_energy", "-1.136114 Ha", "", ""),
+    ]

@@ -333,7 +333,7 @@ def test_a_transport_of_ones_own_needs_no_network():
     ("value", "error", "unit", "text"),
     [
         (-1.136234, 0.00152, "Ha", "-1.1362 ± 0.0015 Ha"),
-        (-1.13730603575, 0.0, "Ha", "-1.137306036 Ha"),
+        (-1.13730603575, 0.0, "Ha", "-1.137306 Ha"),
         (223.8517529, 0.0, "", "223.852"),
         (1.0, 0.0996, "", "1.00 ± 0.10"),  # 0.0996 to two digits is 0.10
         (1234.5, 21.0, "", "1234 ± 21"),
@@ -352,9 +352,14 @@ def test_an_error_has_two_digits_and_the_value_ends_at_the_same_place(value, err
 
 
 def test_what_was_spent_reads_like_a_sentence():
-    assert spent({"shots": 240_000.0, "seconds": 12.34, "circuits": 0.0}) == "240,000 shots, 12.3 s"
+    cost = {"circuits": 3840.0, "gradients": 0.0, "seconds": 12.34, "shots": 240_000.0}
+    assert spent(cost) == "240,000 shots, 3,840 circuits, 12.3 s"
+    assert spent(cost, replicas=4) == "240,000 shots, 3,840 circuits by 4 replicas together, 12.3 s"
+    assert spent({"seconds": 0.04}, replicas=4) == "0.0 s"
 
 
-@pytest.mark.parametrize(("value", "line"), [(-1.25, "walk 3, -1.25 Ha, 40 shots"), (math.nan, "walk 3, 40 shots")])
+@pytest.mark.parametrize(
+    ("value", "line"), [(-1.25, "walk step 3, energy -1.25 Ha, 40 shots"), (math.nan, "walk step 3, 40 shots")]
+)
 def test_a_progress_line_says_nothing_of_an_energy_that_nobody_looked_at(value, line):
     assert progress_line(jobs_pb2.Progress(phase="walk", step=3, value=value, unit="Ha", cost={"shots": 40})) == line

@@ -131,7 +131,7 @@ class Lines(Nothing):
             if time.monotonic() < self._next[index]:
                 return
             self._next[index] = time.monotonic() + LINE_EVERY
-        self._screen.hint(f"{self._jobs[index].name}: {told(event)}")
+        self._screen.hint(told(self._jobs[index], event))
 
 
 class Bars:
@@ -165,18 +165,18 @@ class Bars:
     def show(self, index: int, event: jobs_pb2.JobEvent) -> None:
         task = self._tasks[index]
         if event.HasField("progress"):
-            self._advance(task, event.progress)
+            self._advance(task, event.progress, self._jobs[index].known.spec.plan.replicas)
         elif event.HasField("state_change"):
             self._change(task, State.of(event.state_change.state))
         else:
-            self._progress.console.print(visible(f"{self._jobs[index].name}: {told(event)}"), markup=False)
+            self._progress.console.print(visible(told(self._jobs[index], event)), markup=False)
 
     def _task(self, job: Job) -> TaskID:
         name = visible(job.name)
         name = name if len(name) <= 32 else f"{name[:31]}…"
         return self._progress.add_task(name, total=None, steps="", standing="", spent="", state="")
 
-    def _advance(self, task: TaskID, progress: jobs_pb2.Progress) -> None:
+    def _advance(self, task: TaskID, progress: jobs_pb2.Progress, replicas: int) -> None:
         done = fraction_done(progress)
         self._progress.update(
             task,
@@ -184,7 +184,7 @@ class Bars:
             completed=done or 0.0,
             steps=steps_done(progress),
             standing=", ".join(standing(progress)),
-            spent=spent({name: number for name, number in progress.cost.items() if name in ("shots", "gradients")}),
+            spent=spent({name: number for name, number in progress.cost.items() if name in ("shots", "gradients")}, replicas),
         )
 
     def _change(self, task: TaskID, state: State) -> None:
@@ -200,11 +200,14 @@ def _text(template: str, style: str = "none") -> TextColumn:
     return TextColumn(template, style=style, markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
 
 
-def told(event: jobs_pb2.JobEvent) -> str:
-    """An event as a line."""
+def told(job: Job, event: jobs_pb2.JobEvent) -> str:
+    """An event of a job as a line."""
     if event.HasField("progress"):
-        return progress_line(event.progress)
-    if event.HasField("state_change"):
+        said = progress_line(event.progress, job.known.spec.plan.replicas)
+    elif event.HasField("state_change"):
         reason = event.state_change.reason
-        return f"{State.of(event.state_change.state).lower()}{f', {reason}' if reason else ''}"
-    return f"{event.log_line.level}: {event.log_line.text}" if event.log_line.level != "info" else event.log_line.text
+        said = f"{State.of(event.state_change.state).lower()}{f', {reason}' if reason else ''}"
+    else:
+        level, text = event.log_line.level, event.log_line.text
+        said = text if level == "info" else f"{level}: {text}"
+    return f"{job.name}: {said}"

@@ -43,7 +43,7 @@ def get(args: Namespace, screen: Screen) -> int:
         return DONE
     screen.line(f"{job.id}  {State.of(job.state).lower()}{f', {job.outcome}' if job.outcome else ''}", "bold")
     if job.HasField("progress") and not State.of(job.state).ended:
-        screen.line(progress_line(job.progress))
+        screen.line(progress_line(job.progress, job.spec.plan.replicas))
     screen.line(f"created {_time(job)}, attempt {job.attempt}, {job.last_event} events")
     for line in specs.to_toml(job.spec).rstrip().split("\n"):
         screen.line(line)

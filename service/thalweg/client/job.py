@@ -12,7 +12,7 @@ from thalweg.client.pages import job_page
 from thalweg.client.result import Result
 from thalweg.client.service import Service
 from thalweg.client.state import State
-from thalweg.client.wording import measured
+from thalweg.client.wording import standing
 from thalweg.errors import JobCancelled, JobFailed, ThalwegError
 from thalweg.v1 import jobs_pb2
 from thalweg.visible import visible
@@ -87,7 +87,7 @@ class Job:
                 if event.HasField("progress"):
                     progress = event.progress
                     bar.total, bar.n = progress.steps or None, progress.step
-                    bar.set_postfix_str(measured(progress.value, progress.standard_error, progress.unit))
+                    bar.set_postfix_str(", ".join(standing(progress)))
                 elif event.HasField("state_change"):
                     bar.set_description(f"{name} {State.of(event.state_change.state)}")
         return Job(self.service, self.fetch())

@@ -23,7 +23,7 @@ def job_page(job: jobs_pb2.Job) -> str:
     )
     title = f"<b>{escape(job.spec.name or job.id)}</b> <span style='color:{colour}'>{state}</span>"
     standing = measured(job.result.value, job.result.standard_error, job.result.unit) if job.HasField("result") else ""
-    line = standing or (progress_line(job.progress) if job.HasField("progress") else "")
+    line = standing or (progress_line(job.progress, job.spec.plan.replicas) if job.HasField("progress") else "")
     return f"<div>{title} <code>{escape(job.id)}</code>{bar}<div>{escape(line)}</div><div>{escape(job.outcome)}</div></div>"
 
 
@@ -32,6 +32,7 @@ def result_page(job: jobs_pb2.Job) -> str:
     result = job.result
     rows = [("value", measured(result.value, result.standard_error, result.unit))]
     rows += [(name, measured(one.value, one.standard_error, one.unit)) for name, one in sorted(result.observables.items())]
-    rows += [("spent", spent(result.cost)), ("artifacts", ", ".join(artifact.name for artifact in result.artifacts))]
+    rows.append(("spent", spent(result.cost, job.spec.plan.replicas)))
+    rows.append(("artifacts", ", ".join(artifact.name for artifact in result.artifacts)))
     cells = "".join(f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows)
     return f"<div><b>{escape(job.spec.name or job.id)}</b>: {escape(job.outcome)}<table>{cells}</table></div>"

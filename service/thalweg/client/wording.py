@@ -7,9 +7,12 @@ from collections.abc import Mapping
 
 from thalweg.v1 import jobs_pb2
 
+EXACT_DIGITS = 7  # arbitrary: enough to tell two energies apart by far less than chemical accuracy
+_DEAREST = ("shots", "gradients", "evaluations", "circuits")
 
-def measured(value: float, error: float = 0.0, unit: str = "") -> str:
-    """A value ± its standard error, "-1.1362 ± 0.0015 Ha"; without error, ten digits, of a pure number six.
+
+def measured(value: float, error: float = 0.0, unit: str = "", digits: int = EXACT_DIGITS) -> str:
+    """A value ± its standard error, "-1.1362 ± 0.0015 Ha"; without error so many digits, of a pure number six at most.
 
     Powers of ten are drawn out where the number is below 1e-3 or above 1e6: "(-4.312 ± 0.021)e-18 J".
     """
@@ -17,7 +20,7 @@ def measured(value: float, error: float = 0.0, unit: str = "") -> str:
     if math.isnan(value):
         return "unknown"
     if not math.isfinite(value) or error == 0:
-        return f"{value:.10g}{behind}" if unit else f"{value:.6g}"
+        return f"{value:.{digits if unit else min(digits, 6)}g}{behind}"
     if not math.isfinite(error):
         return f"{value:.6g} ± ?{behind}"
     return f"{_both(value, error)}{behind}"
@@ -36,26 +39,28 @@ def _to_place(number: float, place: int) -> str:
     return f"{round(number, -place):.{max(0, -place)}f}"
 
 
-def spent(cost: Mapping[str, float]) -> str:
-    """What was spent: "240,000 shots, 3,840 circuits, 12.3 s"."""
-    counts = [f"{number:,.0f} {name}" for name, number in sorted(cost.items()) if name != "seconds" and number]
-    return ", ".join(counts + ([f"{cost['seconds']:.1f} s"] if "seconds" in cost else []))
+def spent(cost: Mapping[str, float], replicas: int = 1) -> str:
+    """What all replicas spent, the dearest first: "240,000 shots, 3,840 circuits by 4 replicas together, 12.3 s"."""
+    names = (*(name for name in _DEAREST if name in cost), *sorted(set(cost).difference(_DEAREST, ("seconds",))))
+    counts = ", ".join(f"{cost[name]:,.0f} {name}" for name in names if cost[name])
+    together = f" by {replicas} replicas together" if counts and replicas > 1 else ""
+    return ", ".join(filter(None, (f"{counts}{together}", f"{cost['seconds']:.1f} s" if "seconds" in cost else "")))
 
 
-def progress_line(progress: jobs_pb2.Progress) -> str:
-    """Where a job is, in one line: "walk 30/60, -1.1362 ± 0.0015 Ha, 120,000 shots"."""
-    return ", ".join(filter(None, [steps_done(progress), *standing(progress), spent(progress.cost)]))
+def progress_line(progress: jobs_pb2.Progress, replicas: int = 1) -> str:
+    """Where a job is, in one line: "walk step 30/60, energy -1.1362 ± 0.0015 Ha, 120,000 shots by 4 replicas together"."""
+    return ", ".join(filter(None, [steps_done(progress), *standing(progress), spent(progress.cost, replicas)]))
 
 
 def steps_done(progress: jobs_pb2.Progress) -> str:
     steps = f"/{progress.steps:,}" if progress.steps else ""
-    return f"{progress.phase} {progress.step:,}{steps}".strip()
+    return f"{progress.phase} step {progress.step:,}{steps}".strip()
 
 
 def standing(progress: jobs_pb2.Progress) -> list[str]:
-    """The value and the diagnostics that are known so far."""
+    """The energy, its median over replicas, and the diagnostics that are known so far."""
     known = progress.step and not math.isnan(progress.value)
-    value = measured(progress.value, progress.standard_error, progress.unit) if known else ""
+    value = f"energy {measured(progress.value, progress.standard_error, progress.unit)}" if known else ""
     rhat = f"R\u0302 {progress.rhat:.3f}" if progress.HasField("rhat") else ""
     return list(filter(None, [value, rhat]))
 

@@ -62,6 +62,7 @@ class Section(NamedTuple):
     diagnostics: list[Diagnostic]
     coordinates: int
     cost: list[tuple[str, str]]
+    spender: str  # " by 4 replicas together"; empty where there is one
     stops: list[tuple[str, int]]
     spec: str
     provenance: list[tuple[str, str]]
@@ -90,6 +91,7 @@ def section(record: Record, number: int) -> Section:
         diagnostics=[_diagnostic(rows[place]) for place in worst_first(rows)[:_MOST_ROWS]],
         coordinates=len(rows),
         cost=_costs(job),
+        spender=f" by {job.spec.plan.replicas} replicas together" if job.spec.plan.replicas > 1 else "",
         stops=sorted(job.result.stops.items(), key=lambda item: -item[1]),
         spec=_spec(job),
         provenance=_provenance(job),
