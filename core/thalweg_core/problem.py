@@ -21,7 +21,7 @@ class Traits:
 
     Args:
         knows: what it can be asked.
-        lacks: for what it cannot be asked, why, and what would change that: completes "but problem.…".
+        lacks: for what it cannot be asked, why, and after a semicolon what would change that: completes "but problem.…".
         memory_of: bytes more that it takes to be asked for this.
         dimension: degrees of freedom of one replica.
         memory: bytes that the open landscape needs by itself.
@@ -130,7 +130,8 @@ def require(method: str, kernel: Kernel, problem: str, traits: Traits, fitting: 
     """
     for need in sorted(kernel.needs - traits.knows, key=lambda capability: capability.name):
         why = traits.why_not(need)
-        raise Mismatch(f"method.{method}", f"{need.need}, but problem.{problem} {why}; or use {_either(fitting)}")
+        otherwise = "or use" if ";" in why else "use"
+        raise Mismatch(f"method.{method}", f"{need.need}, but problem.{problem} {why}; {otherwise} {_either(fitting)}")
     if not traits.fits(kernel):
         changes = f"draws from one density, but problem.{problem} changes as it is walked"
         raise Mismatch(f"method.{method}", f"{changes}; use {_either(fitting)}")

@@ -234,7 +234,7 @@ def test_a_magnet_tells_what_it_knows_before_it_is_opened() -> None:
     assert traits.unit == "J"
     assert traits.memory_per_replica > 10 * 24 * 64 * 32 * 2  # state, gradient, variance and temporaries
     assert {VALUE, EXACT_VALUE, GRADIENT, LIPSCHITZ, PRECESSION} == traits.knows
-    with pytest.raises(Mismatch, match=r"method\.flat.*problem\.magnet has a unit vector in every cell.*or use method\.llg"):
+    with pytest.raises(Mismatch, match=r"method\.flat.*problem\.magnet has a unit vector in every cell.*; use method\.llg"):
         require("flat", _NeedsFlatSpace(), "magnet", traits, ["llg", "adam"])  # type: ignore[arg-type]
 
 

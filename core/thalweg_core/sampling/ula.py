@@ -41,7 +41,8 @@ class Ula:
         temperature: T of exp(-U / T), in units of U; in a job, in the unit in which the problem reports its energy,
             as k_B T in J for a magnet.
 
-    Sources: Parisi, Nucl. Phys. B 180 (1981) 378; Roberts & Tweedie, Bernoulli 2 (1996) 341. [3] Welling & Teh, ICML (2011).
+    Sources: [1] Parisi, Nucl. Phys. B 180 (1981) 378. [2] Roberts & Tweedie, Bernoulli 2 (1996) 341.
+             [3] Welling & Teh, ICML (2011).
     """
 
     step_size: float | None = None

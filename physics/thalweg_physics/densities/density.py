@@ -8,13 +8,34 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, VALUE, Evaluation, Landscape, Reading, Samples, value_of
+from thalweg_core.landscape import (
+    COMPONENTS,
+    EXACT_VALUE,
+    FLAT,
+    GRADIENT,
+    HARMONICS,
+    LIPSCHITZ,
+    METRIC,
+    STATES,
+    VALUE,
+    Evaluation,
+    Landscape,
+    Reading,
+    Samples,
+    value_of,
+)
 from thalweg_core.manifold import Euclidean
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.rows import row_max
 from thalweg_core.streams import Stream
 
 KNOWN = frozenset({VALUE, EXACT_VALUE, GRADIENT, FLAT})
+
+LACKING = {
+    HARMONICS: "is not periodic in its coordinates, so it has no harmonics",
+    STATES: "has points, not quantum states, to compare",
+}
+"""What no density can be asked, and why."""
 
 
 class FlatLandscape(ABC):
@@ -61,4 +82,9 @@ class Density(ABC):
 
 def small(dimension: int) -> Traits:
     """Traits of a density that keeps nothing but a handful of vectors."""
-    return Traits(knows=KNOWN, dimension=dimension, memory=64 * dimension, memory_per_replica=128 * dimension)
+    lacks = LACKING | {
+        COMPONENTS: "is exact: there are no samples to divide over components",
+        LIPSCHITZ: "tells no bound on its curvature",
+        METRIC: "has coordinates that are no parameters of a distribution, so they have no metric",
+    }
+    return Traits(knows=KNOWN, lacks=lacks, dimension=dimension, memory=64 * dimension, memory_per_replica=128 * dimension)

@@ -17,7 +17,7 @@ from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, LIPSCHITZ, METRIC, C
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
-from thalweg_physics.densities.density import KNOWN, Density, FlatLandscape
+from thalweg_physics.densities.density import KNOWN, LACKING, Density, FlatLandscape
 
 DATASETS = {"breast_cancer": (569, 30)}
 """Rows and features of the data sets with two classes."""
@@ -77,7 +77,7 @@ class LogisticRegression(Density):
         if self.batch_size is None:
             return Traits(
                 knows=KNOWN | {LIPSCHITZ, METRIC},
-                lacks={COMPONENTS: rows},
+                lacks=LACKING | {COMPONENTS: rows},
                 dimension=d,
                 memory=memory,
                 memory_of={METRIC: products},
@@ -86,7 +86,7 @@ class LogisticRegression(Density):
         noisy = f"with batch_size = {self.batch_size} is noisy; leave it out"
         return Traits(
             knows=(KNOWN | {LIPSCHITZ, METRIC}) - {EXACT_VALUE},
-            lacks={EXACT_VALUE: noisy, COMPONENTS: rows},
+            lacks=LACKING | {EXACT_VALUE: noisy, COMPONENTS: rows},
             dimension=d,
             memory=2 * memory,
             memory_of={METRIC: 3 * products},

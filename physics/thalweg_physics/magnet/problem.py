@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, LIPSCHITZ, VALUE, Reading, value_of
+from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, FLAT, GRADIENT, LIPSCHITZ, METRIC, VALUE, Reading, value_of
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
@@ -86,7 +86,11 @@ class Magnet:
     def traits(self) -> Traits:
         return Traits(
             knows=frozenset({VALUE, EXACT_VALUE, GRADIENT, LIPSCHITZ, PRECESSION}),
-            lacks={FLAT: "has a unit vector in every cell: it lives on spheres"},
+            lacks={
+                FLAT: "has a unit vector in every cell: it lives on spheres",
+                COMPONENTS: "is exact: there are no samples to divide over components",
+                METRIC: "has spins, which are no parameters of a state or a distribution, so they have no metric",
+            },
             dimension=2 * self.grid.count,
             memory=3 * 8 * self.grid.count,
             memory_per_replica=BYTES_PER_CELL * self.grid.count,

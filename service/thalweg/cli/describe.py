@@ -61,6 +61,8 @@ def _one(one: jobs_pb2.Description, what: str, screen: Screen) -> None:
     screen.line(f"[{heading}]  {one.summary}", "bold")
     for line in one.text.splitlines():
         screen.line(line)
+    if one.text:
+        screen.line("")
     if one.capabilities:
         screen.line(f"{CAPABILITIES[what]}: {', '.join(one.capabilities)}")
     if one.fits:

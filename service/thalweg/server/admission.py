@@ -45,7 +45,8 @@ def admit(spec: jobs_pb2.JobSpec) -> Admission:
         traits = blueprint.problem.traits()
     except BadInput as bad:
         raise bad.under(f"problem.{blueprint.problem_name}") from None
-    require(blueprint.method_name, blueprint.kernel, blueprint.problem_name, traits, fitting_methods(traits))
+    fitting = fitting_methods(traits, blueprint.kernel.goal)
+    require(blueprint.method_name, blueprint.kernel, blueprint.problem_name, traits, fitting)
     _check_warm_up(blueprint, traits)
     _check_temperature(spec, blueprint, traits)
     if isinstance(blueprint.kernel, ChecksProblem):

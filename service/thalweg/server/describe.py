@@ -21,7 +21,7 @@ from thalweg.server import catalog
 from thalweg.server.decode import Descriptor, camel, class_of, decode, fields_of, has_default, is_choice, plain
 from thalweg.server.plan import Plan
 from thalweg.v1 import jobs_pb2, methods_pb2, problems_pb2
-from thalweg_core.kernel import Kernel
+from thalweg_core.kernel import Goal, Kernel
 from thalweg_core.problem import Problem, Traits
 
 _WORDS = {int: "integer", float: "number", str: "text", bytes: "text in base64", bool: "yes/no"}
@@ -47,11 +47,11 @@ def examples_of(problem: str) -> list[Traits]:
     return [cast(Problem, decode(text_format.Parse(e, message()), catalog.load(entry.where))).traits() for e in entry.examples]
 
 
-def fitting_methods(traits: Traits) -> Iterator[str]:
-    """The methods that ask for nothing that this landscape does not know; classes are loaded as they are looked at."""
-    for name, entry in catalog.METHODS.items():
-        if traits.fits(cast(Kernel, catalog.load(entry.where))):
-            yield name
+def fitting_methods(traits: Traits, goal: Goal) -> list[str]:
+    """The methods with this goal that ask for nothing that this landscape does not know; where there is none, the others."""
+    kernels = {name: cast(Kernel, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
+    fitting = [name for name, kernel in kernels.items() if traits.fits(kernel)]
+    return [name for name in fitting if kernels[name].goal is goal] or fitting
 
 
 def descriptor_of(root: Descriptor, name: str) -> Descriptor:
@@ -180,9 +180,11 @@ def first_line(kind: type) -> str:
 
 
 def text_of(kind: type) -> str:
-    """What a class's docstring says between its first line and its "Args:"."""
+    """What a class's docstring says between its first line and its "Args:", and its sources."""
     _, _, rest = (inspect.getdoc(kind) or "").partition("\n")
-    return re.split(r"^(?:Args|Raises|Sources?):", rest, maxsplit=1, flags=re.MULTILINE)[0].strip("\n").rstrip()
+    said = re.split(r"^(?:Args|Raises|Sources?):", rest, maxsplit=1, flags=re.MULTILINE)[0].strip("\n").rstrip()
+    sources = re.search(r"^Sources?:(?:.*\S.*\n?)*", rest, re.MULTILINE)
+    return "\n\n".join(filter(None, (said, sources[0].rstrip() if sources else "")))
 
 
 def meanings_of(kind: type) -> dict[str, str]:
