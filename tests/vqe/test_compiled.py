@@ -23,9 +23,10 @@ from thalweg_vqe.statevector import Statevector
 
 pytest.importorskip("numba")
 
-from thalweg_vqe.compiled import check, sampling
+from thalweg_vqe.compiled import check
 from thalweg_vqe.compiled.engine import CompiledSampler
 from thalweg_vqe.compiled.exact import CompiledExact
+from thalweg_vqe.compiled.kernels import draws as kernels
 
 ROUNDING = 1e-12
 CERTAIN = 6.3e-5  # outside four standard deviations of a normal, both sides
@@ -106,8 +107,8 @@ def test_points_leave_the_first_where_they_differ_from_it():
 def test_binomials_follow_their_distribution(n, p):
     """By inversion and by rejection, either side of one half: χ² over outcomes expected more than ten times."""
     state, draws = np.zeros(4, dtype=np.uint64), 20_000
-    sampling.vqe_seed(state, np.uint64(11), np.uint64(7), 3, n)
-    seen = np.array([sampling.vqe_binomial(state, n, p) for _ in range(draws)])
+    kernels.vqe_seed(state, np.uint64(11), np.uint64(7), 3, n)
+    seen = np.array([kernels.vqe_binomial(state, n, p) for _ in range(draws)])
     outcomes = np.arange(seen.min(), seen.max() + 1)
     expected = draws * binom.pmf(outcomes, n, p)
     often = expected > 10
@@ -122,10 +123,10 @@ def test_multinomials_have_the_covariance_of_multinomials():
     """Cov(k_a, k_b) = n (p_a δ_ab - p_a p_b); its error over N draws is below n/√N times 2."""
     p, n, draws = np.array([0.1, 0.0, 0.55, 0.05, 0.3]), 60, 20_000
     state, rest, counts = np.zeros(4, dtype=np.uint64), np.empty(5), np.empty(5, dtype=np.int64)
-    sampling.vqe_seed(state, np.uint64(1), np.uint64(2), 3, 4)
+    kernels.vqe_seed(state, np.uint64(1), np.uint64(2), 3, 4)
     seen = np.empty((draws, 5))
     for k in range(draws):
-        sampling.vqe_multinomial(state, n, p, rest, counts)
+        kernels.vqe_multinomial(state, n, p, rest, counts)
         seen[k] = counts
     wanted = n * (np.diag(p) - np.outer(p, p))
     scale = np.sqrt((np.outer(wanted.diagonal(), wanted.diagonal()) + wanted**2) / draws)
@@ -135,9 +136,9 @@ def test_multinomials_have_the_covariance_of_multinomials():
 
 def test_streams_of_random_numbers_are_uniform_and_unrelated():
     states = np.zeros((2, 4), dtype=np.uint64)
-    sampling.vqe_seed(states[0], np.uint64(1), np.uint64(2), 0, 0)
-    sampling.vqe_seed(states[1], np.uint64(1), np.uint64(2), 0, 1)
-    u = np.array([[sampling.vqe_uniform(state) for _ in range(20_000)] for state in states])
+    kernels.vqe_seed(states[0], np.uint64(1), np.uint64(2), 0, 0)
+    kernels.vqe_seed(states[1], np.uint64(1), np.uint64(2), 0, 1)
+    u = np.array([[kernels.vqe_uniform(state) for _ in range(20_000)] for state in states])
     assert ((u > 0) & (u < 1)).all()
     assert np.abs(u.mean(axis=1) - 0.5).max() < 4 / math.sqrt(12 * 20_000)
     assert abs(np.corrcoef(u)[0, 1]) < 4 / math.sqrt(20_000)

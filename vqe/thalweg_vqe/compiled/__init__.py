@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numba
 
-_KERNELS = ("team", "adjoint", "subspace", "tangents", "points", "sampling")
+_KERNELS = sorted((Path(__file__).parent / "kernels").glob("[!_]*.py"))
 
 
 def cache_folder() -> Path:
     """Where the machine code of these very sources is kept."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    sources = b"".join((Path(__file__).parent / f"{name}.py").read_bytes() for name in _KERNELS)
+    sources = b"".join(kernel.read_bytes() for kernel in _KERNELS)
     about = f"{numba.__version__} {sys.version_info[:2]}".encode()
     return root / "thalweg" / f"vqe-{hashlib.sha256(sources + about).hexdigest()[:16]}"
 
@@ -47,8 +47,8 @@ def _load() -> None:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = before or str(cache_folder())
     try:
-        for name in _KERNELS:
-            import_module(f"{__name__}.{name}")
+        for kernel in _KERNELS:
+            import_module(f"{__name__}.kernels.{kernel.stem}")
     finally:
         numba.config.CACHE_DIR = before
 

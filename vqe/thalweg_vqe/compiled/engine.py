@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.compiled.adjoint import MAP
-from thalweg_vqe.compiled.sampling import vqe_points_shots, vqe_shifted_shots
+from thalweg_vqe.compiled.kernels.agreed import MAP
+from thalweg_vqe.compiled.kernels.sampling import vqe_points_shots, vqe_shifted_shots
+from thalweg_vqe.compiled.kernels.tangents import vqe_tangent_rows
 from thalweg_vqe.compiled.table import Table, table
-from thalweg_vqe.compiled.tangents import vqe_tangent_rows
 from thalweg_vqe.grouping import groups, sizes
 from thalweg_vqe.patterns import Pattern
 from thalweg_vqe.pauli import Observable

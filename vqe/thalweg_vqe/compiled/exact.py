@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thalweg_vqe.compiled.adjoint import vqe_adjoint
 from thalweg_vqe.compiled.engine import CompiledStates
+from thalweg_vqe.compiled.kernels.adjoint import vqe_adjoint
+from thalweg_vqe.compiled.kernels.subspace import vqe_subspace, vqe_subspace_rows
 from thalweg_vqe.compiled.layers import LARGE, Layers, Room, layers
 from thalweg_vqe.compiled.reach import Reach, matrix, reach
-from thalweg_vqe.compiled.subspace import vqe_subspace, vqe_subspace_rows
 from thalweg_vqe.compiled.table import Diagonals, diagonals
 from thalweg_vqe.pauli import Hermitian
 from thalweg_vqe.program import Program

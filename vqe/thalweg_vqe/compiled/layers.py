@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_vqe.compiled.adjoint import DIAGONAL, MAP, RUN_Y, WORD
+from thalweg_vqe.compiled.kernels.agreed import DIAGONAL, MAP, RUN_Y, WORD
+from thalweg_vqe.compiled.kernels.team import ROW
 from thalweg_vqe.compiled.runs import Run, runs
-from thalweg_vqe.compiled.team import ROW
 from thalweg_vqe.pauli import Word
 from thalweg_vqe.program import Cx, Gate, Program, Rotation
 

@@ -16,8 +16,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg_vqe.compiled.kernels.subspace import IMAGINARY, PHASE, REAL
 from thalweg_vqe.compiled.runs import runs
-from thalweg_vqe.compiled.subspace import IMAGINARY, PHASE, REAL
 from thalweg_vqe.pauli import Hermitian, signs
 from thalweg_vqe.program import Cx, Program, Rotation
 

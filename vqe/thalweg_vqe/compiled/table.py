@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_vqe.compiled.adjoint import DIAGONAL, MAP, RUN_Y, WORD
+from thalweg_vqe.compiled.kernels.agreed import DIAGONAL, MAP, RUN_Y, WORD
 from thalweg_vqe.pauli import Hermitian
 from thalweg_vqe.program import Cx, Program, Rotation
 

@@ -10,8 +10,10 @@ import math
 import numpy as np
 from numba import njit
 
-from thalweg_vqe.compiled.adjoint import DIAGONAL, FAST, MAP, RUN_Y, vqe_odd, vqe_phase_tables
-from thalweg_vqe.compiled.tangents import vqe_lanes_diagonal, vqe_lanes_map, vqe_lanes_turn, vqe_lanes_word
+from thalweg_vqe.compiled.kernels.agreed import DIAGONAL, FAST, MAP, RUN_Y
+from thalweg_vqe.compiled.kernels.phases import vqe_phase_tables
+from thalweg_vqe.compiled.kernels.tangents import vqe_lanes_diagonal, vqe_lanes_map, vqe_lanes_turn, vqe_lanes_word
+from thalweg_vqe.compiled.kernels.words import vqe_odd
 
 
 @njit(error_model="numpy", fastmath=FAST)

@@ -10,7 +10,9 @@ import math
 import numpy as np
 from numba import njit
 
-from thalweg_vqe.compiled.adjoint import DIAGONAL, FAST, MAP, RUN_Y, vqe_odd, vqe_phase_tables
+from thalweg_vqe.compiled.kernels.agreed import DIAGONAL, FAST, MAP, RUN_Y
+from thalweg_vqe.compiled.kernels.phases import vqe_phase_tables
+from thalweg_vqe.compiled.kernels.words import vqe_odd
 
 
 @njit(error_model="numpy", fastmath=FAST)

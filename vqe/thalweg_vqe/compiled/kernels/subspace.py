@@ -10,7 +10,7 @@ import math
 
 from numba import njit
 
-from thalweg_vqe.compiled.adjoint import FAST
+from thalweg_vqe.compiled.kernels.agreed import FAST
 
 REAL, IMAGINARY, PHASE = 0, 1, 2
 
