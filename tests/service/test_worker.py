@@ -35,7 +35,7 @@ from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Walking
 from thalweg_core.landscape import Cost, Evaluation
 from thalweg_core.manifold import Euclidean
-from thalweg_core.stopping import Stop
+from thalweg_core.stopping import Outcome, Stop
 from thalweg_core.walk import Position
 
 
@@ -311,6 +311,31 @@ def test_a_method_that_noise_has_fooled_says_how_far_from_the_truth(store: Store
     assert float(told[1]) == pytest.approx(1e3 * error, rel=0.05)  # two digits
 
 
+UPHILL = "is higher than at the start, by more than two standard errors: the walk led uphill"
+UNSHOWN = "is not lower than at the start by two standard errors: nothing shows a descent"
+
+
+@pytest.mark.parametrize(("rate", "seed"), [(3.0, 2), (1e-6, 2), (1e-6, 3)])
+def test_walks_that_ended_no_lower_than_they_began_say_so(store: Store, rate: float, seed: int) -> None:
+    _, arrays = ending_of(store, problem=vqe("statevector"), method={"adam": {}}, plan={"steps": 200})
+    bottom = {"values": {"angles": np.load(io.BytesIO(arrays["final.npz"]))["x"][0].tolist()}}
+    problem = {"vqe": vqe("statevector")["vqe"] | {"start": bottom}}
+    plan = {"steps": 3, "replicas": 8, "seed": seed}
+    ending, arrays = ending_of(store, problem=problem, method={"textbook_adam": {"learning_rate": rate}}, plan=plan)
+    first, last = (np.load(io.BytesIO(arrays[name])) for name in ("trace.npz", "final.npz"))
+    rise, error = last["value"] - first["value"][0], np.sqrt(last["value_var"] + first["value_var"][0])
+    for words, number in ((UPHILL, np.sum(rise > 2 * error)), (UNSHOWN, np.sum(np.abs(rise) <= 2 * error))):
+        told = {8: words, 0: ""}.get(int(number), f"{number} of 8 replicas: ")
+        assert (words in ending.outcome) is bool(number)
+        assert told in ending.outcome
+    assert (UPHILL if rate > 1 else UNSHOWN) in ending.outcome
+
+
+def test_an_exact_walk_that_ended_higher_than_it_began_says_so(store: Store) -> None:
+    ending, _ = ending_of(store, method={"gradient_descent": {"learning_rate": 0.3}}, plan={"steps": 2})
+    assert ending.outcome.endswith("the energy at the end, measured anew, is higher than at the start: the walk led uphill")
+
+
 def test_replicas_that_are_lost_make_the_job_fail(store: Store) -> None:
     ending, arrays = ending_of(store, method={"gradient_descent": {"learning_rate": 50.0}}, plan={"steps": 50, "replicas": 2})
     assert ending.state is State.FAILED
@@ -372,7 +397,8 @@ def test_a_budget_of_shots_pays_for_everything_and_is_hardly_left_over(store: St
         assert ending.outcome == f"plan.budget.shots = 5500 was too small: {first}"
         return
     assert ending.result is not None
-    assert ending.outcome.startswith("the next step and the measurement at the end would exceed plan.budget.shots")
+    assert "the next step and the measurement at the end would exceed plan.budget.shots" in ending.outcome
+    assert set(ending.result.stops) == {Outcome.SHOTS.sentence}
     assert ending.result.cost["shots"] == spent.sum() + 3 * END
     assert (spent + END <= budget).all()
     next_look = LOOK * 100 if method == "textbook_adam" else 0.02 * budget + 40 * LOOK

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,6 +19,8 @@ from thalweg.server.recorder import COLUMNS
 from thalweg.server.records import State
 from thalweg.server.walking import Walked, under
 from thalweg.v1 import results_pb2
+from thalweg_core import arrival
+from thalweg_core.arrival import Ends
 from thalweg_core.kernel import Remarks, reported
 from thalweg_core.landscape import Cost, Reading
 from thalweg_core.problem import Observed, Traits
@@ -150,10 +153,19 @@ def _reasons(blueprint: Blueprint, walked: Walked, outcomes: list[Outcome], read
     if isinstance(walked.kernel, Remarks):
         remarks = walked.kernel.remarks(walked.landscape, walked.here.position.state)
         words = [_with(*row) for row in zip(outcomes, words, remarks, strict=True)]
+    if walked.here.step > 0:
+        words = [f"{why}; {led}" if led else why for why, led in zip(words, _led(blueprint, walked, reading), strict=True)]
     counts = Counter(words).most_common()
     if len(counts) == 1:
         return words[0]
     return "; ".join(f"{n} of {len(outcomes)} replicas: {why}" for why, n in counts)
+
+
+def _led(blueprint: Blueprint, walked: Walked, reading: Reading) -> list[str]:
+    """Where the walk led, by the energy measured anew beside that of the first look."""
+    table, scale = walked.trace.table(walked.here), blueprint.energy_scale
+    value, variance = (torch.from_numpy(table[name][0]) for name in ("value", "value_var"))
+    return arrival.remark(Ends(value * scale, variance * scale**2, *(t.detach().double().cpu() for t in reading[:2])))
 
 
 def _with(outcome: Outcome, why: str, remark: str) -> str:
