@@ -23,6 +23,7 @@ from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Info
 from thalweg_core.landscape import Componentwise, Cost, Evaluation, Landscape, Periodic, Smooth
 from thalweg_core.natural_units import natural_units
+from thalweg_core.ranges import at_least, inside, positive, share
 from thalweg_core.rows import per_row, row_sum
 from thalweg_core.streams import Stream
 
@@ -149,6 +150,15 @@ def next_cost(rule: Rule, place: Landscape, state: FrugalState) -> Cost:
     before, after = (_weighed(place, samples) for samples in (state.samples, choice.samples))
     shots = state.seen.cost.shots.to(torch.float64) * after / before
     return state.seen.cost._replace(shots=shots.ceil().clamp_max(ENDLESS).to(torch.int64))
+
+
+def check(learning_rate: float, lipschitz: float | None, first_samples: int, memory: float) -> None:
+    """What these methods ask of the fields that all of them have. Raises BadInput."""
+    inside("learning_rate", learning_rate, 0.0, 2.0)
+    if lipschitz is not None:
+        positive("lipschitz", lipschitz)
+    at_least("first_samples", first_samples, 2)
+    share("memory", memory)
 
 
 def lipschitz_of(landscape: Landscape, chosen: float | None) -> float:

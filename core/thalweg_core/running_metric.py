@@ -22,7 +22,6 @@ from thalweg_core.landscape import (
 )
 from thalweg_core.natural_units import natural_units
 from thalweg_core.overlap_metric import axes_of, overlap_metric
-from thalweg_core.ranges import more_than_one, one_of, positive
 from thalweg_core.rows import row_sum
 from thalweg_core.sample_sizes import SampleSize
 from thalweg_core.streams import Stream
@@ -77,11 +76,6 @@ class MetricRule:
     measured: bool = True
     share: float = 0.1
     memory: float = 10.0
-
-    def __post_init__(self) -> None:
-        one_of("form", self.form, FORMS)
-        positive("share", self.share)
-        more_than_one("memory", self.memory)
 
     def begin(self, landscape: Landscape, x: Tensor, rng: Stream, samples: int, gradient: Cost) -> tuple[RunningMetric, Cost]:
         """The first look, by so many samples: it shows what a sample costs. `gradient`: what the gradient's has cost."""

@@ -8,11 +8,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from tests.core.chains import autoregression
 from torch import Tensor
 
 from thalweg_core import streaming
 from thalweg_core.checkpoint import flatten, unflatten
-from thalweg_core.streams import Stream
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -20,15 +20,6 @@ with warnings.catch_warnings():
 
 if az.Numba.numba_flag:
     az.Numba.disable_numba()  # where it is installed: its mcse is an array of one, and compiling takes longer than computing
-
-
-def autoregression(rho: float, steps: int, chains: int, coordinates: int, seed: int = 0) -> Tensor:
-    noise = Stream.of(seed, chains).normal((steps, coordinates)).transpose(0, 1)
-    x = torch.empty_like(noise)
-    x[0] = noise[0]
-    for t in range(1, steps):
-        x[t] = rho * x[t - 1] + math.sqrt(1 - rho**2) * noise[t]
-    return x
 
 
 def run(draws: Tensor, batches: int = streaming.BATCHES) -> streaming.Running:

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import binom, chi2
+from tests.vqe.random_circuits import random_observable, random_program, random_turns
 
 from thalweg_core.streams import Stream
 from thalweg_vqe import engines
 from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.pauli import Observable, Word
-from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
 from thalweg_vqe.readable import Readable
 from thalweg_vqe.sampler import shifted_angles
 from thalweg_vqe.shots import StatevectorSampler
@@ -32,37 +31,6 @@ ROUNDING = 1e-12
 CERTAIN = 6.3e-5  # outside four standard deviations of a normal, both sides
 
 
-def random_word(rng, qubits):
-    while not (word := Word(*(int(mask) for mask in rng.integers(2**qubits, size=2)))).support:
-        pass
-    return word
-
-
-def random_observable(qubits, terms=25):
-    rng = np.random.default_rng(2)
-    return Observable.of(qubits, {random_word(rng, qubits): c for c in rng.normal(size=terms).tolist()} | {Word(0, 0): 0.7})
-
-
-def random_program(qubits, parameters=4, seed=3):
-    """Runs of every kind, tied and scaled parameters, offsets, fixed turns, repeated qubits, a start of its own."""
-    rng, gates = np.random.default_rng(seed), []
-    for number in range(30):
-        scale, offset = (float(v) for v in rng.normal(size=2))
-        parameter = None if number % 7 == 0 else number % parameters
-        q, kind = int(rng.integers(qubits)), number // 3 % 5
-        if kind == 4 and qubits > 1:
-            gates.append(Cx(*(int(a) for a in rng.choice(qubits, 2, replace=False))))
-        elif kind in (0, 4):
-            gates.append(Rotation(random_word(rng, qubits), parameter, scale, offset))
-        else:
-            gates.append((rx, ry, rz)[kind - 1](q, parameter, scale, offset))
-    return Program(qubits, parameters, tuple(gates), start=int(rng.integers(2**qubits)))
-
-
-def turns(program, rows, seed=1):
-    return torch.from_numpy(np.random.default_rng(seed).uniform(-np.pi, np.pi, (rows, len(program.turned))))
-
-
 PROGRAMS = {
     **{f"random {n}": random_program(n) for n in (1, 2, 3, 6, 7)},
     **{f"su2 {n}": EfficientSu2(2).program(n) for n in (1, 2, 5)},
@@ -74,7 +42,7 @@ PROGRAMS = {
 def test_means_and_variances_by_shots_are_those_of_the_readable_engine(name, way):
     """At shifted points, the first of them in the middle, and in torch with so many shots that their noise is small."""
     program, repeats, shots, many = PROGRAMS[name], 300, 500, 10**6
-    observable, angles = random_observable(program.qubits), turns(program, 1).expand(repeats, -1)
+    observable, angles = random_observable(program.qubits), random_turns(1, len(program.turned)).expand(repeats, -1)
     ours, theirs = CompiledSampler.of(program, observable), StatevectorSampler(program, observable)
     points, groups = 1 + 2 * angles.shape[1], ours.groups
     asked = torch.full((repeats, points, groups), shots)
@@ -93,10 +61,11 @@ def test_means_and_variances_by_shots_are_those_of_the_readable_engine(name, way
 def test_points_leave_the_first_where_they_differ_from_it():
     """All angles their own, one changed at either end, none changed: against states computed one by one, by many shots."""
     program, shots = PROGRAMS["random 6"], 10**6
-    observable, base = random_observable(6), turns(program, 1)[0]
+    observable, base = random_observable(6), random_turns(1, len(program.turned))[0]
     last = torch.eye(len(base), dtype=torch.float64)[-1]
     first = torch.eye(len(base), dtype=torch.float64)[0]
-    points = torch.stack([base, base + last, turns(program, 1, seed=5)[0], base, base + first, *(turns(program, 30, seed=6))])
+    (other,), others = (random_turns(rows, len(base), seed) for rows, seed in ((1, 5), (30, 6)))
+    points = torch.stack([base, base + last, other, base, base + first, *others])
     sampler = CompiledSampler.of(program, observable)
     seen = sampler.points(points[None], torch.full((1, len(points), sampler.groups), shots), Stream.of(3, 1))
     truth = Statevector(program, observable).energies(points) - observable.constant

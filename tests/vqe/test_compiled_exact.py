@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.vqe.random_circuits import random_observable, random_program
 
 from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes
 from thalweg_vqe.excitation_preserving import ExcitationPreserving
@@ -26,33 +27,6 @@ from thalweg_vqe.compiled.runs import runs
 
 ROUNDING = 1e-12
 LIH = Molecule("Li 0 0 0; H 0 0 1.595", active_space=ActiveSpace(2, 3))
-
-
-def random_word(rng, qubits):
-    while not (word := Word(*(int(mask) for mask in rng.integers(2**qubits, size=2)))).support:
-        pass
-    return word
-
-
-def random_observable(qubits, terms=25):
-    rng = np.random.default_rng(2)
-    return Observable.of(qubits, {random_word(rng, qubits): c for c in rng.normal(size=terms).tolist()} | {Word(0, 0): 0.7})
-
-
-def random_program(qubits, parameters=4, seed=3, length=30):
-    """Runs of every kind, tied and scaled parameters, offsets, fixed turns, repeated qubits, a start of its own."""
-    rng, gates = np.random.default_rng(seed), []
-    for number in range(length):
-        scale, offset = (float(v) for v in rng.normal(size=2))
-        parameter = None if number % 7 == 0 else number % parameters
-        q, kind = int(rng.integers(qubits)), number // 3 % 5
-        if kind == 4 and qubits > 1:
-            gates.append(Cx(*(int(a) for a in rng.choice(qubits, 2, replace=False))))
-        elif kind in (0, 4):
-            gates.append(Rotation(random_word(rng, qubits), parameter, scale, offset))
-        else:
-            gates.append((rx, ry, rz)[kind - 1](q, parameter, scale, offset))
-    return Program(qubits, parameters, tuple(gates), start=int(rng.integers(2**qubits)))
 
 
 def of(hamiltonian, ansatz):

@@ -8,6 +8,7 @@ import torch
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.quantum_info import Statevector as QiskitState
 from scipy.stats import chi2
+from tests.vqe.random_circuits import random_turns
 
 from thalweg_core.streams import Stream
 from thalweg_vqe import shots as module
@@ -27,11 +28,7 @@ PROGRAM = EfficientSu2(1).program(QUBITS)
 CERTAIN = 6.3e-5  # outside four standard deviations of a normal, both sides
 
 
-def turns(rows, count, seed=1):
-    return torch.from_numpy(np.random.default_rng(seed).uniform(-np.pi, np.pi, (rows, count)))
-
-
-ANGLES = turns(3, len(PROGRAM.turned))
+ANGLES = random_turns(3, len(PROGRAM.turned))
 
 
 def random_observable(seed=2, terms=30):
@@ -216,7 +213,7 @@ def test_a_point_shows_the_same_whatever_else_is_measured(engine, way):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("engine", SAMPLERS)
 def test_a_replica_sees_the_same_bits_whoever_runs_beside_it(engine, way):
-    observable, angles = random_observable(terms=8), turns(8, len(PROGRAM.turned))
+    observable, angles = random_observable(terms=8), random_turns(8, len(PROGRAM.turned))
     alone = look(way, engine, observable, angles[:1], 100, Stream.of(9, 1).at(3))
     for count in (2, 8):
         beside = look(way, engine, observable, angles[:count], 100, Stream.of(9, count).at(3))

@@ -8,6 +8,7 @@ import torch
 from qiskit.circuit.library import efficient_su2
 from qiskit.quantum_info import Operator, SparsePauliOp
 from qiskit.quantum_info import Statevector as QiskitState
+from tests.vqe.random_circuits import random_observable, random_program, random_turns, random_word
 
 from thalweg_vqe import statevector
 from thalweg_vqe.ansatz import EfficientSu2
@@ -21,36 +22,7 @@ PROGRAM = EfficientSu2(REPS).program(QUBITS)
 ROUNDING = 1e-12
 
 
-def turns(rows, count, seed=1):
-    return torch.from_numpy(np.random.default_rng(seed).uniform(-np.pi, np.pi, (rows, count)))
-
-
-ANGLES = turns(7, len(PROGRAM.turned))
-
-
-def random_word(rng, qubits):
-    while not (word := Word(*(int(mask) for mask in rng.integers(2**qubits, size=2)))).support:
-        pass
-    return word
-
-
-def random_observable(qubits, seed=2):
-    rng = np.random.default_rng(seed)
-    return Observable.of(qubits, {random_word(rng, qubits): c for c in rng.normal(size=40).tolist()} | {Word(0, 0): 0.7})
-
-
-def random_program(qubits=3, parameters=4, seed=3):
-    """Words of any length, tied and scaled parameters, offsets, fixed turns, CX, a start of its own."""
-    rng = np.random.default_rng(seed)
-    gates = []
-    for number in range(14):
-        scale, offset = (float(v) for v in rng.normal(size=2))
-        gates.append(Rotation(random_word(rng, qubits), number % parameters, scale, offset))
-        if number % 4 == 0:
-            gates.append(Rotation(random_word(rng, qubits), None, offset=offset))
-        if qubits > 1:
-            gates.append(Cx(*(int(q) for q in rng.choice(qubits, 2, replace=False))))
-    return Program(qubits, parameters, tuple(gates), start=2**qubits - 2)
+ANGLES = random_turns(7, len(PROGRAM.turned))
 
 
 def in_qiskit(program, angles):
@@ -76,7 +48,7 @@ def test_states_are_those_that_qiskit_simulates():
 def test_any_pauli_rotation_is_the_exponential_that_qiskit_builds(qubits):
     """Up to a global phase, which RZ and CX ladders keep at one."""
     program = random_program(qubits)
-    angles = turns(3, len(program.turned))
+    angles = random_turns(3, len(program.turned))
     for row, psi in zip(angles, complex_state(tangents(program, angles, 0, 0)[:, 0]), strict=True):
         np.testing.assert_allclose(psi.numpy(), in_qiskit(program, row).data, atol=1e-13)
 
@@ -91,9 +63,9 @@ def test_a_word_acts_as_its_matrix():
             np.testing.assert_allclose(complex_state(act(psi, word, quarters)).numpy().T, 1j**quarters * theirs, atol=1e-15)
 
 
-@pytest.mark.parametrize("program", [PROGRAM, random_program(), EfficientSu2(0).program(1)], ids=["su2", "random", "1 qubit"])
+@pytest.mark.parametrize("program", [PROGRAM, random_program(3), EfficientSu2(0).program(1)], ids=["su2", "random", "1 qubit"])
 def test_energies_are_the_expectation_values_that_qiskit_gives(program):
-    observable, angles = random_observable(program.qubits), turns(3, len(program.turned))
+    observable, angles = random_observable(program.qubits), random_turns(3, len(program.turned))
     theirs = [in_qiskit(program, row).expectation_value(operator(observable)).real for row in angles]
     engine = Statevector(program, observable)
     np.testing.assert_allclose(engine.energies(angles).numpy(), theirs, atol=ROUNDING)
@@ -101,10 +73,10 @@ def test_energies_are_the_expectation_values_that_qiskit_gives(program):
 
 
 @pytest.mark.parametrize("at_pi", [False, True])
-@pytest.mark.parametrize("program", [PROGRAM, random_program(), EfficientSu2(1).program(1)], ids=["su2", "random", "1 qubit"])
+@pytest.mark.parametrize("program", [PROGRAM, random_program(3), EfficientSu2(1).program(1)], ids=["su2", "random", "1 qubit"])
 def test_slopes_are_those_of_the_parameter_shift(program, at_pi):
     observable, turned = random_observable(program.qubits), len(program.turned)
-    angles = torch.full((1, turned), math.pi, dtype=torch.float64) if at_pi else turns(1, turned)
+    angles = torch.full((1, turned), math.pi, dtype=torch.float64) if at_pi else random_turns(1, turned)
     engine, quarter = Statevector(program, observable), torch.eye(turned, dtype=torch.float64) * math.pi / 2
     shifted = (engine.energies(angles + quarter) - engine.energies(angles - quarter)) / 2
     np.testing.assert_allclose(engine.gradients(angles)[1][0].numpy(), shifted.numpy(), atol=ROUNDING)
@@ -120,8 +92,8 @@ def test_tangents_are_twice_the_derivatives_of_the_state_and_may_be_asked_for_in
 
 
 def test_the_metric_is_that_of_autograd_through_qiskits_matrices():
-    program = random_program()
-    engine, angles = Statevector(program, random_observable(3)), turns(2, len(program.turned))
+    program = random_program(3)
+    engine, angles = Statevector(program, random_observable(3)), random_turns(2, len(program.turned))
     words = [torch.from_numpy(Operator(SparsePauliOp(g.word.letters(3))).data) for g in program.gates if isinstance(g, Rotation)]
 
     def state(phi):
@@ -156,7 +128,7 @@ def test_the_metric_of_one_qubit_is_the_round_sphere():
 
 def test_tied_and_scaled_parameters_follow_the_chain_rule():
     program = Program(2, 2, (rx(0, 1, 2.0), ry(1, 0, -0.5, 0.3), Cx(0, 1), rz(1, 1, 3.0), rx(1, 0), rx(0, None, offset=1.0)))
-    theta, engine, h = turns(1, 2), Statevector(program, random_observable(2)), 1e-5
+    theta, engine, h = random_turns(1, 2), Statevector(program, random_observable(2)), 1e-5
     slopes = program.pull_back(engine.gradients(program.angles(theta))[1])[0]
     steps = h * torch.eye(2, dtype=torch.float64)
     up, down = (engine.energies(program.angles(theta + sign * steps)) for sign in (1, -1))
@@ -168,7 +140,7 @@ def test_tied_and_scaled_parameters_follow_the_chain_rule():
 
 def test_no_bit_depends_on_what_is_computed_beside_it(monkeypatch):
     engine = Statevector(PROGRAM, random_observable(QUBITS))
-    angles = turns(32, len(PROGRAM.turned))
+    angles = random_turns(32, len(PROGRAM.turned))
     alone = [engine.energies(angles[:1]), *engine.gradients(angles[:1]), engine.metric(angles[:1])]
     for count, together in ((4, 2**18), (32, 2**18), (32, 3 * 2**QUBITS)):
         monkeypatch.setattr(statevector, "TOGETHER", together)

@@ -8,7 +8,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.frugal_descent import Choice, FrugalState, Statistics, begin, best_samples, descended, lipschitz_of, next_cost
+from thalweg_core.frugal_descent import (
+    Choice,
+    FrugalState,
+    Statistics,
+    begin,
+    best_samples,
+    check,
+    descended,
+    lipschitz_of,
+    next_cost,
+)
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import (
     ALLOCATIONS,
@@ -22,7 +32,7 @@ from thalweg_core.landscape import (
     Sampled,
     allocated,
 )
-from thalweg_core.ranges import at_least, inside, one_of, positive, share
+from thalweg_core.ranges import one_of
 from thalweg_core.rows import per_row, row_sum
 from thalweg_core.streams import Stream
 
@@ -60,11 +70,7 @@ class Gcans:
     State: ClassVar[type] = FrugalState
 
     def __post_init__(self) -> None:
-        inside("learning_rate", self.learning_rate, 0.0, 2.0)
-        if self.lipschitz is not None:
-            positive("lipschitz", self.lipschitz)
-        at_least("first_samples", self.first_samples, 2)
-        share("memory", self.memory)
+        check(self.learning_rate, self.lipschitz, self.first_samples, self.memory)
         one_of("allocation", self.allocation, ALLOCATIONS)
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> FrugalState:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.frugal_descent import FrugalState, IndividualRule, begin, descended, lipschitz_of, next_cost
+from thalweg_core.frugal_descent import FrugalState, IndividualRule, begin, check, descended, lipschitz_of, next_cost
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import ALLOCATIONS, COMPONENTS, FLAT, LIPSCHITZ, Capability, Cost, Landscape, allocated
-from thalweg_core.ranges import at_least, inside, one_of, positive, share
+from thalweg_core.ranges import one_of, positive
 from thalweg_core.streams import Stream
 
 VARIANTS = (1, 2)
@@ -59,13 +59,9 @@ class Icans:
     State: ClassVar[type] = FrugalState
 
     def __post_init__(self) -> None:
-        inside("learning_rate", self.learning_rate, 0.0, 2.0)
-        if self.lipschitz is not None:
-            positive("lipschitz", self.lipschitz)
+        check(self.learning_rate, self.lipschitz, self.first_samples, self.memory)
         if self.variant not in VARIANTS:
             raise BadInput("variant", f"wanted 1 or 2, got {self.variant}")
-        at_least("first_samples", self.first_samples, 2)
-        share("memory", self.memory)
         positive("bias", self.bias)
         one_of("allocation", self.allocation, ALLOCATIONS)
 

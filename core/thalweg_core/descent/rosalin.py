@@ -8,10 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.frugal_descent import FrugalState, IndividualRule, begin, descended, lipschitz_of, next_cost
+from thalweg_core.frugal_descent import FrugalState, IndividualRule, begin, check, descended, lipschitz_of, next_cost
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import COMPONENTS, FLAT, LIPSCHITZ, Capability, Cost, Landscape, allocated
-from thalweg_core.ranges import at_least, inside, positive, share
+from thalweg_core.ranges import positive
 from thalweg_core.streams import Stream
 
 
@@ -46,11 +46,7 @@ class Rosalin:
     State: ClassVar[type] = FrugalState
 
     def __post_init__(self) -> None:
-        inside("learning_rate", self.learning_rate, 0.0, 2.0)
-        if self.lipschitz is not None:
-            positive("lipschitz", self.lipschitz)
-        at_least("first_samples", self.first_samples, 2)
-        share("memory", self.memory)
+        check(self.learning_rate, self.lipschitz, self.first_samples, self.memory)
         positive("bias", self.bias)
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> FrugalState:
