@@ -26,7 +26,8 @@ from thalweg_vqe.excitations import Uccsd
 from thalweg_vqe.expectations import Exact
 from thalweg_vqe.hamiltonian import Register
 from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.molecule import ActiveSpace, Molecule
+from thalweg_vqe.molecule import Molecule
+from thalweg_vqe.orbitals import ActiveSpace
 from thalweg_vqe.pauli import Observable, Word
 from thalweg_vqe.program import Program
 from thalweg_vqe.readable import Readable

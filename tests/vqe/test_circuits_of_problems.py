@@ -23,8 +23,9 @@ from thalweg_vqe.hamiltonian import Register
 from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.jordan_wigner import lower, raise_
-from thalweg_vqe.molecule import ActiveSpace, Molecule
+from thalweg_vqe.molecule import Molecule
 from thalweg_vqe.open_qasm import OpenQasm
+from thalweg_vqe.orbitals import ActiveSpace
 from thalweg_vqe.pauli import Observable, product
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.problem import Vqe

@@ -13,7 +13,8 @@ from thalweg_vqe.excitations import KUpCcgsd, Uccsd
 from thalweg_vqe.hamiltonian import Register
 from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.molecule import ActiveSpace, Molecule
+from thalweg_vqe.molecule import Molecule
+from thalweg_vqe.orbitals import ActiveSpace
 from thalweg_vqe.pauli import Observable, Word
 from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
 from thalweg_vqe.readable import Readable

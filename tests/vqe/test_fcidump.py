@@ -4,7 +4,8 @@ import pytest
 
 from thalweg_core.errors import BadInput
 from thalweg_vqe.fcidump import Fcidump
-from thalweg_vqe.molecule import ActiveSpace, Molecule
+from thalweg_vqe.molecule import Molecule
+from thalweg_vqe.orbitals import ActiveSpace
 
 pyscf = pytest.importorskip("pyscf")
 

@@ -11,7 +11,8 @@ from qiskit.quantum_info import SparsePauliOp
 from thalweg_core.errors import BadInput, Unavailable
 from thalweg_vqe.exact import ground_energy, particle_sector
 from thalweg_vqe.jordan_wigner import electrons, lower, number, raise_
-from thalweg_vqe.molecule import ActiveSpace, Molecule, Size
+from thalweg_vqe.molecule import Molecule
+from thalweg_vqe.orbitals import ActiveSpace, Size
 from thalweg_vqe.pauli import IDENTITY, product, total
 
 pytest.importorskip("pyscf")

@@ -22,7 +22,7 @@ from thalweg_vqe.encoding import check
 from thalweg_vqe.geometry import pyscf_gto
 from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
-from thalweg_vqe.molecule import LARGEST_TO_TAPER, Size
+from thalweg_vqe.orbitals import LARGEST_TO_TAPER, Size
 from thalweg_vqe.pauli import LARGEST, Observable
 
 MOST_CHARACTERS = 2**21

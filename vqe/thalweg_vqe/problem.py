@@ -45,9 +45,10 @@ from thalweg_vqe.harmonics import spectra
 from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.landscape import FEWEST_SHOTS, Reference, VqeLandscape
 from thalweg_vqe.memory import Circuit, metric, needed
-from thalweg_vqe.molecule import ActiveSpace, Molecule
+from thalweg_vqe.molecule import Molecule
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.open_qasm import OpenQasm
+from thalweg_vqe.orbitals import ActiveSpace
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.program import Program
