@@ -60,8 +60,9 @@ def test_a_run_prints_the_result_beside_the_truth_and_ends_with_0(thalweg, good)
     lines = out.splitlines()
     assert lines[0] == "A normal density: succeeded: all 3 steps were taken"
     # -1.13623 - (-1.13730604) = 0.00108
-    assert lines[1] == "energy\t-1.1362 ± 0.0015 Ha\t-1.137306 Ha\t0.0011 ± 0.0015 Ha"
-    assert lines[2] == "rhat_max\tunknown"
+    assert lines[1] == "quantity\tresult\ttruth\tresult − truth"
+    assert lines[2] == "energy\t-1.1362 ± 0.0015 Ha\t-1.137306 Ha\t0.0011 ± 0.0015 Ha"
+    assert lines[3] == "rhat_max\tunknown"
     assert "spent      240,000 shots, 12.3 s" in lines
     assert "A normal density: walk step 1/3, energy -1.00 ± 0.10 Ha" in err
 

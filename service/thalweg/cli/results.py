@@ -11,6 +11,7 @@ from thalweg.client.wording import EXACT_DIGITS, measured, spent
 from thalweg.v1 import jobs_pb2, results_pb2
 
 ERROR_DIGITS = 4  # of an error that has none itself; arbitrary, the artifacts hold them all
+COLUMNS = ("quantity", "result", "truth", "result − truth")
 TRUTH = "exact_"  # the observable "exact_X" is the truth of "X"; the job's own value goes by the name "energy"
 
 
@@ -19,7 +20,9 @@ def show_result(job: jobs_pb2.Job, screen: Screen, where: str = "") -> None:
     state = State.of(job.state)
     screen.line(": ".join(filter(None, [job.spec.name or job.id, state.lower(), job.outcome])), COLOURS.get(state, "blue"))
     if job.HasField("result"):
-        screen.table(("quantity", "result", "truth", "result − truth"), rows(job.result))
+        numbers = rows(job.result)
+        width = len(COLUMNS) if any(truth for _, _, truth, _ in numbers) else 2
+        screen.table(COLUMNS[:width], [row[:width] for row in numbers], headed=True)
         for sentence, replicas in sorted(job.result.stops.items()):
             screen.line(f"stopped    {sentence} ({replicas} {'replica' if replicas == 1 else 'replicas'})")
         screen.line(f"spent      {spent(job.result.cost, job.spec.plan.replicas)}")

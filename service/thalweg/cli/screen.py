@@ -96,15 +96,23 @@ class Screen:
             except (Unwritable, BrokenPipeError):
                 silence(1)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", whole: Collection[str] = ()) -> None:
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        title: str = "",
+        whole: Collection[str] = (),
+        headed: bool = False,
+    ) -> None:
         """A table; in a pipe, a line of tab-separated cells per row, those at the end left out where they are empty.
 
         Args:
             whole: columns that are never cut; where the terminal is too narrow, the others are, and nothing is wrapped.
+            headed: whether a pipe is told the columns' names too; lists, of which programs cut a column, are not.
         """
         cells = [[visible(cell) for cell in row] for row in rows]
         if not self.rich:
-            for row in cells:
+            for row in [columns, *cells] if headed else cells:
                 self._result("\t".join(row).rstrip("\t"))
             return
         table = Table(
