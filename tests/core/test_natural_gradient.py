@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from thalweg_core.descent.natural_gradient import NaturalGradient, damped_solution
 from thalweg_core.kernel import reported
-from thalweg_core.landscape import Cost, Harmonics, Landscape
+from thalweg_core.landscape import Cost, Evaluation, Harmonics, Landscape, Samples
+from thalweg_core.rows import row_sum
 from thalweg_core.running_metric import MetricRule
 from thalweg_core.sample_sizes import SampleSize
 from thalweg_core.stopping import Budget, Outcome
@@ -114,6 +115,27 @@ def test_exact_energies_never_rise_whatever_the_learning_rate_and_end_at_the_bot
         assert bool((now <= last + 1e-14).all())
         last = now
     torch.testing.assert_close(last, torch.full((16,), -3.0, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+class Bowl(Qubits):
+    """U = κ xᵀF x / 2: along every step it bends by κ for each unit of the metric."""
+
+    bend: ClassVar[float] = 7.0
+
+    def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
+        grad = self.bend * (self.metric(x) @ x[..., None])[..., 0]
+        return Evaluation.exact(0.5 * row_sum(x * grad), grad)
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.1, 0.25, 1.0])
+def test_where_the_energy_bends_alike_for_every_unit_of_the_metric_the_second_step_ends_at_the_bottom(rate: float) -> None:
+    """Whether the first step was too short, too long, or taken back."""
+    place, x = Bowl(MIXING), Stream.of(5, 16).normal((3,))
+    kernel = NaturalGradient(learning_rate=rate, damping=0, max_step=0)
+    far = 1 - rate * Bowl.bend  # of the way back, in each coordinate alike
+    kept = far**2 <= 1 - 0.1 * 2 * rate * Bowl.bend
+    torch.testing.assert_close(run(kernel, place, x, 1).x, far * x if kept else x, rtol=0, atol=1e-12)
+    torch.testing.assert_close(run(kernel, place, x, 2).x, torch.zeros_like(x), rtol=0, atol=1e-12)
 
 
 def size_of(number: float, price: float) -> SampleSize:

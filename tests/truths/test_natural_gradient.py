@@ -28,8 +28,11 @@ PROBLEMS = {
     "H2 by UCCSD": Vqe(Molecule(H2), Uccsd(), EXACT, Uniform(0.3)),
     "H4 by UCCSD": Vqe(Molecule(H4), Uccsd(), EXACT, Uniform(0.3)),
 }
-RATES = (0.01, 0.03, 0.1, 0.2)
-"""PennyLane's default, and beyond, up to half of the rate at which it diverges on H4."""
+RATES = (0.01, 0.1, 0.2, 0.3, 0.35)
+"""PennyLane's default, and beyond; at 0.4 it diverges on H4."""
+
+STARTS = {"H2 by efficient_su2": 6, "H2 by UCCSD": 24, "H4 by UCCSD": 6}
+"""Where few looks are enough, whole numbers of them tell rates apart over many starts only."""
 
 
 def looks_until(kernel: Any, place: Any, x: Tensor, most: int) -> Tensor:
@@ -48,9 +51,9 @@ def test_it_takes_no_more_looks_than_the_textbooks_form_at_the_best_of_its_rates
     pytest.importorskip("pyscf")
     problem = PROBLEMS[name]
     place = problem.open(torch.device("cpu"), torch.float64)
-    x = problem.start(place, Stream.of(100, 6).named("start"))
-    ours = looks_until(NaturalGradient(), place, x, 200)
-    theirs = [looks_until(TextbookNaturalGradient(rate), place, x, 200).sum() for rate in RATES]
+    x = problem.start(place, Stream.of(100, STARTS[name]).named("start"))
+    ours = looks_until(NaturalGradient(), place, x, 100)
+    theirs = [looks_until(TextbookNaturalGradient(rate), place, x, 100).sum() for rate in RATES]
     assert int(ours.sum()) <= int(min(theirs))
 
 

@@ -24,7 +24,7 @@ from thalweg_core.landscape import (
 )
 from thalweg_core.natural_units import natural_units
 from thalweg_core.ranges import at_least, more_than_one, not_negative, one_of, positive, share
-from thalweg_core.rows import per_row, row_max, row_sum
+from thalweg_core.rows import per_row, row_dot, row_max, row_sum
 from thalweg_core.running_metric import FORMS, MetricRule, RunningMetric
 from thalweg_core.sample_sizes import SampleRule, SampleSize, dearer, look
 from thalweg_core.streams import Stream
@@ -66,9 +66,12 @@ class NaturalGradient:
     where the spread is; the metric is measured for a part of the gradient's shots, and averaged; the answer is the iterate
     averaged over the last part of the budget. Each of these has a field that switches it off; all vanish with exact looks.
 
-    Exact values: a step that does not lower the energy by a tenth of what its slope promises is taken back, and the rate falls
-    to 0.6 of itself; after one that does it grows by a fifth. So the energy never rises, and D, the reach of what a metric
-    knows of the energy, is not needed.
+    Exact values: κ is how much U bent along the last step s, from the gradients g, g' at its ends [4]:
+
+        η = 1/κ,     κ = s·(g' - g) / |s|²_F,     within a tenth of and five times the η before; five times where κ ≤ 0
+
+    A step that does not lower the energy by a tenth of what its slope promises is taken back, and η falls to 0.6 of itself at
+    most. So the energy never rises, and D, the reach of what a metric knows of the energy, is not needed.
 
     Args:
         learning_rate: f; where looks show no second derivatives η itself, in units of 1/U, the first where it adapts.
@@ -93,7 +96,8 @@ class NaturalGradient:
         averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
 
     Sources: [1] Amari, Neural Comput. 10 (1998) 251. [2] Stokes, Izaac, Killoran & Carleo, Quantum 4 (2020) 269.
-             [3] shots of the metric: van Straaten & Koczor, PRX Quantum 2 (2021) 030324.
+             [3] shots of the metric: van Straaten & Koczor, PRX Quantum 2 (2021) 030324. [4] the quotient, in a flat metric:
+             Barzilai & Borwein, IMA J. Numer. Anal. 8 (1988) 141.
     """
 
     learning_rate: float = 0.4
@@ -153,8 +157,9 @@ class NaturalGradient:
         moved = NaturalGradientState(x, seen, gradient, metric, bends, state.rate, size, average)
         if not self._checks(landscape):
             return moved, Info.plain(cost, seen.value)
-        good = seen.value <= state.seen.value + SLOPE * row_sum(step * state.seen.grad) + _rounding(state.seen.value)
-        moved = choose(good, moved._replace(rate=FASTER * state.rate), state._replace(rate=SLOWER * state.rate))
+        good = seen.value <= state.seen.value + SLOPE * row_dot(step, state.seen.grad) + _rounding(state.seen.value)
+        rate = self._adapted(landscape, state, step, seen.grad, good)
+        moved = choose(good, moved._replace(rate=rate), state._replace(rate=rate))
         return moved, Info.plain(cost, seen.value)._replace(acceptance=good.to(x.dtype))
 
     def reported(self, state: NaturalGradientState) -> Tensor:
@@ -184,6 +189,15 @@ class NaturalGradient:
             size = torch.minimum(size, self.max_step / row_max(direction.abs()))
         return -unit * per_row(size, direction) * direction
 
+    def _adapted(self, landscape: Landscape, state: NaturalGradientState, step: Tensor, grad: Tensor, good: Tensor) -> Tensor:
+        """η for the next step, (B,), after one to where the gradient is `grad`."""
+        moved, bend = step / natural_units(landscape, state.x), row_dot(step, grad - state.seen.grad)
+        length = row_sum(state.metric.mean * moved[:, :, None] * moved[:, None, :])
+        bent = bend > 0  # what is not a number is not
+        rate = torch.where(bent, length / torch.where(bent, bend, 1.0), torch.inf)
+        most = torch.where(good, FASTER, SLOWER) * state.rate
+        return torch.minimum(torch.maximum(rate, SLOWEST * state.rate), most)
+
     def _bends(self, landscape: Landscape, x: Tensor, seen: Evaluation, before: Tensor | None) -> Tensor | None:
         """The running mean of the second derivatives in natural units, (B, P)."""
         if seen.curvature is None or not self.curvature or not landscape.noisy:
@@ -208,8 +222,12 @@ class NaturalGradient:
 MEMORY_OF_CURVATURE = 10
 """Looks that second derivatives are averaged over. Arbitrary."""
 
-SLOPE, FASTER, SLOWER = 0.1, 1.2, 0.6
-"""Part of the promised decrease that a step must keep, and what becomes of the rate where it does and where not. Arbitrary."""
+SLOPE = 0.1
+"""Part of the promised decrease that a step must keep. Arbitrary."""
+
+FASTER, SLOWER, SLOWEST = 5.0, 0.6, 0.1
+"""How many times its last the rate may be: at most after a step that was kept, at most after one that was not, at least.
+Arbitrary: 2 or 20 for the first changes looks on H2 and H4 by one in a hundred."""
 
 
 def _bend(curvature: Tensor, metric: Tensor) -> Tensor:
