@@ -59,7 +59,7 @@ def ess_mean(draws: Tensor) -> Tensor:
 
 def mcse_mean(draws: Tensor) -> Tensor:
     """Standard error of the mean over all draws, in units of x."""
-    return _where_known(draws, lambda halves: draws.flatten(0, 1).std(dim=0) / _ess(halves).sqrt())
+    return draws.flatten(0, 1).std(dim=0) / ess_mean(draws).sqrt()
 
 
 def split(draws: Tensor) -> Tensor:
