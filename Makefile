@@ -47,13 +47,13 @@ format: $(VENV)/dev.stamp ## put imports and layout in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-protos: $(VENV)/dev.stamp ## generate service/thalweg/v1 from protos/
+protos: $(VENV)/dev.stamp ## generate service/thalweg/v1 from protos/; says if that breaks what is landed
 	$(BIN)/python -m tools.wire generate
 
-wire-check: $(VENV)/dev.stamp ## the stubs are those of protos/, the style is buf's, nothing broke since the baseline
+wire-check: $(VENV)/dev.stamp ## the stubs and the baseline are those of protos/, the style is buf's
 	$(BIN)/python -m tools.wire check
 
-wire-baseline: $(VENV)/dev.stamp ## accept the wire as it is now as what must not break
+wire-baseline: $(VENV)/dev.stamp ## accept a wire that breaks what is landed
 	$(BIN)/python -m tools.wire baseline
 
 clean:           ## remove what was made

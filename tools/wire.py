@@ -2,7 +2,9 @@
 
     python -m tools.wire generate | check | baseline
 
-buf works on a descriptor image built by grpc_tools, so nothing has to be fetched.
+protos/baseline.binpb is the wire as it was landed last. `generate` moves it along with every change that breaks nothing;
+one that breaks something has to be accepted by `baseline`. buf works on a descriptor image built by grpc_tools, so nothing
+has to be fetched.
 """
 
 from __future__ import annotations
@@ -28,13 +30,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=["generate", "check", "baseline"])
     task = parser.parse_args().task
-    if task == "generate":
-        generate(STUBS)
-        return 0
-    if task == "baseline":
-        image(BASELINE)
-        return 0
-    return check()
+    if task == "check":
+        return check()
+    generate(STUBS)
+    if task == "generate" and breaks():
+        print("what is landed would break; where that is wanted, `make wire-baseline` accepts it")
+        return 1
+    bare(BASELINE)
+    return 0
 
 
 def sources() -> list[str]:
@@ -46,7 +49,13 @@ def generate(into: Path) -> None:
 
 
 def image(path: Path) -> None:
+    """With comments and line numbers, for complaints that say where."""
     protoc("--include_imports", "--include_source_info", f"--descriptor_set_out={path}")
+
+
+def bare(path: Path) -> None:
+    """The wire alone: comments do not change it."""
+    protoc("--include_imports", f"--descriptor_set_out={path}")
 
 
 def protoc(*options: str) -> None:
@@ -61,11 +70,19 @@ def check() -> int:
         for path in stale:
             print(f"{(STUBS / path.relative_to(fresh)).relative_to(ROOT)} is not what protos/ say; run `make protos`")
         image(fresh / "image.binpb")
-        complaints = [
-            buf("lint", fresh / "image.binpb", LINT),
-            buf("breaking", fresh / "image.binpb", BREAKING, "--against", str(BASELINE)),
-        ]
-    return int(bool(stale) or any(complaints))
+        badly_styled = buf("lint", fresh / "image.binpb", LINT)
+        bare(fresh / "bare.binpb")
+        moved = differs(fresh / "bare.binpb", BASELINE)
+        if moved:
+            print(f"{BASELINE.relative_to(ROOT)} is not what protos/ say; run `make protos`")
+    return int(bool(stale) or bool(badly_styled) or moved)
+
+
+def breaks() -> bool:
+    """Whether what was landed last cannot be read any more as it was meant."""
+    with tempfile.TemporaryDirectory() as folder:
+        image(Path(folder) / "image.binpb")
+        return bool(buf("breaking", Path(folder) / "image.binpb", BREAKING, "--against", str(BASELINE)))
 
 
 def differs(fresh: Path, committed: Path) -> bool:
