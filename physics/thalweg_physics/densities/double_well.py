@@ -15,7 +15,10 @@ from thalweg_physics.densities.density import Density, FlatLandscape, small
 
 @dataclass(frozen=True)
 class DoubleWell(Density):
-    """U = 3 (x² - 1)² - 0.4 x + 2 (y - x/2)²: wells near x = ±1, the right one deeper, a barrier of 3 between them."""
+    """Two wells of different depth in the plane, a barrier of 3 between them.
+
+    U = 3 (x² - 1)² - 0.4 x + 2 (y - x/2)²:   wells near x = ±1, the right one deeper
+    """
 
     def traits(self) -> Traits:
         return small(2)

@@ -17,7 +17,9 @@ from thalweg_physics.densities.density import Density, FlatLandscape, small
 
 @dataclass(frozen=True)
 class Gaussian(Density):
-    """U = ½ x^T Σ^-1 x,   Σ_ij = s_i s_j (ρ + (1 - ρ) δ_ij).
+    """A normal density with one correlation between all coordinates.
+
+        U = ½ x^T Σ^-1 x,   Σ_ij = s_i s_j (ρ + (1 - ρ) δ_ij)
 
     Args:
         scales: s, the standard deviation of each coordinate.

@@ -40,7 +40,9 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class LogisticRegression(Density):
-    """U = Σ_i [softplus(z_i) - y_i z_i] + |β|² / (2 s²),   z = X β:  minus the log posterior without the prior's constant.
+    """Bayesian logistic regression: the posterior of the coefficients β of a data set (X, y).
+
+        U = Σ_i [softplus(z_i) - y_i z_i] + |β|² / (2 s²),   z = X β:   minus its logarithm, without the prior's constant
 
     The features are standardized (population standard deviation); the first column of X is the intercept's ones. The
     prior is the same for the intercept as for the others. The metric is the Fisher information with the prior's share,
