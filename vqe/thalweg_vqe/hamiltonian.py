@@ -72,9 +72,7 @@ class Solved(NamedTuple):
     hartree_fock_energy: float | None = None  # None where there is no mean field
     electrons: Electrons | None = None  # None for spins
     number: Observable | None = None  # of electrons
-    parts: tuple[
-        Observable, ...
-    ] = ()  # what a Hamiltonian-variational circuit turns by, in this order; their sum is the operator
+    parts: tuple[Observable, ...] = ()  # what a Hamiltonian-variational circuit turns by, in order; they sum to the operator
 
 
 class Hamiltonian(Protocol):

@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -15,16 +14,7 @@ from torch import Tensor
 
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import (
-    COMPONENTS,
-    EXACT_VALUE,
-    FLAT,
-    GRADIENT,
-    HARMONICS,
-    LIPSCHITZ,
     METRIC,
-    STATES,
-    VALUE,
-    Capability,
     Reading,
 )
 from thalweg_core.problem import File, Observed, Traits
@@ -33,6 +23,7 @@ from thalweg_vqe.adaptive import Adapt
 from thalweg_vqe.adaptive_landscape import AdaptiveLandscape, adaptive
 from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes, program_of
 from thalweg_vqe.backend_properties import BackendProperties
+from thalweg_vqe.combinations import KNOWN, Start, check_deflation, check_start, keeps_sector, lacking, snake
 from thalweg_vqe.deflation import Deflation, deflated
 from thalweg_vqe.engines import engines
 from thalweg_vqe.estimator import Estimator
@@ -41,7 +32,6 @@ from thalweg_vqe.excitations import KUpCcgsd, Uccsd
 from thalweg_vqe.fcidump import Fcidump
 from thalweg_vqe.hamiltonian import Refused, Register, Solved, System
 from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.harmonics import spectra
 from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.landscape import FEWEST_SHOTS, Reference, VqeLandscape
 from thalweg_vqe.memory import Circuit, metric, needed
@@ -101,9 +91,6 @@ FINAL_SHOTS = 16
 """The final energy is measured with so many times estimator.shots: a quarter of their error (arbitrary)."""
 
 
-KNOWN = frozenset({VALUE, EXACT_VALUE, GRADIENT, COMPONENTS, FLAT, METRIC, STATES, HARMONICS, LIPSCHITZ})
-"""What some circuits can be asked."""
-
 CircuitLandscape = VqeLandscape | AdaptiveLandscape
 
 
@@ -135,7 +122,7 @@ class Vqe:
         EfficientSu2 | RealAmplitudes | Uccsd | KUpCcgsd | HamiltonianVariational | ExcitationPreserving | OpenQasm | Qpy | Adapt
     )
     estimator: Estimator = field(default_factory=Estimator)
-    start: HartreeFock | Zeros | Uniform | ParameterValues | JobEnd = field(default_factory=HartreeFock)
+    start: Start = field(default_factory=HartreeFock)
     deflation: tuple[Deflation, ...] = ()
 
     def traits(self) -> Traits:
@@ -148,8 +135,8 @@ class Vqe:
         system = self._checked_system()
         register = Register(system.qubits, self.hamiltonian)
         program = self._program(register)
-        self._check_start(program, register)
-        self._check_deflation(program)
+        check_start(self.start, self.ansatz, program, register)
+        check_deflation(self.deflation, self.ansatz, program)
         turned = self.ansatz.most_turned(register) if isinstance(self.ansatz, Adapt) else len(program.turned)
         try:
             self.estimator.check_device()
@@ -157,8 +144,8 @@ class Vqe:
         except BadInput as bad:
             raise bad.under("estimator") from None
         least_points = 1 + 2 * min(len(program.turned), program.parameters)
-        lacks = self._lacks(program, register)
-        shots, circuit = self.estimator.shots, Circuit.of(program, turned, self._keeps())
+        lacks = lacking(self.estimator, self.ansatz, program, register)
+        shots, circuit = self.estimator.shots, Circuit.of(program, turned, keeps_sector(self.hamiltonian, self.ansatz))
         return Traits(
             knows=KNOWN.difference(lacks),
             lacks=lacks,
@@ -238,7 +225,8 @@ class Vqe:
             if system.qubits > MOST_QUBITS:
                 few = f"wanted at most {MOST_QUBITS}, got {system.qubits}"
                 raise BadInput(system.field, f"too many qubits: {few}; use {system.less}")
-            least, available = self._memory(system, Circuit(0, 0, self._keeps())), _physical_memory()
+            no_gates = Circuit(0, 0, keeps_sector(self.hamiltonian, self.ansatz))
+            least, available = self._memory(system, no_gates), _physical_memory()
             if least > available:
                 need = f"{system.qubits} qubits need about {_gib(least)}, and this machine has {_gib(available)}"
                 raise BadInput(system.field, f"too many qubits: {need}; use {system.less}")
@@ -263,68 +251,6 @@ class Vqe:
     def _memory(self, system: System, circuit: Circuit) -> int:
         crowded = 1 if self.estimator.allocation == "equal" else MOST_CROWDED
         return needed(system, circuit, self.estimator.engine, FINAL_SHOTS * self.estimator.shots * crowded)
-
-    def _keeps(self) -> bool:
-        """Whether the circuit stays in the sector of the Hamiltonian's ground state."""
-        if isinstance(self.ansatz, HamiltonianVariational):  # its parts are words of a molecule one by one
-            return isinstance(self.hamiltonian, FermiHubbard | HeisenbergXxz)
-        numbered = isinstance(self.hamiltonian, Molecule | Fcidump | FermiHubbard | HeisenbergXxz)
-        grown = isinstance(self.ansatz, Adapt) and self.ansatz.pool != "qubit"
-        return numbered and (grown or isinstance(self.ansatz, Uccsd | KUpCcgsd | ExcitationPreserving))
-
-    def _lacks(self, program: Program, register: Register) -> dict[Capability, str]:
-        """For what of KNOWN the landscape cannot be asked, why, and what would change that."""
-        lacks: dict[Capability, str] = {}
-        shots, ideal = self.estimator.shots, self.estimator.noise is None
-        if shots:
-            lacks[EXACT_VALUE] = f"with estimator.shots = {shots} is noisy; set problem.vqe.estimator.shots = 0"
-        else:
-            lacks[COMPONENTS] = "with estimator.shots = 0 is exact, and takes no samples; set problem.vqe.estimator.shots"
-        found = self.ansatz.spectra(register, ideal) if isinstance(self.ansatz, Adapt) else spectra(program, None, ideal)
-        if not all(spectrum.number for spectrum in found):
-            lacks[HARMONICS] = "has a parameter that turns by frequencies without a common divisor; take another ansatz"
-        return lacks
-
-    def _check_deflation(self, program: Program) -> None:
-        if self.deflation and isinstance(self.ansatz, Adapt):
-            other = "an adaptive circuit is another one in every search, so no angles of it tell a lower state"
-            raise BadInput("deflation", f"{other}; use a fixed ansatz, such as uccsd")
-        for number, one in enumerate(self.deflation):
-            try:
-                one.check(program.parameters)
-            except BadInput as bad:
-                raise bad.under(f"deflation[{number}]") from None
-            if any(one.angles == other.angles for other in self.deflation[:number]):
-                again = "the same lower state stands above, and each is counted as a level of its own"
-                raise BadInput(f"deflation[{number}]", f"{again}; leave it out, or raise the weight of the first")
-
-    def _check_start(self, program: Program, register: Register) -> None:
-        if isinstance(self.ansatz, Adapt) and not isinstance(self.start, Zeros) and self.start != HartreeFock(0.0):
-            zero = "an adaptive circuit takes its operators at angle 0; use start.zeros"
-            raise BadInput(f"start.{_START[type(self.start)]}", f"{zero} or start.hartree_fock = 0")
-        others = "use start.uniform, start.zeros or start.values"
-        if isinstance(self.start, HartreeFock):
-            default = "the default start is the Hartree-Fock determinant, and " if self.start == HartreeFock() else ""
-            if not self.hamiltonian.mean_field:
-                none = f"{default}a {snake(self.hamiltonian)} has no Hartree-Fock determinant"
-                raise BadInput("start.hartree_fock", f"{none}; {others}")
-            if self.ansatz.hartree_fock(register) is None:
-                unknown = f"{default}no angles of {snake(self.ansatz)} are known that prepare the Hartree-Fock determinant"
-                raise BadInput("start.hartree_fock", f"{unknown}; {others}")
-        if isinstance(self.start, JobEnd):
-            raise BadInput("start.job", "only a service knows how its jobs ended; use start.values")
-        if isinstance(self.start, ParameterValues) and (given := len(self.start.angles)) != (wanted := program.parameters):
-            if self.start.job:
-                raise BadInput("start.job.id", f"job {self.start.job} ended with {given} angles, and this circuit has {wanted}")
-            raise BadInput("start.values.angles", f"wanted {wanted} angles, one a parameter, got {given}")
-
-
-_START = {HartreeFock: "hartree_fock", Uniform: "uniform", ParameterValues: "values", JobEnd: "job"}
-
-
-def snake(chosen: object) -> str:
-    """How a specification names the class of what was chosen: "pauli_sum"."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(chosen).__name__).lower()
 
 
 def _json(observable: Observable, unit: str) -> bytes:
