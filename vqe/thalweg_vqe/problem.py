@@ -13,10 +13,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import (
-    METRIC,
-    Reading,
-)
+from thalweg_core.landscape import METRIC, Reading
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
 from thalweg_vqe.adaptive import Adapt
