@@ -24,6 +24,7 @@ from thalweg.report.rounding import count, plain, prefixed, quantity
         (1.234e-8, 3e-11, "m", "12.340 ± 0.030 nm"),
         (-3.2e-18, 1e-21, "J", "−3.2000 ± 0.0010 aJ"),
         (0.0, 2e-3, "m", "0.0 ± 2.0 mm"),
+        (-1e-5, 2e-3, "m", "0.0 ± 2.0 mm"),  # no minus before nothing
         (1e-12, 1e-14, "x", "(1.000 ± 0.010) × 10⁻¹² x"),
         (-1.137306036, 0.0, "Ha", "−1.137306 Ha"),
         (0.5, math.nan, "", "0.5"),

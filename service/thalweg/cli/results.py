@@ -7,10 +7,9 @@ from pathlib import Path
 from thalweg.cli.follow import COLOURS
 from thalweg.cli.screen import Screen
 from thalweg.client import State
-from thalweg.client.wording import EXACT_DIGITS, measured, spent
+from thalweg.client.wording import ERROR_DIGITS, measured, observed, spent
 from thalweg.v1 import jobs_pb2, results_pb2
 
-ERROR_DIGITS = 4  # of an error that has none itself; arbitrary, the artifacts hold them all
 COLUMNS = ("quantity", "result", "truth", "result − truth")
 TRUTH = "exact_"  # the observable "exact_X" is the truth of "X"; the job's own value goes by the name "energy"
 
@@ -39,13 +38,12 @@ def rows(result: results_pb2.Result) -> list[tuple[str, str, str, str]]:
 
 
 def _row(name: str, one: results_pb2.Observable, truth: results_pb2.Observable | None) -> tuple[str, str, str, str]:
-    digits = ERROR_DIGITS if name.endswith("_error") else EXACT_DIGITS
-    result = measured(one.value, one.standard_error, one.unit, digits)
+    result = observed(name, one)
     if truth is None:
         return name, result, "", ""
     error = (one.standard_error**2 + truth.standard_error**2) ** 0.5
     difference = measured(one.value - truth.value, error, one.unit, ERROR_DIGITS)
-    return name, result, measured(truth.value, truth.standard_error, truth.unit), difference
+    return name, result, observed(name, truth), difference
 
 
 def files(job: jobs_pb2.Job, folder: Path | None, fetch: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from thalweg.client.state import State
-from thalweg.client.wording import fraction_done, measured, progress_line, spent
+from thalweg.client.wording import fraction_done, measured, observed, progress_line, spent
 from thalweg.v1 import jobs_pb2
 
 COLOURS = {State.SUCCEEDED: "#2b8a3e", State.FAILED: "#c92a2a", State.CANCELLED: "#868e96"}
@@ -31,7 +31,7 @@ def result_page(job: jobs_pb2.Job) -> str:
     """The value, every observable, what was spent, the files."""
     result = job.result
     rows = [("value", measured(result.value, result.standard_error, result.unit))]
-    rows += [(name, measured(one.value, one.standard_error, one.unit)) for name, one in sorted(result.observables.items())]
+    rows += [(name, observed(name, one)) for name, one in sorted(result.observables.items())]
     rows.append(("spent", spent(result.cost, job.spec.plan.replicas)))
     rows.append(("artifacts", ", ".join(artifact.name for artifact in result.artifacts)))
     cells = "".join(f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows)

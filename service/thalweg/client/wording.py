@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from thalweg.v1 import jobs_pb2
+from thalweg.v1 import jobs_pb2, results_pb2
 
 EXACT_DIGITS = 7  # arbitrary: enough to tell two energies apart by far less than chemical accuracy
+ERROR_DIGITS = 4  # of an error that has none itself; arbitrary, the artifacts hold them all
 _DEAREST = ("shots", "gradients", "evaluations", "circuits")
 
 
@@ -26,6 +27,11 @@ def measured(value: float, error: float = 0.0, unit: str = "", digits: int = EXA
     return f"{_both(value, error)}{behind}"
 
 
+def observed(name: str, one: results_pb2.Observable) -> str:
+    """An observable by its name: of an "energy_error" that is known exactly fewer digits tell."""
+    return measured(one.value, one.standard_error, one.unit, ERROR_DIGITS if name.endswith("_error") else EXACT_DIGITS)
+
+
 def _both(value: float, error: float) -> str:
     size = max(abs(value), error)
     power = math.floor(math.log10(size)) if size < 1e-3 or size >= 1e6 else 0
@@ -36,7 +42,7 @@ def _both(value: float, error: float) -> str:
 
 
 def _to_place(number: float, place: int) -> str:
-    return f"{round(number, -place):.{max(0, -place)}f}"
+    return f"{round(number, -place) + 0.0:.{max(0, -place)}f}"  # + 0.0: no minus before nothing
 
 
 def spent(cost: Mapping[str, float], replicas: int = 1) -> str:

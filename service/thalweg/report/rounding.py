@@ -129,7 +129,7 @@ def _together(value: float, error: float, unit: str) -> Quantity:
         power = math.floor(math.log10(max(abs(value), error)))
         scaled = _together(value / 10.0**power, error / 10.0**power, unit)
         return scaled._replace(power=f"× 10{superscript(power)}")
-    text, its_error = (grouped(f"{round(number, -place):.{max(0, -place)}f}") for number in (value, error))
+    text, its_error = (grouped(f"{round(number, -place) + 0.0:.{max(0, -place)}f}") for number in (value, error))
     return Quantity(text, its_error, unit)
 
 
