@@ -21,6 +21,12 @@ LENGTHS = (1e-4, 1e4)
 MANY = 10_000
 """Slopes that a step or a pilot takes at most: none is interrupted, nor bound by a budget, before all are taken. Arbitrary."""
 
+HERE = 0.25
+"""Samples of the energy where a step has led, for each of an energy of a slope, where no step is judged by it. Arbitrary."""
+
+FEWEST = 2
+"""Samples from which a variance can be told."""
+
 
 class Slopes(NamedTuple):
     """What pairs of energies show of a gradient, coordinates in their natural units."""
@@ -118,6 +124,10 @@ class Perturbation:
         """a_k, (B,)."""
         return here.gain / self._power(here.steps.to(here.gain) + self.stability + 1, self.gain_decay)
 
+    def look(self, landscape: Landscape, x: Tensor, rng: Stream, here: Perturbing) -> Reading:
+        """The energy where a step has led: by a quarter of the samples where no step is judged by it."""
+        return value_of(landscape, x, rng, here.size and self._own(here.size))
+
     def kept(self, new: Reading, old: Evaluation) -> Tensor:
         """Whether a step is kept that led from the one energy to the other, (B,) bool."""
         if not self.blocking:
@@ -128,19 +138,22 @@ class Perturbation:
         """After a step that cost so much."""
         size = here.size
         if size is not None:
-            energies = 2 * self.resamplings + 1
-            grown = SampleRule(growth=self.growth).grown(size._replace(price=energies * size.price), cost)
+            grown = SampleRule(growth=self.growth).grown(size, cost)
             assert grown is not None
             size = grown._replace(price=size.price)
         return here._replace(steps=here.steps + 1, size=size)
 
     def forecast(self, here: Perturbing) -> Cost:
         """What the next step will cost."""
-        energies = 2 * self.resamplings + 1
-        cost = here.one.times(energies)
+        cost = here.one.times(2 * self.resamplings + 1)
         if here.size is None:
             return cost
-        return cost._replace(shots=(energies * here.size.price * here.size.number.floor()).ceil().to(torch.int64))
+        asked = 2 * self.resamplings * here.size.asked + self._own(here.size)
+        return cost._replace(shots=(here.size.price * asked).ceil().to(torch.int64))
+
+    def _own(self, size: SampleSize) -> Tensor:
+        """Samples of the energy where the walk stands, (B,)."""
+        return size.asked if self.blocking else (HERE * size.number).floor().clamp_min(FEWEST).to(torch.int64)
 
     def _mean(self, landscape: Landscape, x: Tensor, rng: Stream, length: Tensor, number: int, size: SampleSize | None) -> Slopes:
         """Of so many slopes at the distance c (B,)."""

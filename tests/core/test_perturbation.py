@@ -104,6 +104,20 @@ def test_all_energies_are_charged_and_no_walk_spends_more_than_its_budget() -> N
     assert bool((position.spent.shots <= limit).all()) and bool((position.spent.shots > 0.9 * limit).all())
 
 
+def test_noise_holds_a_walk_of_constant_gain_where_a_quadratic_bottom_says() -> None:
+    """U = |x|²/2: x <- x - a (x·Δ + ε) Δ with Var(ε) = V/2c²n, so ⟨|x|²⟩ = a P V / 2c²n / (2 - a P) when it is stationary."""
+    place, rows, a, c, n = Sampling((1.0, 1.0, 1.0)), 4000, 0.1, 0.5, 25
+    kernel = Spsa(perturbation=c, gain_decay=0, perturbation_decay=0, max_step=0, first_samples=n, growth=0, averaging=0)
+    rng = Stream.of(10, rows)
+    state = kernel.init(place, torch.zeros(rows, 3, dtype=torch.float64), rng)
+    state = state._replace(perturbing=state.perturbing._replace(gain=torch.full_like(state.perturbing.gain, a)))
+    for step in range(1, 101):  # 0.83 a step: what it began with is forgotten
+        state, _ = kernel.step(place, state, rng.at(step))
+    square = row_sum(state.x.square())
+    error = float(square.std()) / math.sqrt(rows)
+    assert abs(float(square.mean()) - a * 3 * place.spread**2 / (2 * c * c * n) / (2 - a * 3)) < 4 * error
+
+
 def test_overlaps_show_the_metric_on_average() -> None:
     place, rows = Qubits(MIXING), 4000
     kernel, rng = QnSpsa(perturbation=0.01), Stream.of(7, rows)
@@ -114,13 +128,14 @@ def test_overlaps_show_the_metric_on_average() -> None:
     assert bool((off < 4 * error + 1e-4).all())  # the fourth order: c² of the metric
 
 
-def test_overlaps_are_charged_with_energies() -> None:
+@pytest.mark.parametrize(("blocking", "own"), [(2.0, 10), (0.0, 2)])  # a quarter where no step is judged by it
+def test_overlaps_are_charged_with_energies(blocking: float, own: int) -> None:
     place, rows = SampledQubits(MIXING), 3
-    kernel, rng = QnSpsa(resamplings=2, first_samples=10, growth=0), Stream.of(8, rows)
+    kernel, rng = QnSpsa(resamplings=2, blocking=blocking, first_samples=10, growth=0), Stream.of(8, rows)
     state = kernel.init(place, Stream.of(1, rows).normal((3,)), rng)
     coming = kernel.forecast(place, state)
     _, info = kernel.step(place, state, rng.at(1))
-    assert info.cost.shots.unique().tolist() == coming.shots.unique().tolist() == [5 * 30 + 2 * 4 * 10]
+    assert info.cost.shots.unique().tolist() == coming.shots.unique().tolist() == [(4 * 10 + own) * 3 + 2 * 4 * 10]
 
 
 @pytest.mark.parametrize("kernel", [Spsa(), QnSpsa()])

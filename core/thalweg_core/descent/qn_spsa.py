@@ -22,7 +22,6 @@ from thalweg_core.landscape import (
     Overlapping,
     Samples,
     allocated,
-    value_of,
 )
 from thalweg_core.natural_units import natural_units
 from thalweg_core.ranges import not_negative, one_of, positive, share
@@ -110,7 +109,7 @@ class QnSpsa:
         uphill = _preconditioned(metric, self.regularization, slopes.uphill)
         step = capped(-per_row(rule.rate(state.perturbing), uphill) * uphill, self.max_step)
         x = state.x + natural_units(landscape, state.x) * step
-        here = value_of(place, x, rng.named("here"), state.perturbing.size and state.perturbing.size.asked)
+        here = rule.look(place, x, rng.named("here"), state.perturbing)
         cost, good = slopes.cost.plus(paid).plus(here.cost), rule.kept(here, state.seen)
         moved = choose(good, state._replace(x=x, seen=unsloped(here, x)), state)
         average = state.average and averaged(state.average, landscape.manifold, moved.x, cost, self.averaging)
