@@ -23,25 +23,29 @@ _LEAST = 2e-2
 """mHa, where the axis ends: below it nobody asks."""
 
 
-def draw(case: Case, panels: Mapping[str, Mapping[str, Course]], floors: Floors | None = None) -> Figure:
-    """A panel for every family of methods, on the same axes. A textbook form has the colour of its better form, dashed."""
+def draw(case: Case, panels: Mapping[str, Mapping[str, Course]], floors: Floors | None = None, end: int | None = None) -> Figure:
+    """A panel for every family of methods, on the same axes. A textbook form has the colour of its better form, dashed; a
+    thin line where all are compared, if some go on beyond it."""
     shown = {name: courses for name, courses in panels.items() if courses}
     figure = Figure(figsize=(1.6 + 4.9 * len(shown), 5.0), layout="constrained")
     figure.suptitle(case.name, fontsize=13, fontweight="bold")
     styles = _styles([method for courses in shown.values() for method in courses])
+    low, high = _range(shown, case)
+    spent = [column for courses in shown.values() for course in courses.values() for column in course.shots]
+    left, right = min(column[0] for column in spent), max(end or case.budget, *(column[-1] for column in spent))
     for number, (name, courses) in enumerate(shown.items()):
         ax = figure.add_subplot(1, len(shown), number + 1, sharex=figure.axes[0] if number else None)
-        _panel(ax, name, courses, styles, case, floors)
-        ax.set_ylim(*_range(shown, case))
+        _panel(ax, name, courses, styles)
+        if right > 1.1 * (end or case.budget):
+            ax.axvline(end or case.budget, color="0.8", linewidth=1.0)
+        ax.set(xlim=(left, right), ylim=(low, high))
+        _limits(ax, case, floors)
+        _legend(ax, courses)
         ax.set_ylabel("" if number else "true error of the answer, mHa")
     return figure
 
 
-def _panel(
-    ax: Axes, name: str, courses: Mapping[str, Course], styles: Mapping[str, Style], case: Case, floors: Floors | None
-) -> None:
-    ends = [spent[-1] for course in courses.values() for spent in course.shots]
-    left, right = min(spent[0] for course in courses.values() for spent in course.shots), max([*ends, case.budget])
+def _panel(ax: Axes, name: str, courses: Mapping[str, Course], styles: Mapping[str, Style]) -> None:
     ax.set(xscale="log", yscale="log", xlabel="shots of a seed, everything charged")
     ax.set_title(name, fontsize=10, color="0.25", loc="left")
     for method, course in courses.items():
@@ -51,34 +55,35 @@ def _panel(
         colour, dashes = styles[method]
         ax.fill_between(grid, low, high, color=colour, alpha=0.14, linewidth=0)
         ax.plot(grid, middle, color=colour, linestyle=dashes, linewidth=1.8, label=method.replace("_", " "))
-    _limits(ax, case, floors, left, right)
-    ax.set_xlim(left, right)
     ax.grid(which="major", color="0.92", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.tick_params(which="both", color="0.6", labelsize=9)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color("0.6")
+
+
+def _legend(ax: Axes, courses: Mapping[str, Course]) -> None:
     seeds = max(len(course.shots) for course in courses.values())
     title = f"median and quartiles of {seeds} seeds"
     ax.legend(loc="lower left", fontsize=8.5, title=title, title_fontsize=8, framealpha=0.85, edgecolor="none")
 
 
-def _limits(ax: Axes, case: Case, floors: Floors | None, left: float, right: float) -> None:
+def _limits(ax: Axes, case: Case, floors: Floors | None) -> None:
     """The error to get under, one standard error of an energy for which all shots were spent, and the circuit's own error."""
     ax.axhline(1e3 * case.bound, color="0.15", linewidth=1.0, linestyle=(0, (6, 3)))
-    _say(ax, 1e3 * case.bound, f"{1e3 * case.bound:g} mHa", "bottom")
+    _say(ax, 1e3 * case.bound, f"{1e3 * case.bound:g} mHa")
     if floors is None:
         return
-    shots = np.array([left, right])
+    shots = np.array(ax.get_xlim())
     ax.plot(shots, 1e3 * floors.spread / np.sqrt(shots), color="0.5", linewidth=1.0, linestyle=":", label="1 σ of one energy")
-    if 1e3 * floors.circuit > _LEAST:
+    if 1e3 * floors.circuit > ax.get_ylim()[0]:
         ax.axhline(1e3 * floors.circuit, color="0.5", linewidth=1.0, linestyle="-.")
-        _say(ax, 1e3 * floors.circuit, "the circuit's best", "top")
+        _say(ax, 1e3 * floors.circuit, "the circuit's best")
 
 
-def _say(ax: Axes, height: float, words: str, side: str) -> None:
-    """At the left, where no curve has come down yet."""
-    ax.text(0.01, height, words, transform=ax.get_yaxis_transform(), ha="left", va=side, fontsize=8, color="0.35")
+def _say(ax: Axes, height: float, words: str) -> None:
+    """On a line, at the left, where no curve has come down yet."""
+    ax.text(0.01, height, words, transform=ax.get_yaxis_transform(), ha="left", va="bottom", fontsize=8, color="0.35")
 
 
 def _styles(methods: Sequence[str]) -> dict[str, Style]:

@@ -46,12 +46,14 @@ class Case:
         name: for tables and files.
         problem: with the shots per circuit that methods take which do not choose theirs.
         budget: shots of a seed.
+        longer: shots of a seed of the textbook's forms; None: the same.
         bound: error (Ha) to get under.
     """
 
     name: str
     problem: Vqe
     budget: int
+    longer: int | None = None
     bound: float = CHEMICAL_ACCURACY
 
 
@@ -68,6 +70,12 @@ class Course(NamedTuple):
     def final(self) -> Floats:
         """Errors at the end, (B,)."""
         return np.array([error[-1] for error in self.error])
+
+    def until(self, shots: int) -> Course:
+        """As it was when so much was spent, the first look at least."""
+        ends = [max(1, int(np.searchsorted(spent, shots, side="right"))) for spent in self.shots]
+        spent, error = ([column[:end] for column, end in zip(part, ends, strict=True)] for part in (self.shots, self.error))
+        return self._replace(shots=spent, error=error, budget=min(shots, self.budget))
 
     def at(self, shots: float) -> Floats:
         """Errors when so much was spent, (B,); NaN where the first look was not paid for by then."""
@@ -179,17 +187,23 @@ class Score(NamedTuple):
     """How a method did on a case."""
 
     hit: Figure  # shots
+    hit_by: int  # shots by which it was to hit
     stay: Figure  # shots
     stayed: int  # seeds
     seeds: int
     final: Figure  # Ha, error at the end
+    end: int  # shots by which it was to stay, and where the error at the end was looked at
 
 
-def score(course: Course, bound: float) -> Score:
-    """Medians over seeds, with intervals by bootstrap."""
-    each = [reached(spent, error, bound) for spent, error in zip(course.shots, course.error, strict=True)]
-    hits, stays = np.array([r.hit for r in each]), np.array([r.stay for r in each])
-    return Score(median(hits), median(stays), int(np.isfinite(stays).sum()), len(each), median(course.final))
+def score(course: Course, bound: float, end: int) -> Score:
+    """Medians over seeds, with intervals by bootstrap; of a course that goes on beyond the end only the hits count there."""
+    ended = course.until(end)
+    hits, stays = (
+        np.array([getattr(reached(spent, error, bound), what) for spent, error in zip(part.shots, part.error, strict=True)])
+        for part, what in ((course, "hit"), (ended, "stay"))
+    )
+    stayed = int(np.isfinite(stays).sum())
+    return Score(median(hits), course.budget, median(stays), stayed, len(stays), median(ended.final), ended.budget)
 
 
 def median(values: Floats) -> Figure:

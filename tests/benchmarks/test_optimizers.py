@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import optimizers
-from benchmarks.descents import Case, Course, descend, floors, median, reached, score
+from benchmarks import optimizers, race_tables
+from benchmarks.descents import Case, Course, Figure, Score, descend, floors, median, reached, score
+from benchmarks.races import ABLATED, CASES
 from scipy import stats
 
 from thalweg_core.descent.adam import Adam
@@ -26,7 +28,9 @@ from thalweg_vqe.spin_chains import TransverseFieldIsing
 from thalweg_vqe.starts import Uniform
 
 ONE, X, Z = np.eye(2), np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0])
-SMALL = Case("Ising chain of 2", Vqe(TransverseFieldIsing(2), RealAmplitudes(1), Estimator(100), Uniform(0.5)), 60_000, 0.05)
+SMALL = Case(
+    "Ising chain of 2", Vqe(TransverseFieldIsing(2), RealAmplitudes(1), Estimator(100), Uniform(0.5)), 60_000, bound=0.05
+)
 
 
 def test_a_touch_is_no_hit_and_a_relapse_no_stay() -> None:
@@ -59,6 +63,18 @@ def test_a_course_knows_where_each_seed_stood() -> None:
     course = Course(shots, [np.array([3.0, 2.0]), np.array([3.0, 2.0, 1.0])], ["", ""], 70, 0.0)
     assert course.at(45.0).tolist() == [2.0, 2.0] and course.at(15.0)[0] == 3.0 and math.isnan(course.at(15.0)[1])
     assert course.final.tolist() == [2.0, 1.0]
+    cut = course.until(40)
+    assert [spent.tolist() for spent in cut.shots] == [[10.0, 30.0], [20.0, 40.0]] and cut.final.tolist() == [2.0, 2.0]
+    assert [len(spent) for spent in course.until(15).shots] == [1, 1] and (cut.budget, course.until(100).budget) == (40, 70)
+
+
+def test_beyond_the_end_only_hits_count() -> None:
+    shots = 10.0 * np.arange(1, 21)
+    course = Course([shots] * 3, [np.repeat([9.0, 0.0], [bad, 20 - bad]) for bad in (3, 12, 20)], [""] * 3, 200, 0.0)
+    found = score(course, 1.0, 100)
+    assert found.hit.value == 150.0 and found.hit_by == 200  # the third good look of five is the fifteenth
+    assert found.stayed == 1 and found.stay.value == math.inf and (found.final.value, found.end) == (9.0, 100)
+    assert score(course, 1.0, 300)[1:4] == (200, (150.0, 60.0, math.inf), 2)
 
 
 def test_the_floors_are_those_of_the_ansatz_and_of_the_ground_state() -> None:
@@ -82,31 +98,70 @@ def test_a_seed_walks_alike_among_others_and_within_its_budget(kernel: Adam | Te
     assert all(spent[-1] + end <= SMALL.budget and (error > -1e-12).all() for spent, error in zip(*among[:2], strict=True))
     assert all((spent[1:-1] >= 1.01 * spent[:-2]).all() for spent in among.shots)
     assert all("plan.budget.shots" in sentence for sentence in among.outcome)
-    assert score(among, SMALL.bound).seeds == 3
+    assert score(among, SMALL.bound, SMALL.budget).seeds == 3
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "CASES", {"small": replace(SMALL, budget=15_000)})
+    monkeypatch.setattr(optimizers, "CASES", {"small": replace(SMALL, budget=15_000, longer=20_000)})
     monkeypatch.setattr(optimizers, "only_one_thread", lambda: None)
     monkeypatch.setattr(optimizers, "_FLOOR_STARTS", range(100, 102))
 
 
-def test_the_command_writes_a_table_numbers_and_figures(small: None, tmp_path: Path) -> None:
+def test_the_command_writes_tables_numbers_and_figures(small: None, tmp_path: Path) -> None:
     assert optimizers.main(["--cases", "small", "--seeds", "100-101", "--out", str(tmp_path)]) == 0
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {"optimizers-small.png", "optimizers.json", "optimizers.md", "courses"}
-    table, endings = (tmp_path / "optimizers.md").read_text().strip().split("\n\n")
-    assert len(table.splitlines()) == 2 + len(optimizers.METHODS) and "of 2" in table and "1.5e4 shots" in table
+    summary, title, judged, table, endings = (tmp_path / "optimizers.md").read_text().strip().split("\n\n")
+    assert (title, judged) == (
+        "### Ising chain of 2",
+        "Under 50 mHa, until 1.5e4 shots; hits of the textbook's forms until 2e4.",
+    )
+    for lines in (summary, table):
+        assert [line.split("`")[1] for line in lines.splitlines()[2:]] == list(optimizers.METHODS)
     assert {line.split(" | ")[1] for line in endings.splitlines()[2:]} == set(optimizers.METHODS)
-    numbers = json.loads((tmp_path / "optimizers.json").read_text())
-    assert set(numbers["small"]) == set(optimizers.METHODS) and numbers["small"]["adam"]["seeds"] == 2
+    numbers = json.loads((tmp_path / "optimizers.json").read_text())["small"]
+    assert set(numbers) == set(optimizers.METHODS) and numbers["adam"]["seeds"] == 2
+    assert (numbers["adam"]["hit_by"], numbers["textbook_adam"]["hit_by"]) == (15_000, 20_000)
+    assert numbers["textbook_adam"]["end"] == 15_000
 
 
-def test_every_ablation_runs(small: None, tmp_path: Path) -> None:
-    assert optimizers.main(["--ablation", "--cases", "small", "--seeds", "100", "--out", str(tmp_path)]) == 0
-    table = (tmp_path / "ablation.md").read_text().split("\n\n")[0]
-    assert len(table.splitlines()) == 2 + len(optimizers.ABLATIONS)
+def test_the_tables_of_earlier_runs_go_between_their_marks(small: None, tmp_path: Path) -> None:
+    asked = ["--cases", "small", "--methods", "adam", "smo", "--seeds", "100", "--out", str(tmp_path)]
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n<!-- table optimizers -->\nold\n<!-- end -->\nkept\n<!-- table exact -->\nmine\n<!-- end -->\n")
+    assert optimizers.main(asked) == 0 and optimizers.main([*asked, "--markdown", str(page)]) == 0
+    before, table, after = re.split(r"<!-- table optimizers -->|<!-- end -->\nkept", page.read_text())
+    assert before == "# Page\n" and after == "\n<!-- table exact -->\nmine\n<!-- end -->\n"
+    assert table.strip() in (tmp_path / "optimizers.md").read_text() and "| `smo` |" in table
+    once = page.read_text()
+    assert optimizers.main([*asked, "--markdown", str(page)]) == 0 and page.read_text() == once
+
+
+def test_what_was_not_reached_says_by_when_and_what_nobody_reached_is_told_by_its_error() -> None:
+    never = Figure(math.inf, math.inf, math.inf)
+    slow = Score(Figure(1.1e8, 2.7e7, math.inf), 300_000_000, never, 0, 10, Figure(3e-3, 2e-3, 4e-3), 30_000_000)
+    fast = Score(Figure(1.2e6, 7.1e5, 3e6), 30_000_000, Figure(1.3e6, 1e6, 3e6), 10, 10, Figure(7e-5, 5e-5, 9e-5), 30_000_000)
+    cases = {name: replace(SMALL, name=name) for name in ("hit", "not")}
+    told = race_tables.summary({"hit": {"slow": slow, "fast": fast}, "not": {"slow": slow._replace(hit=never)}}, cases)
+    assert told.splitlines()[2:] == [
+        "| `slow` | 1.1e8 (2.7e7 … > 3e8); 0 | 3.0 (2.0 … 4.0) mHa |",
+        "| `fast` | 1.2e6 (7.1e5 … 3.0e6); 10 | – |",
+    ]
+    assert "| `slow` | 1.1e8 (2.7e7 … > 3e8) | > 3e7 | 0 of 10 | 3.0 (2.0 … 4.0) |" in race_tables.by_case(
+        {"hit": {"slow": slow}}, cases
+    )
+
+
+def test_every_ablation_runs(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "ABLATED", {"small": 9_000})
+    assert optimizers.main(["--ablation", "--seeds", "100", "--out", str(tmp_path)]) == 0
+    summary, _, judged, *_ = (tmp_path / "ablation.md").read_text().split("\n\n")
+    assert len(summary.splitlines()) == 2 + len(optimizers.ABLATIONS) and judged == "Under 50 mHa, until 9e3 shots."
+
+
+def test_ingredients_are_switched_off_on_several_cases() -> None:
+    assert len(ABLATED) > 2 and all(shots <= CASES[name].budget for name, shots in ABLATED.items())
 
 
 def test_what_fails_leaves_the_others_alone_and_what_was_there_is_kept(
@@ -123,13 +178,14 @@ def test_what_fails_leaves_the_others_alone_and_what_was_there_is_kept(
     assert optimizers.main(asked) == 1
     assert "failed: ArithmeticError: no number" in capsys.readouterr().out
     first = (tmp_path / "optimizers.md").read_text()
-    assert "textbook_adam" in first and "| adam |" not in first
+    assert "`textbook_adam`" in first and "`adam`" not in first
     monkeypatch.setattr(
         optimizers, "descend", lambda case, kernel, *rest: right(case, kernel, *rest) if kernel == Adam() else 1 / 0
     )
     assert optimizers.main([*asked, "--resume"]) == 0
     second = (tmp_path / "optimizers.md").read_text()
-    assert first.splitlines()[2].split(" | ")[2:] == second.splitlines()[3].split(" | ")[2:] and "| adam |" in second
+    before, after = (set(text.partition("###")[2].splitlines()) for text in (first, second))
+    assert before < after and "| `adam` |" in second
 
 
 def test_jobs_side_by_side_change_no_number(tmp_path: Path) -> None:
