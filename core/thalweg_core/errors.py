@@ -2,7 +2,8 @@
 
 BadInput            a field cannot be as it was given
 ├── Mismatch        a method asks for what the landscape does not know
-└── Unavailable     it asks for something that this machine does not have
+├── Unavailable     it asks for something that this machine does not have
+└── Unaffordable    a budget does not pay for what must come
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class Mismatch(BadInput):
 
 class Unavailable(BadInput):
     """It asks for something that this machine does not have; on another one it would be right."""
+
+
+class Unaffordable(BadInput):
+    """A budget that does not pay for what must come; nothing has been spent yet."""

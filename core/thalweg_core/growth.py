@@ -15,6 +15,7 @@ from torch import Tensor
 
 from thalweg_core.kernel import Finishes, Forecasts, Kernel, put_rows, take_rows
 from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.rehearsal import first_cost, refuse_dear, rehearsal, started, stopped_in_time
 from thalweg_core.stopping import Outcome, over_budget
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Frame, Position, Rules, begin, stand, walk
@@ -67,10 +68,29 @@ def begin_growing(
     """As `walk.begin`; what grows has grown once before the kernel looks."""
     if not isinstance(landscape, Grows):
         return landscape, begin(kernel, landscape, x, rng, rules)
+    rules = rules or Rules()
+    afford(kernel, landscape, x, rng, rules)
     grown = landscape.grown(x, rng.named("growth"))
-    state = kernel.init(grown.landscape, x, rng.named("init"))
+    state = started(kernel, grown.landscape, x, rng.named("init"), rules.purse(grown.cost))
     look, waiting = state.seen.cost, _waiting(rules, grown.landscape, rng)
-    return grown.landscape, stand(kernel, grown.landscape, state, look.plus(grown.cost), look, waiting)
+    return grown.landscape, stand(kernel, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
+
+
+def afford(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules) -> None:
+    """Before anything is spent.
+
+    Raises:
+        Unaffordable: the budget does not pay for the first look, a growth before it, and the end.
+    """
+    if not rules.limited:
+        return
+    place, init = rehearsal(landscape), rng.named("init")
+    if isinstance(place, Grows):
+        grown = place.grown(x, rng.named("growth"))
+        first: Cost | None = grown.cost.plus(first_cost(kernel, grown.landscape, x, init))
+    else:
+        first = None if place is None else first_cost(kernel, place, x, init)
+    refuse_dear(kernel, first, rules.budget, rules.reserve)
 
 
 def walk_growing(
@@ -89,7 +109,7 @@ def walk_growing(
         for frame in walk(kernel, landscape, position, rng, steps, _waiting(rules, landscape, rng)):
             step = frame.step
             if step % landscape.every == 0 and step != steps[-1]:
-                landscape, position = _grow(kernel, landscape, frame.position, rng.at(step).named("growth"), rules, step)
+                landscape, position = _grow(kernel, landscape, frame.position, rng, rules, step)
                 yield landscape, frame._replace(position=position)
                 break
             yield landscape, frame
@@ -115,25 +135,34 @@ def _grow(
     if len(index) == 0:
         return landscape, position
     here, rng = take_rows(position, index), rng.take(index)
-    grown = landscape.grown(here.state.x, rng)
+    grown = landscape.grown(here.state.x, rng.at(step).named("growth"))
     seen = here.state.seen
     state = here.state._replace(seen=seen._replace(grad=seen.grad + grown.slopes, grad_var=seen.grad_var + grown.slopes_var))
     here = here._replace(state=state, spent=here.spent.plus(grown.cost))
-    here = _anew(kernel, grown.landscape, here, rng)
+    here = _anew(kernel, grown.landscape, here, rng.at(step).named("growth"), rules, step)
     coming = _coming(kernel, grown.landscape, here)
     coming = coming._replace(shots=(coming.shots * grown.dearer).ceil().to(torch.int64))
-    here = _ended(here, over_budget(rules.budget, here.spent, coming, rules.reserve), step)
-    return grown.landscape, put_rows(position, index, here)
+    budget, reserve = rules.budget, rules.reserve
+    over = over_budget(budget, here.spent, coming, reserve)
+    outcome = torch.where(here.outcome == Outcome.WALKING, over, here.outcome)
+    outcome = stopped_in_time(kernel, grown.landscape, here.state, rng.at(step + 1), outcome, here.spent, coming, budget, reserve)
+    return grown.landscape, put_rows(position, index, _ended(here, outcome, step))
 
 
-def _anew(kernel: Kernel, landscape: Landscape, here: Position, rng: Stream) -> Position:
-    """A method that had finished looks again."""
+def _anew(kernel: Kernel, landscape: Landscape, here: Position, rng: Stream, rules: Rules, step: int) -> Position:
+    """A method that had finished looks again, where that can be paid."""
     if not isinstance(kernel, Finishes):
         return here
-    done = torch.nonzero(kernel.finished(here.state)).flatten()
+    done, place = torch.nonzero(kernel.finished(here.state)).flatten(), rehearsal(landscape)
+    if len(done) and place is not None and rules.limited:
+        price = first_cost(kernel, place, here.state.x[done], rng.take(done).named("init"))
+        over = over_budget(rules.budget, take_rows(here.spent, done), price, rules.reserve)
+        here = _ended(here, torch.zeros_like(here.outcome).index_copy(0, done, over), step)
+        done = done[over == 0]
     if len(done) == 0:
         return here
-    state = kernel.init(landscape, here.state.x[done], rng.take(done).named("init"))
+    purse = rules.purse(take_rows(here.spent, done))
+    state = started(kernel, landscape, here.state.x[done], rng.take(done).named("init"), purse)
     cost = put_rows(Cost.none(here.state.x), done, state.seen.cost)
     return here._replace(state=put_rows(here.state, done, state), spent=here.spent.plus(cost))
 

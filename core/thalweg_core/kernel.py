@@ -108,6 +108,15 @@ class Forecasts(Protocol):
 
 
 @runtime_checkable
+class Thrifty(Protocol):
+    """A kernel whose first looks depend on one another, such as on a pilot's, so that they could outrun a budget."""
+
+    def init_within(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> Any:
+        """As `init`, for no more than these shots (B,), or the least that it can do where they are fewer; None: as it likes."""
+        ...
+
+
+@runtime_checkable
 class Finishes(Protocol):
     """A kernel that may stop by itself, such as one whose line search finds no lower energy."""
 

@@ -222,6 +222,19 @@ class Overlapping(Protocol):
 
 
 @runtime_checkable
+class Rehearses(Protocol):
+    """A noisy landscape of which it is known what looks cost before any is taken."""
+
+    def rehearsal(self) -> Landscape:
+        """The same, with everything that it can be asked, but its looks show nothing of U and take next to no time.
+
+        What they say is finite and means nothing. Gradients and shots cost what they would cost here, to the shot; circuits
+        about as much, where how many are run depends on what is seen. It is its own rehearsal.
+        """
+        ...
+
+
+@runtime_checkable
 class Referenced(Protocol):
     """A landscape whose lowest energy is known without any walk."""
 

@@ -28,8 +28,6 @@ class Traits:
         memory_per_replica: bytes that each replica adds while it is evaluated.
         unit: unit of U, empty for pure numbers.
         grows: whether it becomes another landscape as it is walked, see `growth.Grows`.
-        least_shots: shots that one replica's first look and its measurement at the end take at least, as far as the fields
-            tell; 0 where they take none.
     """
 
     knows: frozenset[Capability]
@@ -40,7 +38,6 @@ class Traits:
     memory_of: Mapping[Capability, int] = field(default_factory=dict)
     unit: str = ""
     grows: bool = False
-    least_shots: int = 0
 
     def fits(self, kernel: Kernel | type[Kernel]) -> bool:
         """Whether a method asks for nothing that it does not know; nobody samples what changes under way."""
@@ -107,6 +104,15 @@ class MeasuresEnd(Protocol):
 
     def final_shots(self, landscape: Landscape) -> int:
         """Shots that `final` charges each replica: what a budget must keep for it."""
+        ...
+
+
+@runtime_checkable
+class RehearsesUnopened(Protocol):
+    """A problem that knows what looks cost before its landscape is opened."""
+
+    def rehearsal(self) -> Landscape | None:
+        """That of its landscape, see `landscape.Rehearses`; None where only opening it tells."""
         ...
 
 

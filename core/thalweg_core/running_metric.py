@@ -22,6 +22,7 @@ from thalweg_core.landscape import (
 )
 from thalweg_core.natural_units import natural_units
 from thalweg_core.overlap_metric import axes_of, overlap_metric
+from thalweg_core.rehearsal import rehearsal
 from thalweg_core.rows import row_sum
 from thalweg_core.sample_sizes import SampleSize
 from thalweg_core.streams import Stream
@@ -77,13 +78,19 @@ class MetricRule:
     share: float = 0.1
     memory: float = 10.0
 
-    def begin(self, landscape: Landscape, x: Tensor, rng: Stream, samples: int, gradient: Cost) -> tuple[RunningMetric, Cost]:
-        """The first look, by so many samples: it shows what a sample costs. `gradient`: what the gradient's has cost."""
+    def begin(
+        self, landscape: Landscape, x: Tensor, rng: Stream, samples: int, gradient: Cost, shots: Tensor | None = None
+    ) -> tuple[RunningMetric, Cost]:
+        """The first look, by so many samples: it shows what a sample costs. `gradient`: what the gradient's has cost.
+
+        shots: (B,) what may be spent: by "auto" overlaps take no more than half of what the blocks leave.
+        """
         number = torch.full((len(x),), samples, dtype=torch.int64, device=x.device)
         form = "block_diagonal" if self._by_overlaps(landscape) else self._own_form(landscape)
         seen = self._own(landscape, x, rng.named("metric"), number, form)
         paid, whole, price = seen.cost, torch.zeros_like(number, dtype=torch.bool), seen.cost.shots.to(torch.float64) / samples
-        rows = self._affordable(landscape, x, samples, gradient)
+        rest = None if shots is None else shots - paid.shots
+        rows = self._affordable(landscape, x, samples, gradient, rest)
         if len(rows):  # the blocks' axes are those of the whole at first
             blocks = take_rows(seen, rows)
             other = self._overlaps(landscape, x, rng, SURE * number, seen.metric, rows)
@@ -93,6 +100,11 @@ class MetricRule:
             whole = put_rows(whole, rows, heavy)
             price = torch.where(whole, seen.cost.shots.to(torch.float64) / (SURE * samples), price)
         return RunningMetric(seen.metric, seen.variance, price, whole), paid
+
+    def least(self, landscape: Landscape, x: Tensor, rng: Stream, samples: int) -> Tensor:
+        """Shots that the first look takes at least, (B,) int64; 0 where only looking tells."""
+        place, nothing = rehearsal(landscape), Cost.none(x)
+        return nothing.shots if place is None else self.begin(place, x, rng, samples, nothing, nothing.shots)[1].shots
 
     def renewed(
         self, before: RunningMetric, landscape: Landscape, x: Tensor, rng: Stream, size: SampleSize | None
@@ -130,11 +142,14 @@ class MetricRule:
         paid = self.measured and landscape.noisy and isinstance(landscape, MeasurableMetric)
         return "block_diagonal" if paid else "full"
 
-    def _affordable(self, landscape: Landscape, x: Tensor, samples: int, gradient: Cost) -> Tensor:
-        """The rows where overlaps are tried."""
+    def _affordable(self, landscape: Landscape, x: Tensor, samples: int, gradient: Cost, shots: Tensor | None) -> Tensor:
+        """The rows where overlaps are tried: no more dear than some looks at the gradient, nor than half of these shots (B,)."""
         if not self._by_overlaps(landscape):
             return torch.arange(0, device=x.device)
-        return torch.nonzero((gradient.shots * MOST >= SURE * samples * x.shape[1] ** 2) | (self.form == "full")).flatten()
+        price = SURE * samples * x.shape[1] ** 2
+        cheap = gradient.shots * MOST >= price
+        cheap = cheap if shots is None else cheap & (2 * price <= shots)
+        return torch.nonzero(cheap | (self.form == "full")).flatten()
 
     def _look(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, whole: Tensor, known: Tensor) -> MetricReading:
         """By overlaps in some rows, by the landscape's own way in the others."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from thalweg_core.landscape import Cost, Evaluation, Landscape, Sampled
 from thalweg_core.natural_units import natural_units
 from thalweg_core.ranges import at_least, not_negative, positive
+from thalweg_core.rehearsal import rehearsal
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
 
@@ -27,6 +28,10 @@ class SampleSize(NamedTuple):
     def asked(self) -> Tensor:
         """Samples of the next look, (B,) int64."""
         return self.number.floor().to(torch.int64)
+
+
+FACTORS = 0.5, 100.0
+"""Bounds of what a pilot makes of its samples (arbitrary)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class SampleRule:
         noise: ρ, variance over squared length of the gradient that the first look aims at.
         growth: τ, looks for which all that was spent would pay; 0: the number never grows.
 
-    Bounds of 1/2 and 100, the floor of a twentieth and the tenth are arbitrary.
+    The floor of a twentieth and the tenth are arbitrary.
     """
 
     first: int = 8
@@ -62,15 +67,26 @@ class SampleRule:
         positive("noise", self.noise)
         not_negative("growth", self.growth)
 
-    def begin(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, SampleSize | None]:
-        """The first look at x, whose cost includes the pilot's, and the samples of the next; None where there are none."""
+    def begin(
+        self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None
+    ) -> tuple[Evaluation, SampleSize | None]:
+        """The first look at x, whose cost includes the pilot's, and the samples of the next; None where there are none.
+
+        shots: (B,) what may be spent. After the pilot no more than half of the rest is, so that a step can follow, or n/2.
+        """
         if not landscape.noisy or not isinstance(landscape, Sampled):
             return landscape.evaluate(x, rng), None
         number = torch.full((len(x),), float(max(self.first, landscape.fewest)), dtype=torch.float64, device=x.device)
         before = Cost.none(x)
         if self.pilot:
             pilot = landscape.evaluate(x, rng.named("pilot"), number.to(torch.int64))
-            number = (number * self._factor(landscape, x, pilot)).clamp_min(float(landscape.fewest))
+            least = (FACTORS[0] * number).clamp_min(float(landscape.fewest))
+            wanted = (number * self._factor(landscape, x, pilot)).clamp_min(float(landscape.fewest))
+            price = None if shots is None else _sample_price(landscape, x, rng, least)
+            if shots is not None and price is not None:
+                most = (shots - pilot.cost.shots) / (2 * price)
+                wanted = torch.minimum(wanted, torch.maximum(most, least))
+            number = wanted
             before = pilot.cost
         asked = number.floor()
         seen = landscape.evaluate(x, rng, asked.to(torch.int64))
@@ -100,7 +116,7 @@ class SampleRule:
         noise = row_sum(pilot.grad_var * unit * unit).to(torch.float64)
         signal = row_sum((landscape.manifold.tangent(x, pilot.grad) * unit).square()).to(torch.float64) - noise
         factor = noise / (self.noise * torch.maximum(signal, 0.05 * noise))
-        return torch.where(noise > 0, factor, 0.0).clamp(0.5, 100.0)
+        return torch.where(noise > 0, factor, 0.0).clamp(*FACTORS)
 
 
 def dearer(seen: Evaluation, size: SampleSize | None) -> Cost:
@@ -108,6 +124,15 @@ def dearer(seen: Evaluation, size: SampleSize | None) -> Cost:
     if size is None:
         return seen.cost
     return seen.cost._replace(shots=(size.price * size.number.floor()).ceil().to(torch.int64))
+
+
+def _sample_price(landscape: Landscape, x: Tensor, rng: Stream, samples: Tensor) -> Tensor | None:
+    """Shots that each sample of a look by so many costs, (B,) float64; those of a larger look cost no more. None: not known."""
+    place = rehearsal(landscape)
+    if place is None:
+        return None
+    asked = samples.floor()
+    return place.evaluate(x, rng, asked.to(torch.int64)).cost.shots / asked
 
 
 def look(landscape: Landscape, x: Tensor, rng: Stream, size: SampleSize | None) -> Evaluation:

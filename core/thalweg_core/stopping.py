@@ -97,7 +97,8 @@ class Budget:
 
     What is left out is not limited. A replica stops where its next step and the measurement at the end would not both fit.
     The next step is forecast by the method where its steps get dearer, else to cost as much as the dearest so far, the
-    first look among them.
+    first look among them; where the budget is about to end and the landscape can rehearse looks, the step is rehearsed. A
+    budget that does not pay for the first look and the end is refused.
 
     Args:
         shots: shots of a replica, or rows of mini-batches.

@@ -12,6 +12,7 @@ from torch import Tensor
 from thalweg_core import stopping
 from thalweg_core.kernel import Finishes, Forecasts, Info, Kernel, put_rows, take_rows
 from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.rehearsal import first_cost, refuse_dear, rehearsal, started, stopped_in_time
 from thalweg_core.stopping import Budget, Judgement, Outcome, Stop
 from thalweg_core.streams import Stream
 
@@ -51,23 +52,39 @@ class Rules:
     reserve: int = 0
     held: Tensor | None = None
 
+    @property
+    def limited(self) -> bool:
+        """Whether looks may be too dear."""
+        return self.budget.shots is not None or self.budget.gradients is not None
+
+    def purse(self, spent: Cost) -> Tensor | None:
+        """Shots that are left for looks, (B,) int64; None: as many as they like."""
+        return None if self.budget.shots is None else self.budget.shots - self.reserve - spent.shots
+
     def of(self, rows: Tensor) -> Rules:
         """The rules of some of the replicas."""
         return self if self.held is None else replace(self, held=self.held[rows])
 
 
 def begin(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
-    """The position before the first step, with the rules already asked once: who starts converged takes no step."""
-    rules = rules or Rules()
-    state = kernel.init(landscape, x, rng.named("init"))
+    """The position before the first step, with the rules already asked once: who starts converged takes no step.
+
+    Raises:
+        Unaffordable: the budget does not pay for the first look and the end; nothing has been spent.
+    """
+    rules, init, place = rules or Rules(), rng.named("init"), rehearsal(landscape)
+    if rules.limited:
+        first = None if place is None else first_cost(kernel, place, x, init)
+        refuse_dear(kernel, first, rules.budget, rules.reserve)
+    state = started(kernel, landscape, x, init, rules.purse(Cost.none(x)))
     spent = state.seen.cost
-    return stand(kernel, landscape, state, spent, spent, rules)
+    return stand(kernel, landscape, state, rng, spent, spent, rules)
 
 
-def stand(kernel: Kernel, landscape: Landscape, state: Any, spent: Cost, newest: Cost, rules: Rules) -> Position:
+def stand(kernel: Kernel, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules) -> Position:
     """The position at step 0 of a walk from a state that has cost so much, `newest` of it in the last look."""
     memory = stopping.begin(rules.stop, state.x)
-    outcome, memory = _judged(kernel, landscape, state, memory, spent, newest, rules)
+    outcome, memory = _judged(kernel, landscape, state, memory, spent, newest, rules, rng.at(1))
     return Position(state, spent, outcome, torch.zeros_like(outcome), memory)
 
 
@@ -91,7 +108,7 @@ def walk(
             return
         everyone = len(walking) == len(position.outcome)
         here = position if everyone else take_rows(position, walking)
-        row_rng = rng.at(step) if everyone else rng.at(step).take(walking)
+        row_rng = rng if everyone else rng.take(walking)
         row_rules = rules if everyone else rules.of(walking)
         moved, info = _step(kernel, landscape, here, row_rng, row_rules, last=step == steps[-1], step=step)
         if not everyone:
@@ -105,24 +122,34 @@ def walk(
 def _step(
     kernel: Kernel, landscape: Landscape, here: Position, rng: Stream, rules: Rules, last: bool, step: int
 ) -> tuple[Position, Info]:
-    state, info = kernel.step(landscape, here.state, rng)
+    state, info = kernel.step(landscape, here.state, rng.at(step))
     spent = here.spent.plus(info.cost)
-    outcome, memory = _judged(kernel, landscape, state, here.memory, spent, info.cost, rules)
+    outcome, memory = _judged(kernel, landscape, state, here.memory, spent, info.cost, rules, None if last else rng.at(step + 1))
     if last:
         outcome = torch.where(outcome == Outcome.WALKING, int(Outcome.STEPS), outcome)
     return Position(state, spent, outcome, torch.full_like(outcome, step), memory), info
 
 
 def _judged(
-    kernel: Kernel, landscape: Landscape, state: Any, memory: Judgement, spent: Cost, cost: Cost, rules: Rules
+    kernel: Kernel,
+    landscape: Landscape,
+    state: Any,
+    memory: Judgement,
+    spent: Cost,
+    cost: Cost,
+    rules: Rules,
+    coming: Stream | None,
 ) -> tuple[Tensor, Judgement]:
-    """What the rules say, and the method where it has its own mind."""
+    """What the rules say, and the method where it has its own mind. coming: the numbers of the next step, if there is one."""
     forecast = kernel.forecast(landscape, state) if isinstance(kernel, Forecasts) else None
     budget, reserve, held = rules.budget, rules.reserve, rules.held
     outcome, memory = stopping.judge(rules.stop, budget, landscape, state, memory, spent, cost, forecast, reserve, held)
     if isinstance(kernel, Finishes):
         done = kernel.finished(state) if held is None else kernel.finished(state) & ~held
         outcome = torch.where((outcome == Outcome.WALKING) & done, int(Outcome.METHOD), outcome)
+    if rules.limited and coming is not None:
+        forecast = memory.dearest if forecast is None else forecast
+        outcome = stopped_in_time(kernel, landscape, state, coming, outcome, spent, forecast, budget, reserve)
     return outcome, memory
 
 

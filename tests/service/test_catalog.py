@@ -208,16 +208,28 @@ def test_a_plan_that_cannot_be_is_refused_with_its_field(plan: dict[str, Any], f
     assert words in bad.sentence
 
 
-def test_a_budget_that_cannot_pay_for_a_look_and_the_end_is_refused_by_its_fields() -> None:
+def test_a_budget_that_cannot_pay_for_a_look_and_the_end_is_refused_with_the_least_that_does() -> None:
     vqe = {
         "hamiltonian": {"pauli_sum": {"terms": [{"word": "ZZ", "coefficient": 1.0}]}},
         "ansatz": {"efficient_su2": {"reps": 1}},
         "estimator": {"shots": 100},
         "start": {"uniform": 1.0},
     }
-    bad = complaint({"vqe": vqe}, {"adam": {}}, budget={"shots": 1000})
+    end, pilot, look = (
+        16 * 100,
+        17 * 24,
+        17 * 12,
+    )  # 2P + 1 points of a gradient; a look takes half as many shots as its pilot or more
+    least = end + pilot + look
+    bad = complaint({"vqe": vqe}, {"adam": {}}, budget={"shots": least - 1})
     assert bad.field == "plan.budget.shots"
-    assert "take at least 1634 shots of each replica" in bad.sentence  # 16 · 100 at the end, 17 circuits of two shots before
+    assert f"wanted at least {least}: a replica takes {pilot + look} shots before its first step and {end} for" in bad.sentence
+    admit(spec({"vqe": vqe}, {"adam": {}}, budget={"shots": least}))
+    bad = complaint({"vqe": vqe}, {"adam": {"first_samples": 4294967295}}, budget={"shots": 10**9})
+    assert bad.field == "plan.budget.shots" and bad.sentence.endswith("raise it, or set fewer first_samples")
+    batches = {"density": {"logistic_regression": {"dataset": "breast_cancer", "batch_size": 100}}}
+    bad = complaint(batches, {"textbook_adam": {}}, budget={"shots": 668})
+    assert "wanted at least 669: a replica takes 100 shots before its first step and 569 for" in bad.sentence
 
 
 OTHERS: list[tuple[Any, Any, dict[str, Any], str, str]] = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 import torch
@@ -31,19 +31,29 @@ OPEN = 64, 2**18
 """Circuits kept open, and amplitudes of all their states together (arbitrary)."""
 
 
-def adaptive(ansatz: Adapt, register: Register, estimator: Estimator, of: Callable[[Program], VqeLandscape]) -> AdaptiveLandscape:
-    """The landscape of circuits that have taken nothing yet; `of` opens the landscape of a circuit."""
-    pool = ansatz.from_pool(register)
+Opened = Callable[[tuple[int, ...]], VqeLandscape]
+"""The landscape of a circuit, by the operators that it has taken."""
 
-    @lru_cache(maxsize=_room(register.qubits))
-    def opened(taken: tuple[int, ...]) -> VqeLandscape:
-        return of(ansatz.circuit(register, taken))
 
+def adaptive(
+    ansatz: Adapt,
+    register: Register,
+    estimator: Estimator,
+    of: Callable[[Program], VqeLandscape],
+    rehearsed: Callable[[Program], VqeLandscape],
+) -> AdaptiveLandscape:
+    """The landscape of circuits that have taken nothing yet; `of` opens that of a circuit, `rehearsed` its rehearsal."""
+    pool, room = ansatz.from_pool(register), _room(register.qubits)
+
+    def kept(opened: Callable[[Program], VqeLandscape]) -> Opened:
+        return lru_cache(maxsize=room)(lambda taken: opened(ansatz.circuit(register, taken)))
+
+    opened = kept(of), kept(rehearsed)
     choices = Choices.none(ansatz.operators, len(pool))
     if not estimator.shots:
-        return NoiselessAdaptiveLandscape(ansatz, pool, opened, choices, None, estimator)
-    commutators = Commutators.of(opened(()).observable, pool, estimator.grouping)
-    return AdaptiveLandscape(ansatz, pool, opened, choices, commutators, estimator)
+        return NoiselessAdaptiveLandscape(ansatz, pool, *opened, choices, None, estimator)
+    commutators = Commutators.of(opened[0](()).observable, pool, estimator.grouping)
+    return AdaptiveLandscape(ansatz, pool, *opened, choices, commutators, estimator)
 
 
 def _room(qubits: int) -> int:
@@ -62,6 +72,7 @@ class AdaptiveLandscape:
         ansatz: what grows.
         pool: what it takes from, M operators.
         opened: the landscape of a circuit, by the operators that it has taken.
+        rehearsed: its rehearsal, for which no engine is opened.
         choices: what was taken so far.
         commutators: how the pool's slopes are measured; None where they are exact.
         estimator: what measures them.
@@ -69,7 +80,8 @@ class AdaptiveLandscape:
 
     ansatz: Adapt
     pool: tuple[Operator, ...]
-    opened: Callable[[tuple[int, ...]], VqeLandscape]
+    opened: Opened
+    rehearsed: Opened
     choices: Choices
     commutators: Commutators | None
     estimator: Estimator
@@ -142,13 +154,12 @@ class AdaptiveLandscape:
 
     def allocated(self, allocation: str) -> AdaptiveLandscape:
         """The same with its shots divided over the groups in another way, see `VqeLandscape`."""
-        opened = self.opened
+        room = _room(self.observable.qubits)
 
-        @lru_cache(maxsize=_room(self.observable.qubits))
-        def divided(taken: tuple[int, ...]) -> VqeLandscape:
-            return opened(taken).allocated(allocation)
+        def divided(opened: Opened) -> Opened:
+            return lru_cache(maxsize=room)(lambda taken: opened(taken).allocated(allocation))
 
-        return replace(self, opened=divided)
+        return replace(self, opened=divided(self.opened), rehearsed=divided(self.rehearsed))
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         return self._each(rng.rows, lambda one, i: one.evaluate(x[i], rng.take(i), _of(samples, i)))
@@ -201,6 +212,11 @@ class AdaptiveLandscape:
     def price(self, x: Tensor) -> Cost:
         circuits = self.commutators.circuits if self.commutators else 0
         return Cost.of(x, gradients=1, circuits=circuits, shots=circuits * self.shots)
+
+    def rehearsal(self) -> AdaptiveLandscape:
+        """The same with circuits that are not run; what it grows is the dearest that there is."""
+        parts = {part.name: getattr(self, part.name) for part in fields(self)}
+        return RehearsedAdaptiveLandscape(**parts | {"opened": self.rehearsed})
 
     def grown(self, x: Tensor, rng: Stream) -> Grown:
         """Each replica takes the operator with the largest slope, if that is not below the tolerance."""
@@ -265,6 +281,27 @@ class AdaptiveLandscape:
     def _first(self) -> VqeLandscape:
         taken = self.choices.of(torch.zeros(1, dtype=torch.int64)).taken[0].tolist()
         return self.opened(tuple(number for number in taken if number != NONE))
+
+
+class RehearsedAdaptiveLandscape(AdaptiveLandscape):
+    """The landscape with circuits that are not run."""
+
+    def rehearsal(self) -> AdaptiveLandscape:
+        return self
+
+    def grown(self, x: Tensor, rng: Stream) -> Grown:
+        """Each replica takes the operator with which a gradient is read from the most points."""
+        rows = rng.rows.cpu()
+        before, choices = self._looks(rows), self.choices.upto(int(rows.max()) + 1)
+        for row, depth in zip(rows.tolist(), self.choices.of(rows).depth.tolist(), strict=True):
+            choices.taken[row, depth] = self._dearest
+        landscape = replace(self, choices=choices)
+        dearer = (landscape._looks(rows) / before).to(x.device)
+        return Grown(landscape, torch.zeros_like(x), torch.zeros_like(x), dearer, self.price(x))
+
+    @cached_property
+    def _dearest(self) -> int:
+        return max(range(len(self.pool)), key=lambda number: self.opened((number,)).rule.looks)
 
 
 @dataclass(frozen=True)

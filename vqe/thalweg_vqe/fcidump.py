@@ -103,6 +103,10 @@ class Fcidump:
         """The Hartree-Fock determinant."""
         return Prepared(self.electrons().determinant)
 
+    def observable(self) -> Observable:
+        """What solve() finds, without the energies."""
+        return _read(self).mapped.observable
+
     def solve(self) -> Solved:
         from pyscf import lib
 

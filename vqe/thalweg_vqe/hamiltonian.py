@@ -109,6 +109,10 @@ class Hamiltonian(Protocol):
         """A state near the ground state that is easy to prepare, with its symmetries."""
         ...
 
+    def observable(self) -> Observable:
+        """The operator alone; of molecules it takes the mean field."""
+        ...
+
     def solve(self) -> Solved:
         """The operator, and the energies known without a circuit."""
         ...

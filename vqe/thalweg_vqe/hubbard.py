@@ -132,6 +132,10 @@ class FermiHubbard:
             raise BadInput("tapering", 'leaves no way to fill the lattice\'s levels; use tapering = "particles"') from None
         return Prepared(sites.determinant, tuple(gates))
 
+    def observable(self) -> Observable:
+        """What solve() finds, without the energies."""
+        return _operator(self).mapped.observable
+
     def solve(self) -> Solved:
         found = _operator(self)
         sites = found.mapped.electrons

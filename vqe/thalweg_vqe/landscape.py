@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from thalweg_vqe.fidelity import Fidelity
 from thalweg_vqe.measured_metric import MeasuredMetric
 from thalweg_vqe.pauli import Observable
 from thalweg_vqe.program import Program
+from thalweg_vqe.rehearsal import BlankExact, BlankSampler
 from thalweg_vqe.sampler import Looks, Sampler
 from thalweg_vqe.shift_rules import ShiftRule
 
@@ -127,8 +128,12 @@ class VqeLandscape:
     def allocated(self, allocation: str) -> VqeLandscape:
         """The same with its shots divided over the groups in another way: "equal", "measured" or "random"."""
         if allocation not in self._divided:
-            self._divided[allocation] = replace(self, estimator=replace(self.estimator, allocation=allocation))
+            self._divided[allocation] = self._of_rule(replace(self, estimator=replace(self.estimator, allocation=allocation)))
         return self._divided[allocation]
+
+    def rehearsal(self) -> VqeLandscape:
+        """The same with circuits that are not run: every look costs what it costs, and says nothing."""
+        return self._rehearsal
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         asked = self._asked(x, samples)
@@ -210,8 +215,19 @@ class VqeLandscape:
         return [overlap.energies(_double(x)).to(x) for overlap in self.overlaps]
 
     @cached_property
+    def _rehearsal(self) -> VqeLandscape:
+        parts = {part.name: getattr(self, part.name) for part in fields(self)}
+        blank = {"exact": BlankExact(), "sampler": BlankSampler(self.sampler.weights)}
+        return self._of_rule(RehearsedVqeLandscape(**parts | blank))
+
+    def _of_rule(self, other: VqeLandscape) -> VqeLandscape:
+        """The other, which looks at the same points: the rule of the points is dear to find."""
+        vars(other)["rule"] = self.rule
+        return other
+
+    @cached_property
     def _divided(self) -> dict[str, VqeLandscape]:
-        """Kept, for a method asks in every step and the rule of the points is dear to find."""
+        """Kept, for a method asks in every step."""
         return {self.estimator.allocation: self}
 
     @cached_property
@@ -270,6 +286,25 @@ class VqeLandscape:
             return Looks(*(torch.cat([a, b[:, 1:]], dim=1) for a, b in zip(turned, others, strict=True)))
 
         return measured(take, samples, self.sampler.weights, self.estimator.allocation, rng)
+
+
+class RehearsedVqeLandscape(VqeLandscape):
+    """The landscape with circuits that are not run, see `rehearsal`."""
+
+    def rehearsal(self) -> VqeLandscape:
+        return self
+
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+        shots, metric = self._asked(x, samples), self.metric(x)
+        cost = Cost.none(x)
+        if self.noisy and shots is not None:
+            cost = _shots_of(x, self._metric.circuits(form), shots.clamp_min(FEWEST_SHOTS))
+        return MetricReading(metric, torch.zeros_like(metric), cost)
+
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+        shots, p = self._asked(x, samples), x.new_zeros(x.shape[:2])
+        cost = Cost.none(x) if not self.noisy or shots is None else _shots_of(x, x.shape[1], shots)
+        return Reading(p, torch.zeros_like(p), cost)
 
 
 def _double(x: Tensor) -> Tensor:

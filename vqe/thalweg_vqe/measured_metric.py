@@ -187,18 +187,22 @@ class MeasuredMetric:
             seen[some, some] = 1.0
         return torch.stack([pull(pull(one * seen).T.contiguous()) for one in self._free.metric(angles)])
 
+    def circuits(self, form: str) -> int:
+        """How many are measured for a form, see METRIC_FORMS."""
+        return len(self.blocks) + (4 * len(self.pairs) if form == "full" else 0)
+
     def measured(self, angles: Tensor, shots: Tensor, rng: Stream, form: str) -> Estimate:
         """By shots (B,) of every circuit, 2 or more, at these angles (B, R). form: see METRIC_FORMS."""
         size = self.program.parameters
         metric, variance = np.zeros((2, len(angles), size, size))
         if not self.blocks:
-            return Estimate(torch.from_numpy(metric), torch.from_numpy(variance), 0)
+            return Estimate(torch.from_numpy(metric), torch.from_numpy(variance), self.circuits(form))
         for replica, row in enumerate(self._counter.counts(angles, shots, rng.named("blocks"))):
             for block, seen, readings in zip(self.blocks, row, self._counter.readings, strict=True):
                 entries, errors = block.covariance(seen, readings)
                 metric[replica][block.place] += entries
                 variance[replica][block.place] += errors
-        out = Estimate(torch.from_numpy(metric), torch.from_numpy(variance), len(self.blocks))
+        out = Estimate(torch.from_numpy(metric), torch.from_numpy(variance), self.circuits(form))
         if form == "diagonal":
             keep = torch.eye(size, dtype=torch.float64)
             return out._replace(metric=out.metric * keep, variance=out.variance * keep)
@@ -216,7 +220,7 @@ class MeasuredMetric:
                 for row, column in ((k, m), (m, k)):
                     metric[:, row, column] += a * b * entries[:, place]
                     variance[:, row, column] += (a * b) ** 2 * errors[:, place] * (2 if row == column else 1)
-        return Estimate(metric, variance, out.circuits + 4 * len(self.pairs))
+        return Estimate(metric, variance, out.circuits)
 
     def _between(self, pairs: Sequence[tuple[int, int]], angles: Tensor, shots: Tensor, rng: Stream) -> tuple[Tensor, Tensor]:
         """F_ij of some pairs of rotations, and the variance of each: (B, pairs) each."""

@@ -133,6 +133,10 @@ class Molecule:
         """The Hartree-Fock determinant."""
         return Prepared(self.electrons().determinant)
 
+    def observable(self) -> Observable:
+        """What solve() finds, without the energies."""
+        return _mean_field(self).mapped.observable
+
     def solve(self) -> Solved:
         """Mean field, integrals, qubit operator and exact energy.
 

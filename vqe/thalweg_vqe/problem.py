@@ -6,8 +6,8 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -27,10 +27,11 @@ from thalweg_vqe.estimator import Estimator
 from thalweg_vqe.excitation_preserving import ExcitationPreserving
 from thalweg_vqe.excitations import KUpCcgsd, Uccsd
 from thalweg_vqe.fcidump import Fcidump
+from thalweg_vqe.grouping import groups, sizes
 from thalweg_vqe.hamiltonian import Refused, Register, Solved, System
 from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.landscape import FEWEST_SHOTS, Reference, VqeLandscape
+from thalweg_vqe.landscape import Reference, RehearsedVqeLandscape, VqeLandscape
 from thalweg_vqe.memory import Circuit, metric, needed
 from thalweg_vqe.molecule import Molecule
 from thalweg_vqe.noise import Noise
@@ -40,6 +41,7 @@ from thalweg_vqe.pauli import Observable
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.program import Program
 from thalweg_vqe.qpy import Qpy
+from thalweg_vqe.rehearsal import BlankExact, BlankSampler
 from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, JobEnd, ParameterValues, Uniform, Zeros
 
@@ -87,6 +89,9 @@ _log = logging.getLogger("thalweg.vqe")
 FINAL_SHOTS = 16
 """The final energy is measured with so many times estimator.shots: a quarter of their error (arbitrary)."""
 
+
+CHECKED_QUBITS, CHECKED_INTEGRALS, CHECKED_WORDS = 12, 2**20, 2000
+"""Molecules, their integrals in bytes, and words up to which a check finds the groups (arbitrary: about a second)."""
 
 CircuitLandscape = VqeLandscape | AdaptiveLandscape
 
@@ -140,7 +145,6 @@ class Vqe:
             self.estimator.check_qubits(register.qubits)
         except BadInput as bad:
             raise bad.under("estimator") from None
-        least_points = 1 + 2 * min(len(program.turned), program.parameters)
         lacks = lacking(self.estimator, self.ansatz, program, register)
         shots, circuit = self.estimator.shots, Circuit.of(program, turned, keeps_sector(self.hamiltonian, self.ansatz))
         return Traits(
@@ -152,7 +156,6 @@ class Vqe:
             memory_of={} if shots else {METRIC: metric(system, circuit, program.parameters)},
             unit=self.hamiltonian.unit,
             grows=isinstance(self.ansatz, Adapt),
-            least_shots=FINAL_SHOTS * shots + FEWEST_SHOTS * least_points if shots else 0,
         )
 
     def open(self, device: torch.device, dtype: torch.dtype) -> CircuitLandscape:
@@ -170,8 +173,36 @@ class Vqe:
             return VqeLandscape(program, observable, exact, sampler, *places, estimator=estimator)
 
         if isinstance(self.ansatz, Adapt):
-            return adaptive(self.ansatz, register, self.estimator, of)
+            return adaptive(self.ansatz, register, self.estimator, of, self._rehearsed(solved.observable, device, dtype))
         return deflated(of(self._program(register)), self.deflation, solved.electrons, self.estimator)
+
+    def rehearsal(self) -> CircuitLandscape | None:
+        """Where the groups of its words are found in about a second; else only opening it tells what looks cost."""
+        system, cheap = self._checked_system(), not self.hamiltonian.mean_field
+        if not cheap and (system.qubits > CHECKED_QUBITS or system.extra > CHECKED_INTEGRALS):
+            return None
+        try:
+            observable = self.hamiltonian.observable()
+        except BadInput as bad:
+            raise self._under(bad) from None
+        if len(observable.words) > CHECKED_WORDS:
+            return None
+        register, of = Register(system.qubits, self.hamiltonian), self._rehearsed(observable, torch.device("cpu"), torch.float64)
+        if isinstance(self.ansatz, Adapt):
+            return adaptive(self.ansatz, register, self.estimator, of, of)
+        landscape = of(self._program(register))
+        if not self.deflation:
+            return landscape
+        weights = torch.cat([landscape.sampler.weights, torch.ones(len(self.deflation), dtype=torch.float64)])
+        return replace(landscape, sampler=BlankSampler(weights), alone=landscape)
+
+    def _rehearsed(self, observable: Observable, device: torch.device, dtype: torch.dtype) -> Callable[[Program], VqeLandscape]:
+        """What makes the rehearsal of a circuit's landscape."""
+        sampler = BlankSampler(sizes(groups(observable, self.estimator.grouping)))
+        places = (self.estimator.shots, Reference(math.nan, None, None), device, dtype)
+        return lambda program: RehearsedVqeLandscape(
+            program, observable, BlankExact(), sampler, *places, estimator=self.estimator
+        )
 
     def final(self, landscape: CircuitLandscape, x: Tensor, rng: Stream) -> Reading:
         """The energy ⟨H⟩ measured anew with 16 times estimator.shots; exact where shots = 0."""

@@ -69,8 +69,12 @@ class TransverseFieldIsing:
         along = math.copysign(math.pi / 2, self.field)
         return Prepared(0, tuple(ry(q, None, offset=along) for q in range(self.sites)))
 
+    def observable(self) -> Observable:
+        """What solve() finds, without the energies."""
+        return _whole(self.sites, self.parts())
+
     def solve(self) -> Solved:
-        operator = _whole(self.sites, self.parts())
+        operator = self.observable()
         return Solved(operator, ising_energy(self.sites, self.coupling, self.field, self.periodic))
 
 
@@ -132,8 +136,12 @@ class HeisenbergXxz:
         gates = [gate for q in firsts for gate in (ry(q, None, offset=turn), Cx(q, q + 1))]
         return Prepared(sum(2 << q for q in firsts), tuple(gates))
 
+    def observable(self) -> Observable:
+        """What solve() finds, without the energies."""
+        return _whole(self.sites, self.parts())
+
     def solve(self) -> Solved:
-        operator = _whole(self.sites, self.parts())
+        operator = self.observable()
         return Solved(operator, self._exact(operator) if self.system().solvable else math.nan)
 
     def _bond(self, i: int, j: int) -> list[tuple[Word, float]]:

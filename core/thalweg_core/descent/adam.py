@@ -101,7 +101,11 @@ class Adam:
         share("averaging", self.averaging)
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> AdamState:
-        seen, size = self._rule.begin(allocated(landscape, self.allocation), x, rng)
+        return self.init_within(landscape, x, rng, None)
+
+    def init_within(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> AdamState:
+        """With a first look that is paid for, whatever the pilot says."""
+        seen, size = self._rule.begin(allocated(landscape, self.allocation), x, rng, shots)
         average = begin_average(x, seen.cost) if landscape.noisy and self.averaging else None
         return AdamState(x, seen, no_moments(landscape.manifold, x), size, average)
 

@@ -123,7 +123,11 @@ class Lbfgs:
         share("averaging", self.averaging)
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> LbfgsState:
-        seen, size = self._rule.begin(allocated(landscape, self.allocation), x, rng)
+        return self.init_within(landscape, x, rng, None)
+
+    def init_within(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> LbfgsState:
+        """With a first look that is paid for, whatever the pilot says."""
+        seen, size = self._rule.begin(allocated(landscape, self.allocation), x, rng, shots)
         if not landscape.noisy:
             return LbfgsState(x, seen, begin_descent(landscape.manifold, x, seen, self.memory).search, None)
         return LbfgsState(x, seen, None, self._first(landscape, x, seen, size))

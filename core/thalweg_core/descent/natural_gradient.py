@@ -136,8 +136,14 @@ class NaturalGradient:
         share("averaging", self.averaging)
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> NaturalGradientState:
-        seen, size = self._samples.begin(allocated(landscape, self.allocation), x, rng)
-        metric, paid = self._metric.begin(landscape, x, rng, self.first_samples, seen.cost)
+        return self.init_within(landscape, x, rng, None)
+
+    def init_within(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> NaturalGradientState:
+        """With first looks that are paid for, whatever the pilot says; by overlaps only where there is more than enough."""
+        rest = shots if shots is None else shots - self._metric.least(landscape, x, rng, self.first_samples)
+        seen, size = self._samples.begin(allocated(landscape, self.allocation), x, rng, rest)
+        rest = shots if shots is None else shots - seen.cost.shots
+        metric, paid = self._metric.begin(landscape, x, rng, self.first_samples, seen.cost, rest)
         seen = seen._replace(cost=seen.cost.plus(paid))
         size = size and size._replace(spent=size.spent + paid.shots)
         average = begin_average(x, seen.cost) if landscape.noisy and self.averaging else None

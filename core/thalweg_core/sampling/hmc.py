@@ -78,6 +78,10 @@ class Hmc:
         verdict = accept(state, HmcState(end.x, end.seen), -error, rng)
         return verdict.state, Info(cost, verdict.acceptance, error, verdict.rejected_nan)
 
+    def forecast(self, landscape: Landscape, state: HmcState) -> Cost:
+        """The longest trajectory."""
+        return Cost.of(state.x, evaluations=1, gradients=self.leapfrog_steps)
+
     def _length(self, rng: Stream) -> int:
         return 1 + int(self.leapfrog_steps * rng.named("length").shared().uniform().item())
 

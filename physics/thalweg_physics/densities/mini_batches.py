@@ -53,6 +53,16 @@ class MiniBatchLandscape(LogisticLandscape):
             metric, variance = (torch.diag_embed(part.diagonal(dim1=1, dim2=2)) for part in (metric, variance))
         return MetricReading(metric, variance, Cost.none(x)._replace(shots=size))
 
+    def rehearsal(self) -> MiniBatchLandscape:
+        """The same on data that are zeros."""
+        return self._rehearsal
+
+    @cached_property
+    def _rehearsal(self) -> MiniBatchLandscape:
+        if not self.design.any():
+            return self
+        return MiniBatchLandscape(torch.zeros_like(self.design), torch.zeros_like(self.labels), self.prior_scale, self.samples)
+
     def _rows(self, x: Tensor, rng: Stream, samples: Samples | None) -> tuple[Tensor, Tensor]:
         """How many rows each replica draws, (B,) int64, and ones where they are, (B, n)."""
         asked, n = self.samples if samples is None else samples, len(self.labels)

@@ -14,11 +14,14 @@ from thalweg.server.posterior import FEWEST
 from thalweg.server.recorder import trace_bytes
 from thalweg.v1 import jobs_pb2
 from thalweg_core.adapt import PANEL, needs, needs_warm_up
-from thalweg_core.errors import BadInput, Mismatch, Unavailable
+from thalweg_core.errors import BadInput, Mismatch, Unaffordable, Unavailable
+from thalweg_core.growth import afford
 from thalweg_core.kernel import ChecksProblem, Goal
 from thalweg_core.landscape import EXACT_VALUE
-from thalweg_core.problem import Traits, require
+from thalweg_core.problem import RehearsesUnopened, Traits, end_shots, require
 from thalweg_core.stopping import Stop
+from thalweg_core.streams import Stream
+from thalweg_core.walk import Rules
 from thalweg_physics.magnet.spins import PRECESSION
 
 _LARGEST_SPEC = 3 * 2**20  # bytes; a job with its result goes into one message, of 4 MiB at most
@@ -59,6 +62,7 @@ def admit(spec: jobs_pb2.JobSpec) -> Admission:
         memory = _check_memory(blueprint, traits)
     except BadInput as bad:
         raise bad.under("plan") from None
+    _check_budget(blueprint, traits)
     return Admission(blueprint, traits, memory)
 
 
@@ -109,13 +113,31 @@ def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
         raise BadInput(
             "budget.shots", f"problem.{blueprint.problem_name} as given here takes no shots; use plan.budget.gradients"
         )
-    if plan.budget.shots is not None and plan.budget.shots < traits.least_shots:
-        taken = f"the first look and the measurement at the end take at least {traits.least_shots} shots of each replica"
-        raise BadInput("budget.shots", f"{taken}, got {plan.budget.shots}")
     if plan.device == "cuda" and not torch.cuda.is_available():
         raise Unavailable("device", 'torch finds no CUDA device on this machine; use plan.device = "cpu"')
     if plan.cpus > machine.processors():
         raise BadInput("cpus", f"wanted at most the {machine.processors()} processors of this machine, got {plan.cpus}")
+
+
+def _check_budget(blueprint: Blueprint, traits: Traits) -> None:
+    """Whether it pays for the first look and the end, as far as the problem knows their price without being opened."""
+    problem, plan = blueprint.problem, blueprint.plan
+    if plan.budget.shots is None or not isinstance(problem, RehearsesUnopened):
+        return
+    try:
+        place = problem.rehearsal()
+    except BadInput as bad:
+        raise bad.under(f"problem.{blueprint.problem_name}") from None
+    if place is None:
+        return
+    rules = Rules(budget=plan.budget, reserve=0 if blueprint.draws else end_shots(problem, place))
+    x = torch.zeros(1, traits.dimension, dtype=torch.float64)
+    try:
+        afford(blueprint.kernel, place, x, Stream.of(plan.seed, 1), rules)
+    except Unaffordable as dear:
+        raise dear.under("plan") from None
+    except BadInput as bad:
+        raise bad.under(f"method.{blueprint.method_name}") from None
 
 
 def _check_memory(blueprint: Blueprint, traits: Traits) -> int:

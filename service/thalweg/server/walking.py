@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -20,12 +20,12 @@ from thalweg.server.pulse import Pulse
 from thalweg.server.recorder import Draws, Here, Trace
 from thalweg_core import streaming
 from thalweg_core.adapt import PANEL, WarmUp, needs_warm_up
-from thalweg_core.errors import BadInput
+from thalweg_core.errors import BadInput, Unaffordable
 from thalweg_core.growth import Grows, begin_growing, walk_growing
 from thalweg_core.kernel import Kernel, Settles, take_rows
 from thalweg_core.landscape import Cost, Landscape
 from thalweg_core.problem import Traits, end_shots
-from thalweg_core.stopping import Budget, Outcome
+from thalweg_core.stopping import Outcome
 from thalweg_core.streaming import Running
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Rules, stand
@@ -64,7 +64,6 @@ class Walker:
         with under(f"problem.{blueprint.problem_name}"):
             self._starts = blueprint.problem.start(self.landscape, self._stream(self._rows).named("start"))
         self.reserve = 0 if blueprint.draws else end_shots(blueprint.problem, self.landscape)
-        _affordable(plan.budget, self.reserve)
         self.trace = Trace(plan.replicas, self.landscape)
         self.draws = Draws() if blueprint.draws else None
         self.running: Running | None = None
@@ -99,7 +98,7 @@ class Walker:
             position = saved.position(warm)
             here = Here(saved.step, position, saved.tensors["here.acceptance"])
         else:
-            here = self._begun(warm, self._starts, WARM_UP, Rules())
+            here = self._begun(warm, self._starts, WARM_UP, Rules(budget=plan.budget))
         if here.step < plan.warmup:
             here = self._through(WARM_UP, warm, here)
             if (here.position.outcome == Outcome.CANCELLED).any():
@@ -118,13 +117,18 @@ class Walker:
         return kernel, self._stand(kernel, state, position.spent, position.outcome[: len(replicas)])
 
     def _begun(self, kernel: Kernel, x: Tensor, phase: str, rules: Rules) -> Here:
-        with under(f"method.{self.blueprint.method_name}"):
+        try:
             self.landscape, position = begin_growing(kernel, self.landscape, x, self._stream(len(x)).named(phase), rules)
+        except Unaffordable as dear:
+            raise dear.under("plan") from None
+        except BadInput as bad:
+            raise bad.under(f"method.{self.blueprint.method_name}") from None
         return Here(0, position, torch.full_like(position.state.seen.value, torch.nan))
 
-    def _stand(self, kernel: Kernel, state: object, spent: Cost, outcome: Tensor) -> Here:
+    def _stand(self, kernel: Kernel, state: Any, spent: Cost, outcome: Tensor) -> Here:
         """Step 0 of the walk, where the warm-up left it; a replica that the warm-up lost stays lost."""
-        position = stand(kernel, self.landscape, state, spent, Cost.none(spent.shots), self._rules())
+        rng = self._stream(len(outcome)).named(WALK)
+        position = stand(kernel, self.landscape, state, rng, spent, state.seen.cost, self._rules())
         outcome = torch.where(outcome == Outcome.LOST, outcome, position.outcome)
         return Here(0, position._replace(outcome=outcome), torch.full_like(position.state.seen.value, torch.nan))
 
@@ -132,7 +136,7 @@ class Walker:
         """Every step that is left of a phase, unless somebody or the clock stops it."""
         plan = self.blueprint.plan
         last = plan.warmup if phase == WARM_UP else plan.last_step(self.blueprint.kernel.goal)
-        rules = Rules() if phase == WARM_UP else self._rules()
+        rules = Rules(budget=plan.budget) if phase == WARM_UP else self._rules()
         rng = self._stream(len(here.position.outcome)).named(phase)
         self.pulse.hurry()
         steps = range(here.step + 1, last + 1)
@@ -213,13 +217,6 @@ def _settled(blueprint: Blueprint, landscape: Landscape) -> Kernel:
         return blueprint.kernel
     with under(f"method.{blueprint.method_name}"):
         return blueprint.kernel.settled(landscape)
-
-
-def _affordable(budget: Budget, reserve: int) -> None:
-    """Refuse a budget that does not pay for the measurement at the end, before anything is spent."""
-    if budget.shots is not None and reserve >= budget.shots:
-        taken = f"the measurement at the end alone takes {reserve} shots of each replica, and the budget is {budget.shots}"
-        raise BadInput("plan.budget.shots", f"{taken}; raise it, or take fewer shots at the end")
 
 
 def _stopped(here: Here, why: Outcome) -> Here:
