@@ -65,21 +65,23 @@ class QnSpsa:
         allocation: how samples are divided over what is measured separately: "measured", by the spread seen, or "equal".
         averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
 
+    Constants are those of method.spsa but for first_step and β, from coarse grids on H2: looks by few shots ask for a large β.
+
     Source: Gacon, Zoufal, Carleo & Woerner, Quantum 5 (2021) 567.
     """
 
-    first_step: float = 0.03
-    perturbation: float = 0.4
+    first_step: float = 0.01
+    perturbation: float = 0.2
     gain_decay: float = 0.602
     perturbation_decay: float = 0.101
     stability: float = 50.0
-    regularization: float = 0.1
+    regularization: float = 0.3
     resamplings: int = 1
-    calibration: int = 10
+    calibration: int = 25
     max_step: float = 0.3
-    blocking: float = 2.0
-    first_samples: int = 16
-    growth: float = 300.0
+    blocking: float = 0.0
+    first_samples: int = 8
+    growth: float = 3000.0
     allocation: str = "measured"
     averaging: float = 0.2
 
