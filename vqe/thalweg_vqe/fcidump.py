@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,9 @@ class Fcidump:
     mapping: str = "jordan_wigner"
     tapering: str = "none"
 
+    unit: ClassVar[str] = "Ha"
+    mean_field: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check(self.mapping, self.tapering)
         if len(self.text) > MOST_CHARACTERS:
@@ -61,10 +64,6 @@ class Fcidump:
         size = self.size()
         for _ in _entries(self.text, size.orbitals):
             pass
-
-    @property
-    def unit(self) -> str:
-        return "Ha"
 
     def size(self) -> Size:
         """Orbitals and electrons, from the header.
@@ -74,10 +73,6 @@ class Fcidump:
         """
         header = _header(self.text)
         return Size(header.orbitals, (header.electrons + header.spin) // 2, (header.electrons - header.spin) // 2)
-
-    @property
-    def mean_field(self) -> bool:
-        return True
 
     def system(self) -> System:
         pyscf_gto()

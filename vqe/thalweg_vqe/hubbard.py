@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -62,6 +62,9 @@ class FermiHubbard:
     mapping: str = "jordan_wigner"
     tapering: str = "none"
 
+    unit: ClassVar[str] = ""
+    mean_field: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         check(self.mapping, self.tapering)
         check_finite(hopping=self.hopping, repulsion=self.repulsion)
@@ -76,10 +79,6 @@ class FermiHubbard:
             raise BadInput("spin_up", "wanted at least one electron, got none")
 
     @property
-    def unit(self) -> str:
-        return ""
-
-    @property
     def sites(self) -> int:
         return self.columns * self.rows
 
@@ -90,10 +89,6 @@ class FermiHubbard:
     @property
     def beta(self) -> int:
         return self.sites // 2 if self.spin_down is None else self.spin_down
-
-    @property
-    def mean_field(self) -> bool:
-        return False
 
     def system(self) -> System:
         sector = math.comb(self.sites, self.alpha) * math.comb(self.sites, self.beta)

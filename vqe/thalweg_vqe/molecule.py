@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -62,6 +62,9 @@ class Molecule:
     active_space: ActiveSpace | None = None
     tapering: str = "none"
 
+    unit: ClassVar[str] = "Ha"
+    mean_field: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check(self.mapping, self.tapering)
         if self.frozen_core and self.active_space is not None:
@@ -75,10 +78,6 @@ class Molecule:
     def geometry(self) -> tuple[Atom, ...]:
         """The atoms, read from their text."""
         return read(self.atoms)
-
-    @property
-    def unit(self) -> str:
-        return "Ha"
 
     def size(self) -> Size:
         """Orbitals and electrons on the qubits, at the price of a look at the basis set.
@@ -104,10 +103,6 @@ class Molecule:
         if self.active_space is not None:
             return self.active_space.of(everything)
         return everything.without(min(_core_orbitals(self.geometry()), beta)) if self.frozen_core else everything
-
-    @property
-    def mean_field(self) -> bool:
-        return True
 
     def system(self) -> System:
         size = self.size()

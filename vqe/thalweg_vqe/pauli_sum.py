@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from thalweg_core.errors import BadInput
 from thalweg_core.ranges import no_more_than
@@ -49,6 +50,9 @@ class PauliSum:
 
     terms: tuple[PauliTerm, ...]
 
+    unit: ClassVar[str] = "Ha"
+    mean_field: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         if len(self.terms) > MOST_TERMS:
             raise BadInput("terms", f"wanted at most {MOST_TERMS} terms, got {len(self.terms)}")
@@ -62,14 +66,6 @@ class PauliSum:
     @property
     def qubits(self) -> int:
         return len(self.terms[0].word)
-
-    @property
-    def unit(self) -> str:
-        return "Ha"
-
-    @property
-    def mean_field(self) -> bool:
-        return False
 
     def system(self) -> System:
         flips = len({word.x for word in self.observable().words})

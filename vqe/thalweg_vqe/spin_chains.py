@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -40,17 +41,12 @@ class TransverseFieldIsing:
     field: float = 1.0
     periodic: bool = False
 
+    unit: ClassVar[str] = ""
+    mean_field: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         check_sites(self.sites, self.periodic)
         check_finite(coupling=self.coupling, field=self.field)
-
-    @property
-    def unit(self) -> str:
-        return ""
-
-    @property
-    def mean_field(self) -> bool:
-        return False
 
     def system(self) -> System:
         return System(self.sites, self.sites + 1, 0, less="fewer sites", field="sites", varying=1)
@@ -101,17 +97,12 @@ class HeisenbergXxz:
     field: float = 0.0
     periodic: bool = False
 
+    unit: ClassVar[str] = ""
+    mean_field: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         check_sites(self.sites, self.periodic)
         check_finite(coupling=self.coupling, anisotropy=self.anisotropy, field=self.field)
-
-    @property
-    def unit(self) -> str:
-        return ""
-
-    @property
-    def mean_field(self) -> bool:
-        return False
 
     def system(self) -> System:
         sector = math.comb(self.sites, self.sites // 2)

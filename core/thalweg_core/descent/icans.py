@@ -37,7 +37,7 @@ class Icans:
         learning_rate: α L; below 2. The paper takes 1; 0.5 was better on H2 and H4, from a coarse grid.
         lipschitz: L, above the second derivatives along the coordinates in their natural units, in units of U; left out, the
             bound that the landscape knows: for a circuit the sum of its Hamiltonian's |coefficients| without the identity's.
-        variant: 1 or 2.
+        variant: 1, steps as they are, or 2, the cautious one.
         first_samples: s_min, such as shots of each circuit.
         memory: μ of the running means.
         bias: b, which keeps samples few while the means are young, in units of U².
