@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from thalweg.server import catalog
+from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.errors import Unaffordable
 from thalweg_core.growth import Grows, afford, begin_growing, walk_growing
 from thalweg_core.kernel import Kernel
@@ -169,3 +170,25 @@ def test_the_least_is_known_before_anything_is_opened(problem: Problem, kernel: 
     afford(kernel, place, x, rng, Rules(budget=Budget(shots=enough), reserve=reserve))
     with pytest.raises(Unaffordable, match=f"wanted at least {enough}: "):
         afford(kernel, place, x, rng, Rules(budget=Budget(shots=enough - 1), reserve=reserve))
+
+
+class Restless(TextbookAdam):
+    """It has always finished."""
+
+    def finished(self, state: Any) -> Tensor:
+        return torch.ones(len(state.x), dtype=torch.bool)
+
+
+def test_a_method_that_begins_anew_where_a_circuit_has_grown_does_so_within_the_budget() -> None:
+    problem, kernel = PROBLEMS["circuit that grows"], Restless()
+    landscape, x, rng = start(problem, 2)
+    reserve, enough = end_shots(problem, landscape), least(problem, kernel)
+    looks = set()
+    for more in range(0, 8 * (enough - reserve), (enough - reserve) // 4):
+        rules = Rules(budget=Budget(shots=enough + more), reserve=reserve)
+        place, position = begin_growing(kernel, landscape, x, rng, rules)
+        for _, frame in walk_growing(kernel, place, position, rng, range(1, 21), rules):
+            position = frame.position
+        assert (position.spent.shots + reserve <= enough + more).all()
+        looks.update((position.spent.gradients - position.stopped_at).tolist())  # those of steps aside
+    assert len(looks) > 2  # it did begin anew
