@@ -1,11 +1,12 @@
 """Descents without noise: how many looks our methods take, and the libraries that everybody knows, from the same starts.
 
-A look is an energy with its gradient, and with the metric where the method uses one. Energies in the problem's unit.
+A look is an energy with its gradient, and with the metric where the method uses one. Energies in the problem's unit. Whole
+numbers of looks, and rounding, which soft valleys magnify after a hundred looks, decide a single start: so medians and sums.
 
 L-BFGS beside SciPy's L-BFGS-B: looks until the energy is within ACCURACY of where the walk ends, and both end alike. A start
-from which they end in different valleys is not compared, but counted. The two take the same steps but for rounding, which
-soft valleys magnify after a hundred looks: there either may be the first. Natural gradient beside PennyLane's QNGOptimizer: looks
-until the error is under the case's bound, both in at most MOST_QNG looks.
+from which they end in different valleys is not compared, but counted. Natural gradient beside the textbook's form by each of
+RATES, which takes the steps of PennyLane's QNGOptimizer, and beside that itself where it is installed and takes no hours: looks
+until the error is under the case's bound, in at most MOST_QNG looks, which count where it was not reached.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from benchmarks import peers
 from benchmarks.descents import Case
 from thalweg_core.descent.lbfgs import Lbfgs
 from thalweg_core.descent.natural_gradient import NaturalGradient
+from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.kernel import Kernel
 from thalweg_core.stopping import Stop
 from thalweg_core.streams import Stream
@@ -43,29 +45,49 @@ ALIKE = 1e-4
 GRADIENT, MOST = 1e-5, 2000
 """Where both stop: the norm of the gradient with us, its largest component with SciPy; and the most looks."""
 
-STEP_SIZES, MOST_QNG = (0.01, 0.1, 0.3), 100
-"""Of PennyLane's optimizer: its default and two that are larger; and the most looks."""
+RATES, MOST_QNG = (0.01, 0.1, 0.2, 0.3, 0.4), 100
+"""Of PennyLane's optimizer: its default and some that are larger; and the most looks."""
 
 QNG_STARTS, QNG_GATES = 3, 100
 """Starts that PennyLane is given, and gates above which its metric takes too long to wait for."""
 
 
+class Looks(NamedTuple):
+    """How many a method took from each start; infinite for more than `most`."""
+
+    each: tuple[float, ...]
+    most: int
+
+    @property
+    def median(self) -> str:
+        """ "12.5", or "> 100"."""
+        middle = float(np.median(self.each)) if self.each else math.nan
+        return f"> {self.most}" if math.isinf(middle) else f"{middle:g}"
+
+    @property
+    def sum(self) -> str:
+        """Those that never arrived count as `most`: "> 430"."""
+        total = sum(min(looks, self.most) for looks in self.each)
+        return f"> {total:.0f}" if any(map(math.isinf, self.each)) else f"{total:.0f}"
+
+
 class Beside(NamedTuple):
-    """A case by ours and by a peer; means over starts beside SciPy, medians beside PennyLane; infinite for more than MOST_QNG."""
+    """A case by ours and by a peer, from the same starts."""
 
     case: str
     ours: str
-    looks: float
+    looks: Looks
     peer: str
-    their_looks: float
-    compared: int  # starts
-    starts: int
+    their_looks: Looks
+    starts: int  # of which those are compared that both have looks for
 
 
 def tables(cases: Mapping[str, Case], seeds: Sequence[int]) -> Iterator[Beside]:
-    """Every case beside SciPy, then beside PennyLane where that is installed."""
+    """Every case beside SciPy, then beside the textbook's form, then beside PennyLane where that is installed."""
     for case in cases.values():
         yield beside_scipy(case, seeds)
+    for case in cases.values():
+        yield from beside_textbook(case, seeds)
     for case in cases.values() if find_spec("pennylane") else ():
         yield from beside_pennylane(case, seeds[:QNG_STARTS])
 
@@ -76,22 +98,40 @@ def beside_scipy(case: Case, seeds: Sequence[int]) -> Beside:
     ours = energies(Lbfgs(), place, starts, Stop(gradient_norm=GRADIENT), MOST)
     theirs = [_scipys(place, x) for x in starts]
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if abs(a[-1] - b[-1]) < ALIKE]
-    looks = np.array([[_first(run, max(a[-1], b[-1]) + ACCURACY) for run in (a, b)] for a, b in pairs]).reshape(-1, 2)
-    mine, other = looks.mean(axis=0) if len(looks) else (math.nan, math.nan)
-    return Beside(case.name, "lbfgs", float(mine), "SciPy L-BFGS-B", float(other), len(pairs), len(seeds))
+    goals = [max(a[-1], b[-1]) + ACCURACY for a, b in pairs]
+    mine, other = (
+        Looks(tuple(_first(run, goal) for run, goal in zip(runs, goals, strict=True)), MOST)
+        for runs in ([a for a, _ in pairs], [b for _, b in pairs])
+    )
+    return Beside(case.name, "lbfgs", mine, "SciPy L-BFGS-B", other, len(seeds))
+
+
+def beside_textbook(case: Case, seeds: Sequence[int]) -> Iterator[Beside]:
+    """NaturalGradient, and the textbook's form by each rate."""
+    place, starts = _opened(case, seeds)
+    goal = place.reference.exact_energy + case.bound
+    ours = _until(NaturalGradient(), place, starts, goal)
+    for rate in RATES:
+        theirs = _until(TextbookNaturalGradient(rate), place, starts, goal)
+        yield Beside(case.name, "natural_gradient", ours, f"textbook_natural_gradient, rate {rate:g}", theirs, len(seeds))
 
 
 def beside_pennylane(case: Case, seeds: Sequence[int]) -> Iterator[Beside]:
-    """NaturalGradient, and QNGOptimizer by each of its step sizes."""
+    """NaturalGradient, and QNGOptimizer by each rate."""
     place, starts = _opened(case, seeds)
     if len(place.program.gates) > QNG_GATES:
         return
     goal = place.reference.exact_energy + case.bound
-    ours = [_first(run, goal) for run in energies(NaturalGradient(), place, starts, Stop(), MOST_QNG)]
-    for size in STEP_SIZES:
-        theirs = [_first(_pennylanes(place, x, size, goal), goal) for x in starts]
-        mine, other = float(np.median(ours)), float(np.median(theirs))
-        yield Beside(case.name, "natural_gradient", mine, f"PennyLane QNG, step size {size:g}", other, len(starts), len(starts))
+    ours = _until(NaturalGradient(), place, starts, goal)
+    for rate in RATES:
+        theirs = Looks(tuple(_first(_pennylanes(place, x, rate, goal), goal) for x in starts), MOST_QNG)
+        yield Beside(case.name, "natural_gradient", ours, f"PennyLane QNGOptimizer, rate {rate:g}", theirs, len(seeds))
+
+
+def _until(kernel: Kernel, place: VqeLandscape, starts: torch.Tensor, goal: float) -> Looks:
+    """From all starts at once."""
+    runs = energies(kernel, place, starts, Stop(), MOST_QNG)
+    return Looks(tuple(_first(run, goal) for run in runs), MOST_QNG)
 
 
 def energies(kernel: Kernel, place: VqeLandscape, starts: torch.Tensor, stop: Stop, most: int) -> list[Floats]:
@@ -140,12 +180,13 @@ def _first(values: Floats, goal: float) -> float:
 
 def markdown(found: Sequence[Beside]) -> str:
     """The table of a README."""
-    lines = ["| case | ours | looks | peer | looks | starts |", "|---|---|--:|---|--:|--:|"]
+    lines = ["| case | ours | looks: median | sum | peer | looks: median | sum | starts |", "|---|---|--:|--:|---|--:|--:|--:|"]
     return "\n".join([*lines, *map(told, found)]) + "\n"
 
 
 def told(row: Beside) -> str:
     """A line of it."""
-    mine, theirs = (f"{looks:.0f}" if math.isfinite(looks) else f"> {MOST_QNG}" for looks in (row.looks, row.their_looks))
-    compared = f"{row.compared}" if row.compared == row.starts else f"{row.compared} of {row.starts}"
-    return f"| {row.case} | {row.ours} | {mine} | {row.peer} | {theirs} | {compared} |"
+    compared = len(row.looks.each)
+    starts = f"{compared}" if compared == row.starts else f"{compared} of {row.starts}"
+    ours, theirs = (f"{looks.median} | {looks.sum}" for looks in (row.looks, row.their_looks))
+    return f"| {row.case} | {row.ours} | {ours} | {row.peer} | {theirs} | {starts} |"
