@@ -83,7 +83,7 @@ def test_exact_energies_never_rise_where_steps_are_taken_back(blocking: float) -
 
 def test_on_spheres_it_stays_there_and_spins_turn_into_their_field() -> None:
     m, rng = spins(4, 3), Stream.of(5, 4)
-    kernel = Spsa(averaging=0)
+    kernel = Spsa(first_step=0.03, averaging=0)
     state = kernel.init(Spins(field=1.0), m, rng)
     for step in range(1, 800):
         state, _ = kernel.step(Spins(field=1.0), state, rng.at(step))

@@ -60,7 +60,7 @@ class Spsa:
              (1998) 482. [3] Kandala et al., Nature 549 (2017) 242, supplement.
     """
 
-    first_step: float = 0.02
+    first_step: float = 0.015
     perturbation: float = 0.2
     gain_decay: float = 0.602
     perturbation_decay: float = 0.101
