@@ -58,17 +58,12 @@ class Looks(NamedTuple):
     each: tuple[float, ...]
     most: int
 
-    @property
-    def median(self) -> str:
-        """ "12.5", or "> 100"."""
+    def __str__(self) -> str:
+        """Median and sum, those that never arrived counted as `most`: "12.5 (190)", "> 100 (> 1430)"."""
         middle = float(np.median(self.each)) if self.each else math.nan
-        return f"> {self.most}" if math.isinf(middle) else f"{middle:g}"
-
-    @property
-    def sum(self) -> str:
-        """Those that never arrived count as `most`: "> 430"."""
         total = sum(min(looks, self.most) for looks in self.each)
-        return f"> {total:.0f}" if any(map(math.isinf, self.each)) else f"{total:.0f}"
+        less = "> " if any(map(math.isinf, self.each)) else ""
+        return f"{f'> {self.most}' if math.isinf(middle) else f'{middle:g}'} ({less}{total:.0f})"
 
 
 class Beside(NamedTuple):
@@ -77,8 +72,7 @@ class Beside(NamedTuple):
     case: str
     ours: str
     looks: Looks
-    peer: str
-    their_looks: Looks
+    theirs: Mapping[str, Looks]  # by the peer's name, and its setting where it has one
     starts: int  # of which those are compared that both have looks for
 
 
@@ -87,9 +81,10 @@ def tables(cases: Mapping[str, Case], seeds: Sequence[int]) -> Iterator[Beside]:
     for case in cases.values():
         yield beside_scipy(case, seeds)
     for case in cases.values():
-        yield from beside_textbook(case, seeds)
+        yield beside_textbook(case, seeds)
     for case in cases.values() if find_spec("pennylane") else ():
-        yield from beside_pennylane(case, seeds[:QNG_STARTS])
+        if (found := beside_pennylane(case, seeds[:QNG_STARTS])) is not None:
+            yield found
 
 
 def beside_scipy(case: Case, seeds: Sequence[int]) -> Beside:
@@ -103,29 +98,27 @@ def beside_scipy(case: Case, seeds: Sequence[int]) -> Beside:
         Looks(tuple(_first(run, goal) for run, goal in zip(runs, goals, strict=True)), MOST)
         for runs in ([a for a, _ in pairs], [b for _, b in pairs])
     )
-    return Beside(case.name, "lbfgs", mine, "SciPy L-BFGS-B", other, len(seeds))
+    return Beside(case.name, "lbfgs", mine, {"SciPy L-BFGS-B": other}, len(seeds))
 
 
-def beside_textbook(case: Case, seeds: Sequence[int]) -> Iterator[Beside]:
+def beside_textbook(case: Case, seeds: Sequence[int]) -> Beside:
     """NaturalGradient, and the textbook's form by each rate."""
     place, starts = _opened(case, seeds)
     goal = place.reference.exact_energy + case.bound
-    ours = _until(NaturalGradient(), place, starts, goal)
-    for rate in RATES:
-        theirs = _until(TextbookNaturalGradient(rate), place, starts, goal)
-        yield Beside(case.name, "natural_gradient", ours, f"textbook_natural_gradient, rate {rate:g}", theirs, len(seeds))
+    theirs = {f"textbook, rate {rate:g}": _until(TextbookNaturalGradient(rate), place, starts, goal) for rate in RATES}
+    return Beside(case.name, "natural_gradient", _until(NaturalGradient(), place, starts, goal), theirs, len(seeds))
 
 
-def beside_pennylane(case: Case, seeds: Sequence[int]) -> Iterator[Beside]:
-    """NaturalGradient, and QNGOptimizer by each rate."""
+def beside_pennylane(case: Case, seeds: Sequence[int]) -> Beside | None:
+    """NaturalGradient, and QNGOptimizer by each rate; None for a circuit of too many gates."""
     place, starts = _opened(case, seeds)
     if len(place.program.gates) > QNG_GATES:
-        return
-    goal = place.reference.exact_energy + case.bound
-    ours = _until(NaturalGradient(), place, starts, goal)
+        return None
+    goal, theirs = place.reference.exact_energy + case.bound, {}
     for rate in RATES:
-        theirs = Looks(tuple(_first(_pennylanes(place, x, rate, goal), goal) for x in starts), MOST_QNG)
-        yield Beside(case.name, "natural_gradient", ours, f"PennyLane QNGOptimizer, rate {rate:g}", theirs, len(seeds))
+        looks = tuple(_first(_pennylanes(place, x, rate, goal), goal) for x in starts)
+        theirs[f"PennyLane, rate {rate:g}"] = Looks(looks, MOST_QNG)
+    return Beside(case.name, "natural_gradient", _until(NaturalGradient(), place, starts, goal), theirs, len(seeds))
 
 
 def _until(kernel: Kernel, place: VqeLandscape, starts: torch.Tensor, goal: float) -> Looks:
@@ -179,14 +172,17 @@ def _first(values: Floats, goal: float) -> float:
 
 
 def markdown(found: Sequence[Beside]) -> str:
-    """The table of a README."""
-    lines = ["| case | ours | looks: median | sum | peer | looks: median | sum | starts |", "|---|---|--:|--:|---|--:|--:|--:|"]
-    return "\n".join([*lines, *map(told, found)]) + "\n"
+    """Tables for a page, one for each peer: medians, sums in parentheses."""
+    tables: dict[tuple[str, ...], list[str]] = {}
+    for row in found:
+        head = ("", "starts", f"`{row.ours}`", *row.theirs)
+        tables.setdefault(head, []).append(told(row))
+    heads = {head: f"| {' | '.join(head)} |\n|---|{'--:|' * (len(head) - 1)}" for head in tables}
+    return "\n".join("\n".join([heads[head], *rows, ""]) for head, rows in tables.items())
 
 
 def told(row: Beside) -> str:
     """A line of it."""
     compared = len(row.looks.each)
     starts = f"{compared}" if compared == row.starts else f"{compared} of {row.starts}"
-    ours, theirs = (f"{looks.median} | {looks.sum}" for looks in (row.looks, row.their_looks))
-    return f"| {row.case} | {row.ours} | {ours} | {row.peer} | {theirs} | {starts} |"
+    return f"| {' | '.join([row.case, starts, str(row.looks), *map(str, row.theirs.values())])} |"
