@@ -88,6 +88,7 @@ ABLATIONS: Mapping[str, Kernel] = {
     "adam, no averaging": Adam(averaging=0),
     "adam, equal shots": Adam(allocation="equal"),
     "adam, no cap": Adam(max_step=0),
+    "adam, no tempering": Adam(tempering=0),
     "lbfgs": Lbfgs(),
     "lbfgs, no pilot": Lbfgs(pilot=False),
     "lbfgs, no growth": Lbfgs(growth=0),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.manifold import Manifold
-from thalweg_core.rows import per_row
+from thalweg_core.rows import per_row, row_sum
 
 
 class Moments(NamedTuple):
@@ -44,3 +44,14 @@ def direction(moments: Moments, epsilon: float) -> Tensor:
     """[m / (1 - β1^t)] / (sqrt(v / (1 - β2^t)) + ε), (B, *E): about a sign, less where gradients change theirs."""
     size = (moments.largest / per_row(1 - moments.fade2, moments.largest)).sqrt() + epsilon
     return per_row(1 / (1 - moments.fade1), moments.mean) * moments.mean / size
+
+
+def tempered(step: Tensor, moments: Moments, unit: Tensor, power: float) -> Tensor:
+    """[w̄ / max(w, w̄ / 10)]^(power / 2) step, (B, *E):  w = u² v,  w̄ its mean over all coordinates, u their unit (*E,).
+
+    By power 1 a step that was divided by the root of v is divided by v, however large v is altogether.
+    """
+    square = (moments.largest * unit * unit).expand_as(step)
+    mean = per_row(row_sum(square) / max(1, step[0].numel()), square)
+    least = (0.1 * mean).clamp_min(torch.finfo(square.dtype).tiny)
+    return step * (mean / torch.maximum(square, least)) ** (power / 2)

@@ -63,7 +63,9 @@ KERNELS: dict[str, Kernel] = {
     "adam": Adam(learning_rate=0.05),
     "adam that never forgets": Adam(learning_rate=0.05, amsgrad=True),
     "adam by default": Adam(),
-    "adam without its remedies": Adam(pilot=False, growth=0, shrinking=0, max_step=0, allocation="equal", averaging=0),
+    "adam without its remedies": Adam(
+        pilot=False, growth=0, shrinking=0, max_step=0, allocation="equal", averaging=0, tempering=0
+    ),
     "textbook adam": TextbookAdam(),
     "l-bfgs": Lbfgs(memory=3),
     "l-bfgs that takes every pair": Lbfgs(pair_test=0, filtering=False, curvature=False),

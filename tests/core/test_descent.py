@@ -16,6 +16,8 @@ from thalweg_core.descent.gradient_descent import GradientDescent
 from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.kernel import Kernel, reported
 from thalweg_core.landscape import Evaluation, Harmonics, Landscape, Samples
+from thalweg_core.manifold import Euclidean
+from thalweg_core.moments import Moments, no_moments, tempered
 from thalweg_core.stopping import Budget
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Rules, begin, walk
@@ -187,8 +189,27 @@ def test_no_coordinate_goes_further_than_the_cap() -> None:
         state = moved
 
 
+def test_tempered_steps_are_inversely_as_the_second_moment_down_to_a_tenth_of_its_mean() -> None:
+    x = torch.zeros(2, 4, dtype=torch.float64)
+    square = torch.tensor([[4.0, 1.0, 2.0, 1.0], [4e-9, 1e-9, 2e-9, 0.0]], dtype=torch.float64)
+    slope = torch.tensor([1.0, -2.0, 3.0, 0.5], dtype=torch.float64)
+    moments = no_moments(Euclidean(), x)._replace(square=square, largest=square)
+    ones = torch.ones(4, dtype=torch.float64)
+    step = tempered(slope / square.clamp_min(1e-10).sqrt(), moments, ones, 1.0)
+    torch.testing.assert_close(step[0], math.sqrt(2.0) * slope / square[0])  # the mean is 2
+    torch.testing.assert_close(step[1, :3], math.sqrt(1.75e-9) * slope[:3] / square[1, :3])
+    torch.testing.assert_close(step[1, 3], math.sqrt(10.0) * slope[3] / math.sqrt(1e-10))
+    assert torch.equal(tempered(step, moments, ones, 0.0), step)
+    unit = torch.tensor([1.0, 2.0, 2**0.5, 2.0], dtype=torch.float64)  # in which all shake alike
+    first = Moments(*(part[:1] for part in moments))
+    torch.testing.assert_close(tempered(slope.expand(1, 4), first, unit, 1.0)[0], slope)
+
+
 def test_steps_are_in_the_natural_unit_of_each_coordinate() -> None:
     """The same landscape in coordinates x/2 of twice the frequency: steps half as long, the same energies to rounding."""
+
+    class Whole(Sampling):
+        harmonics = Harmonics(torch.ones(4), torch.ones(4, dtype=torch.int64))
 
     class Halved(Sampling):
         harmonics = Harmonics(torch.full((4,), 2.0), torch.ones(4, dtype=torch.int64))
@@ -198,6 +219,7 @@ def test_steps_are_in_the_natural_unit_of_each_coordinate() -> None:
             return seen._replace(grad=2 * seen.grad, grad_var=4 * seen.grad_var)
 
     x = Stream.of(9, 3).normal((4,))
-    whole, halved = run(Adam(epsilon=1e-300), SHOTS, x, 60), run(Adam(epsilon=1e-300), Halved(SHOTS.scales), x / 2, 60)
+    whole = run(Adam(epsilon=1e-300), Whole(SHOTS.scales), x, 60)
+    halved = run(Adam(epsilon=1e-300), Halved(SHOTS.scales), x / 2, 60)
     torch.testing.assert_close(2 * halved.x, whole.x, rtol=1e-9, atol=1e-9)
     assert halved.size is not None and torch.equal(halved.size.number, whole.size.number)

@@ -217,8 +217,8 @@ def test_a_budget_that_cannot_pay_for_a_look_and_the_end_is_refused_with_the_lea
     }
     end, pilot, look = (
         16 * 100,
-        17 * 24,
-        17 * 12,
+        17 * 10,
+        17 * 5,
     )  # 2P + 1 points of a gradient; a look takes half as many shots as its pilot or more
     least = end + pilot + look
     bad = complaint({"vqe": vqe}, {"adam": {}}, budget={"shots": least - 1})

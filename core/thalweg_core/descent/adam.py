@@ -9,9 +9,9 @@ from torch import Tensor
 
 from thalweg_core.averaging import Average, averaged, begin_average
 from thalweg_core.kernel import Goal, Info
-from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capability, Cost, Evaluation, Landscape, allocated
+from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capability, Cost, Evaluation, Landscape, Periodic, allocated
 from thalweg_core.manifold import Euclidean
-from thalweg_core.moments import Moments, direction, no_moments, updated
+from thalweg_core.moments import Moments, direction, no_moments, tempered, updated
 from thalweg_core.natural_units import natural_units
 from thalweg_core.ranges import at_least, not_negative, one_of, positive, share
 from thalweg_core.rows import per_row
@@ -40,7 +40,16 @@ class Adam:
 
     Under noise [3]: a pilot gradient sets the number of samples n₀ of the first look; n grows with what was spent, while
     steps shrink by (n₀/n)^s and are capped; samples go where the spread is; and the answer is the iterate averaged over the
-    last part of the budget. Each of these has a field that switches it off, and all of them vanish where looks are exact.
+    last part of the budget. Where coordinates have a natural unit, a step is tempered before the cap, with w = u² v and w̄
+    its mean over all coordinates:
+
+        step <- [w̄ / max(w, w̄ / 10)]^(p/2) step
+
+    Where looks are few samples, v is about the variance of g. Divided by its root, noisy coordinates are shaken most;
+    divided by v itself (p = 1) each goes at a rate inverse to its variance, and all come to one temperature: no other constant
+    rates bring a walk as near to a Boltzmann distribution [4]. Measured, that takes fewer shots. Without
+    units that could be compared there is no such mean, and steps stay Adam's. Each of these has a field
+    that switches it off, and all of them vanish where looks are exact.
 
     Exact gradients: steps equal those of torch.optim.Adam. With a constant learning rate it does not come to rest: as
     gradients fade, v follows, steps grow too long for the steepest direction, and it swings. AMSGrad [2] divides by the
@@ -49,7 +58,7 @@ class Adam:
     Args:
         learning_rate: η, about the length of a step in each coordinate, in its natural unit (on spheres in rad); left out,
             0.05 under noise, 0.1 where looks are exact.
-        beta1: decay of the first moment.
+        beta1: decay of the first moment; left out, 0.7 under noise, 0.9 where looks are exact.
         beta2: decay of the second moment; left out, 0.99 under noise, 0.999 where looks are exact.
         epsilon: added to the root of the second moment, in units of U / x.
         amsgrad: whether v never falls; left out, on spheres only.
@@ -61,19 +70,22 @@ class Adam:
         max_step: c, the longest step of a coordinate, in its natural unit; 0: no cap.
         allocation: how samples are divided over what is measured separately: "measured", by the spread seen, or "equal".
         averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
+        tempering: p, the power by which steps turn from Adam's (0) to those of one temperature in all coordinates (1), where
+            these have natural units.
 
     Sources: [1] Kingma & Ba, ICLR (2015), arXiv:1412.6980. [2] Reddi, Kale, Kumar, ICLR (2018), arXiv:1904.09237.
              On manifolds: Bécigneul & Ganea, ICLR (2019), arXiv:1810.00760. [3] averaging: Polyak & Juditsky, SIAM J. Control
-             Optim. 30 (1992) 838; growing samples: Byrd, Chin, Nocedal, Wu, Math. Program. 134 (2012) 127. The constants are
-             from coarse grids on H2 and H4.
+             Optim. 30 (1992) 838; growing samples: Byrd, Chin, Nocedal, Wu, Math. Program. 134 (2012) 127. [4] Mandt, Hoffman
+             & Blei, JMLR 18 (2017) 134, arXiv:1704.04289. The constants are from coarse grids on H2 and H4; the tenth
+             is arbitrary.
     """
 
     learning_rate: float | None = None
-    beta1: float = 0.9
+    beta1: float | None = None
     beta2: float | None = None
     epsilon: float = 1e-8
     amsgrad: bool | None = None
-    first_samples: int = 24
+    first_samples: int = 10
     pilot: bool = True
     pilot_noise: float = 4.0
     growth: float = 200.0
@@ -81,6 +93,7 @@ class Adam:
     max_step: float = 0.3
     allocation: str = "measured"
     averaging: float = 0.2
+    tempering: float = 1.0
 
     needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT})
     goal: ClassVar[Goal] = Goal.MINIMUM
@@ -89,13 +102,14 @@ class Adam:
     def __post_init__(self) -> None:
         if self.learning_rate is not None:
             positive("learning_rate", self.learning_rate)
-        share("beta1", self.beta1)
+        if self.beta1 is not None:
+            share("beta1", self.beta1)
         if self.beta2 is not None:
             share("beta2", self.beta2)
         positive("epsilon", self.epsilon)
         at_least("first_samples", self.first_samples, 2)
         positive("pilot_noise", self.pilot_noise)
-        for field in ("growth", "shrinking", "max_step"):
+        for field in ("growth", "shrinking", "max_step", "tempering"):
             not_negative(field, getattr(self, field))
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
@@ -111,7 +125,7 @@ class Adam:
 
     def step(self, landscape: Landscape, state: AdamState, rng: Stream) -> tuple[AdamState, Info]:
         kernel, manifold = self.settled(landscape), landscape.manifold
-        assert kernel.beta2 is not None and kernel.amsgrad is not None
+        assert kernel.beta1 is not None and kernel.beta2 is not None and kernel.amsgrad is not None
         grad = manifold.tangent(state.x, state.seen.grad)
         moments = updated(state.moments, manifold, grad, kernel.beta1, kernel.beta2, kernel.amsgrad)
         x = manifold.retract(state.x, kernel._step(landscape, moments, state.size))
@@ -131,11 +145,12 @@ class Adam:
 
     def settled(self, landscape: Landscape) -> Adam:
         """The same with the numbers chosen that depend on whether looks are exact, and `amsgrad`."""
-        rate, decay = (0.05, 0.99) if landscape.noisy else (0.1, 0.999)
+        rate, decay1, decay2 = (0.05, 0.7, 0.99) if landscape.noisy else (0.1, 0.9, 0.999)
         return replace(
             self,
             learning_rate=rate if self.learning_rate is None else self.learning_rate,
-            beta2=decay if self.beta2 is None else self.beta2,
+            beta1=decay1 if self.beta1 is None else self.beta1,
+            beta2=decay2 if self.beta2 is None else self.beta2,
             amsgrad=not isinstance(landscape.manifold, Euclidean) if self.amsgrad is None else self.amsgrad,
         )
 
@@ -144,6 +159,8 @@ class Adam:
         assert self.learning_rate is not None
         unit = natural_units(landscape, moments.mean)
         step = -self.learning_rate * unit * direction(moments, self.epsilon)
+        if landscape.noisy and self.tempering and isinstance(landscape, Periodic):
+            step = tempered(step, moments, unit, self.tempering)
         if size is not None:
             step = per_row(shrunk(size, self.shrinking).to(step), step) * step
         cap = self.max_step * unit

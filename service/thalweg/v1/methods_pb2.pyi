@@ -50,7 +50,7 @@ class GradientDescent(_message.Message):
     def __init__(self, learning_rate: _Optional[float] = ...) -> None: ...
 
 class Adam(_message.Message):
-    __slots__ = ("learning_rate", "beta1", "beta2", "epsilon", "amsgrad", "first_samples", "pilot", "pilot_noise", "growth", "shrinking", "max_step", "allocation", "averaging")
+    __slots__ = ("learning_rate", "beta1", "beta2", "epsilon", "amsgrad", "first_samples", "pilot", "pilot_noise", "growth", "shrinking", "max_step", "allocation", "averaging", "tempering")
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
     BETA1_FIELD_NUMBER: _ClassVar[int]
     BETA2_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,7 @@ class Adam(_message.Message):
     MAX_STEP_FIELD_NUMBER: _ClassVar[int]
     ALLOCATION_FIELD_NUMBER: _ClassVar[int]
     AVERAGING_FIELD_NUMBER: _ClassVar[int]
+    TEMPERING_FIELD_NUMBER: _ClassVar[int]
     learning_rate: float
     beta1: float
     beta2: float
@@ -77,7 +78,8 @@ class Adam(_message.Message):
     max_step: float
     allocation: str
     averaging: float
-    def __init__(self, learning_rate: _Optional[float] = ..., beta1: _Optional[float] = ..., beta2: _Optional[float] = ..., epsilon: _Optional[float] = ..., amsgrad: _Optional[bool] = ..., first_samples: _Optional[int] = ..., pilot: _Optional[bool] = ..., pilot_noise: _Optional[float] = ..., growth: _Optional[float] = ..., shrinking: _Optional[float] = ..., max_step: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
+    tempering: float
+    def __init__(self, learning_rate: _Optional[float] = ..., beta1: _Optional[float] = ..., beta2: _Optional[float] = ..., epsilon: _Optional[float] = ..., amsgrad: _Optional[bool] = ..., first_samples: _Optional[int] = ..., pilot: _Optional[bool] = ..., pilot_noise: _Optional[float] = ..., growth: _Optional[float] = ..., shrinking: _Optional[float] = ..., max_step: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ..., tempering: _Optional[float] = ...) -> None: ...
 
 class TextbookAdam(_message.Message):
     __slots__ = ("learning_rate", "beta1", "beta2", "epsilon", "amsgrad")
