@@ -57,7 +57,7 @@ CASES: Mapping[str, Case] = {
     ),
 }
 
-ABLATED: Mapping[str, int] = {"h2_linear": 10_000_000, "h2_random": 10_000_000, "h2_uccsd": 1_000_000, "h4_random": 30_000_000}
+ABLATED: Mapping[str, int] = {"h2_linear": 10_000_000, "h2_random": 10_000_000, "h2_uccsd": 1_000_000, "h4_random": 20_000_000}
 """Where ingredients are switched off, and the shots of a seed that show what each is worth."""
 
 TEXTBOOK = "textbook_"
