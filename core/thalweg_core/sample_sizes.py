@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ FACTORS = 0.5, 100.0
 class SampleRule:
     """Few samples while the slope is steep, more as it drowns, never so many that one look outweighs all before.
 
-    A pilot gradient of n samples, its variance v, sets the first number, so that the noise is `noise` times the signal:
+    A pilot gradient of n samples, its variance v, sets the first number, so that the noise is `pilot_noise` times the signal:
 
         n₀ = n clip(Σ u²v / (ρ max(Σ u²(g² - v), Σ u²v / 20)), 1/2, 100),   u: the natural unit of each coordinate
 
@@ -49,22 +49,27 @@ class SampleRule:
     Both vanish where a landscape is exact or takes no number of samples.
 
     Args:
-        first: samples of the pilot gradient; of the first look where there is no pilot.
+        first_samples: samples of the pilot gradient; of the first look where there is no pilot.
         pilot: whether there is one.
-        noise: ρ, variance over squared length of the gradient that the first look aims at.
+        pilot_noise: ρ, variance over squared length of the gradient that the first look aims at.
         growth: τ, looks for which all that was spent would pay; 0: the number never grows.
 
     The floor of a twentieth and the tenth are arbitrary.
     """
 
-    first: int = 8
+    first_samples: int = 8
     pilot: bool = True
-    noise: float = 4.0
+    pilot_noise: float = 4.0
     growth: float = 200.0
 
+    @classmethod
+    def of(cls, method: Any) -> SampleRule:
+        """That of a method which has these fields under the same names. Raises BadInput."""
+        return cls(**{field.name: getattr(method, field.name) for field in fields(cls)})
+
     def __post_init__(self) -> None:
-        at_least("first", self.first, 2)
-        positive("noise", self.noise)
+        at_least("first_samples", self.first_samples, 2)
+        positive("pilot_noise", self.pilot_noise)
         not_negative("growth", self.growth)
 
     def begin(
@@ -76,7 +81,7 @@ class SampleRule:
         """
         if not landscape.noisy or not isinstance(landscape, Sampled):
             return landscape.evaluate(x, rng), None
-        number = torch.full((len(x),), float(max(self.first, landscape.fewest)), dtype=torch.float64, device=x.device)
+        number = torch.full((len(x),), float(max(self.first_samples, landscape.fewest)), dtype=torch.float64, device=x.device)
         before = Cost.none(x)
         if self.pilot:
             pilot = landscape.evaluate(x, rng.named("pilot"), number.to(torch.int64))
@@ -115,7 +120,7 @@ class SampleRule:
         unit = natural_units(landscape, x)
         noise = row_sum(pilot.grad_var * unit * unit).to(torch.float64)
         signal = row_sum((landscape.manifold.tangent(x, pilot.grad) * unit).square()).to(torch.float64) - noise
-        factor = noise / (self.noise * torch.maximum(signal, 0.05 * noise))
+        factor = noise / (self.pilot_noise * torch.maximum(signal, 0.05 * noise))
         return torch.where(noise > 0, factor, 0.0).clamp(*FACTORS)
 
 

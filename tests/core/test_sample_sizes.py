@@ -29,7 +29,7 @@ def begun(distance: float, rows: int = 400, rule: SampleRule | None = None) -> t
 
 @pytest.mark.parametrize("distance", [2.0, 3.0])
 def test_the_first_number_brings_the_noise_to_the_asked_multiple_of_the_signal(distance: float) -> None:
-    rule = SampleRule(first=64, noise=0.01)
+    rule = SampleRule(first_samples=64, pilot_noise=0.01)
     _, size = begun(distance, rule=rule)
     # variance of a gradient from n samples: 4/n; its squared length: distance²; so n₀ = 4 / (ρ distance²) samples
     exact = 4 / (0.01 * distance**2)
@@ -38,7 +38,7 @@ def test_the_first_number_brings_the_noise_to_the_asked_multiple_of_the_signal(d
 
 
 def test_a_flat_place_asks_for_many_more_samples_and_a_steep_one_for_half_as_many() -> None:
-    _, flat = begun(0.0, rule=SampleRule(first=8, noise=1.0))
+    _, flat = begun(0.0, rule=SampleRule(first_samples=8, pilot_noise=1.0))
     assert bool((flat.number <= 8 * 20).all()) and float(flat.number.max()) == pytest.approx(160.0)  # the floor of a twentieth
     _, steep = begun(100.0)
     assert set(steep.asked.tolist()) == {4}
@@ -47,7 +47,7 @@ def test_a_flat_place_asks_for_many_more_samples_and_a_steep_one_for_half_as_man
 def test_the_pilot_is_charged_and_can_be_left_out() -> None:
     cost, size = begun(100.0)
     assert cost.shots.unique().tolist() == [3 * 8 + 3 * 4] and cost.gradients.unique().tolist() == [2]
-    cost, size = begun(100.0, rule=SampleRule(first=17, pilot=False))
+    cost, size = begun(100.0, rule=SampleRule(first_samples=17, pilot=False))
     assert cost.shots.unique().tolist() == [3 * 17] == size.spent.unique().tolist() and set(size.asked.tolist()) == {17}
     assert size.price.unique().tolist() == [3.0]
 
@@ -103,7 +103,7 @@ def test_natural_units_are_those_of_the_fastest_harmonic() -> None:
     assert natural_units(Normal(), x).tolist() == [1.0] * 3
 
 
-@pytest.mark.parametrize(("field", "value"), [("first", 1), ("noise", 0.0), ("growth", -1.0), ("growth", math.inf)])
+@pytest.mark.parametrize(("field", "value"), [("first_samples", 1), ("pilot_noise", 0.0), ("growth", -1.0), ("growth", math.inf)])
 def test_a_rule_that_makes_no_sense_is_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(BadInput) as refused:
         SampleRule(**{field: value})  # type: ignore[arg-type]

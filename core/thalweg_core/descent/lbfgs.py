@@ -16,7 +16,7 @@ from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capability, Cost, Eval
 from thalweg_core.manifold import Manifold
 from thalweg_core.natural_units import natural_units
 from thalweg_core.quasi_newton import Descent, Search, Stage, begin_descent, descended
-from thalweg_core.ranges import at_least, not_negative, one_of, positive, share, whole_between
+from thalweg_core.ranges import not_negative, one_of, positive, share, whole_between
 from thalweg_core.rows import per_row, row_dot, row_max, row_sum
 from thalweg_core.sample_sizes import SampleRule, SampleSize, dearer, look
 from thalweg_core.streams import Stream
@@ -116,9 +116,7 @@ class Lbfgs:
         positive("step_factor", self.step_factor)
         not_negative("max_step", self.max_step)
         not_negative("pair_test", self.pair_test)
-        at_least("first_samples", self.first_samples, 2)
-        positive("pilot_noise", self.pilot_noise)
-        not_negative("growth", self.growth)
+        SampleRule.of(self)  # checks its fields
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 
@@ -220,7 +218,7 @@ class Lbfgs:
 
     @property
     def _rule(self) -> SampleRule:
-        return SampleRule(self.first_samples, self.pilot, self.pilot_noise, self.growth)
+        return SampleRule.of(self)
 
 
 def _carried(manifold: Manifold, told: Estimates, x: Tensor, step: Tensor, y: Tensor) -> Estimates:

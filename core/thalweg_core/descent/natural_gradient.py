@@ -23,7 +23,7 @@ from thalweg_core.landscape import (
     allocated,
 )
 from thalweg_core.natural_units import natural_units
-from thalweg_core.ranges import at_least, more_than_one, not_negative, one_of, positive, share
+from thalweg_core.ranges import more_than_one, not_negative, one_of, positive, share
 from thalweg_core.rows import per_row, row_dot, row_max, row_sum
 from thalweg_core.running_metric import FORMS, MetricRule, RunningMetric
 from thalweg_core.sample_sizes import SampleRule, SampleSize, dearer, look
@@ -125,13 +125,13 @@ class NaturalGradient:
     State: ClassVar[type] = NaturalGradientState
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "metric_share", "pilot_noise"):
+        for name in ("learning_rate", "metric_share"):
             positive(name, getattr(self, name))
         one_of("metric", self.metric, FORMS)
-        for name in ("damping", "noise_damping", "noise_step", "max_distance", "max_step", "growth"):
+        for name in ("damping", "noise_damping", "noise_step", "max_distance", "max_step"):
             not_negative(name, getattr(self, name))
         more_than_one("metric_memory", self.metric_memory)
-        at_least("first_samples", self.first_samples, 2)
+        SampleRule.of(self)  # checks its fields
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 
@@ -218,7 +218,7 @@ class NaturalGradient:
 
     @property
     def _samples(self) -> SampleRule:
-        return SampleRule(self.first_samples, self.pilot, self.pilot_noise, self.growth)
+        return SampleRule.of(self)
 
     @property
     def _metric(self) -> MetricRule:
