@@ -91,6 +91,10 @@ class Stop:
             raise BadInput("plateau", f"wanted at least 4 steps to tell a trend from noise, got {self.plateau}")
 
 
+MOST = 2**62
+"""Of a budget: sums of what was spent and is to come stay within 64 bits."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """What a replica may spend in all: pilots, first look, warm-up, walk, and the measurement at the end.
@@ -115,6 +119,8 @@ class Budget:
             limit = getattr(self, name)
             if limit is not None and not limit > 0:
                 raise BadInput(name, f"wanted a positive number, got {limit}; leave it out for no limit")
+            if limit is not None and limit > MOST:
+                raise BadInput(name, f"wanted at most {MOST}, got {limit}; leave it out for no limit")
 
 
 class Plateau(NamedTuple):

@@ -258,3 +258,10 @@ def test_a_rule_that_makes_no_sense_is_refused_by_name(kind: type, fields: dict[
     with pytest.raises(BadInput) as refused:
         kind(**fields)
     assert refused.value.field == next(iter(fields))
+
+
+@pytest.mark.parametrize("field", ["shots", "gradients"])
+def test_a_budget_is_no_larger_than_sums_of_64_bits_can_hold(field: str) -> None:
+    assert getattr(Budget(**{field: 2**62}), field) == 2**62
+    with pytest.raises(BadInput, match="wanted at most 4611686018427387904, got 9223372036854775808"):
+        Budget(**{field: 2**63})

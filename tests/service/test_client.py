@@ -343,6 +343,8 @@ def test_a_transport_of_ones_own_needs_no_network():
         (-4.31234e-18, 2.13e-20, "J", "(-4.312 ± 0.021)e-18 J"),
         (2e-5, 3e-4, "", "(0.2 ± 3.0)e-04"),
         (5000.0, 1500.0, "", "5000 ± 1500"),
+        (0.0, 0.000999, "Ha", "0.0000 ± 0.0010 Ha"),
+        (1.0, 1e-20, "Ha", "1 Ha"),  # the last bit of a number is no error
         (float("nan"), 1.0, "", "unknown"),
         (1.5, float("nan"), "", "1.5 ± ?"),
         (float("inf"), 0.0, "", "inf"),

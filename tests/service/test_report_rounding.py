@@ -27,6 +27,9 @@ from thalweg.report.rounding import count, plain, prefixed, quantity
         (-1e-5, 2e-3, "m", "0.0 ± 2.0 mm"),  # no minus before nothing
         (1e-12, 1e-14, "x", "(1.000 ± 0.010) × 10⁻¹² x"),
         (-1.137306036, 0.0, "Ha", "−1.137306 Ha"),
+        (-1.137306036, 5e-9, "Ha", "−1.1373060360 ± 0.0000000050 Ha"),
+        (100.0, 1e-9, "", "(1.000000000000 ± 0.000000000010) × 10²"),
+        (-1.137306036, 1e-16, "Ha", "−1.137306 Ha"),  # the last bit of a number is no error
         (0.5, math.nan, "", "0.5"),
         (math.nan, 1.0, "Ha", "not a number"),
         (-math.inf, 0.0, "", "−∞"),

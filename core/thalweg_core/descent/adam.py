@@ -13,7 +13,7 @@ from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capability, Cost, Eval
 from thalweg_core.manifold import Euclidean
 from thalweg_core.moments import Moments, direction, no_moments, tempered, updated
 from thalweg_core.natural_units import natural_units
-from thalweg_core.ranges import at_least, not_negative, one_of, positive, share
+from thalweg_core.ranges import at_least, between, not_negative, one_of, positive, share
 from thalweg_core.rows import per_row
 from thalweg_core.sample_sizes import SampleRule, SampleSize, dearer, look, shrunk
 from thalweg_core.streams import Stream
@@ -40,16 +40,15 @@ class Adam:
 
     Under noise [3]: a pilot gradient sets the number of samples n₀ of the first look; n grows with what was spent, while
     steps shrink by (n₀/n)^s and are capped; samples go where the spread is; and the answer is the iterate averaged over the
-    last part of the budget. Where coordinates have a natural unit, a step is tempered before the cap, with w = u² v and w̄
-    its mean over all coordinates:
+    last part of the budget. On a trigonometric polynomial, whose coordinates have units that can be compared, a step is
+    tempered before the cap, with w = u² v and w̄ its mean over all coordinates:
 
         step <- [w̄ / max(w, w̄ / 10)]^(p/2) step
 
     Where looks are few samples, v is about the variance of g. Divided by its root, noisy coordinates are shaken most;
-    divided by v itself (p = 1) each goes at a rate inverse to its variance, and all come to one temperature: no other constant
-    rates bring a walk as near to a Boltzmann distribution [4]. Measured, that takes fewer shots. Without
-    units that could be compared there is no such mean, and steps stay Adam's. Each of these has a field
-    that switches it off, and all of them vanish where looks are exact.
+    divided by v itself (p = 1) each goes at a rate inverse to its variance, and all come to one temperature: of diagonal
+    rates these bring the walk nearest to a Boltzmann distribution [4], and on H2 they take two thirds of the shots. Each
+    of these has a field that switches it off, and all of them vanish where looks are exact.
 
     Exact gradients: steps equal those of torch.optim.Adam. With a constant learning rate it does not come to rest: as
     gradients fade, v follows, steps grow too long for the steepest direction, and it swings. AMSGrad [2] divides by the
@@ -70,8 +69,7 @@ class Adam:
         max_step: c, the longest step of a coordinate, in its natural unit; 0: no cap.
         allocation: how samples are divided over what is measured separately: "measured", by the spread seen, or "equal".
         averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
-        tempering: p, the power by which steps turn from Adam's (0) to those of one temperature in all coordinates (1), where
-            these have natural units.
+        tempering: p, the power by which steps turn from Adam's (0) to those of one temperature in all coordinates (1).
 
     Sources: [1] Kingma & Ba, ICLR (2015), arXiv:1412.6980. [2] Reddi, Kale, Kumar, ICLR (2018), arXiv:1904.09237.
              On manifolds: Bécigneul & Ganea, ICLR (2019), arXiv:1810.00760. [3] averaging: Polyak & Juditsky, SIAM J. Control
@@ -109,8 +107,9 @@ class Adam:
         positive("epsilon", self.epsilon)
         at_least("first_samples", self.first_samples, 2)
         positive("pilot_noise", self.pilot_noise)
-        for field in ("growth", "shrinking", "max_step", "tempering"):
+        for field in ("growth", "shrinking", "max_step"):
             not_negative(field, getattr(self, field))
+        between("tempering", self.tempering, 0, 1)
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 

@@ -49,6 +49,8 @@ class QnSpsa:
 
     s, Δ, u, the gains and blocking are those of method.spsa. Everything is charged, overlaps too.
 
+    Constants are those of method.spsa but for first_step and β, from coarse grids on H2: looks by few shots ask for a large β.
+
     Args:
         first_step: length of first steps in each coordinate, in its natural unit: sets the gain.
         perturbation: c, in natural units.
@@ -64,8 +66,6 @@ class QnSpsa:
         growth: steps for which all samples spent so far would pay: samples grow as soon as it is less; 0: they stay.
         allocation: how samples are divided over what is measured separately: "measured", by the spread seen, or "equal".
         averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
-
-    Constants are those of method.spsa but for first_step and β, from coarse grids on H2: looks by few shots ask for a large β.
 
     Source: Gacon, Zoufal, Carleo & Woerner, Quantum 5 (2021) 567.
     """

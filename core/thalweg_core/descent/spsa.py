@@ -36,6 +36,11 @@ class Spsa:
     energy by more than noise explains is taken back (blocking); else the energy where a step has led is only told, by a
     quarter of the samples of a slope's. Everything is charged: pilot, slopes, the energy after each step.
 
+    Energies of variance V hold the walk about a P V / 8c² above a bottom of P coordinates, and the bottom looked for is about
+    that of U + c² tr(∂²U) / 2, both in natural units: hence many small steps by few samples each, and no large c. α and γ are
+    those of [2], the number of slopes in the pilot that of [3], c that of Qiskit's SPSA; first_step, growth and A from coarse
+    grids on H2, H4 and an Ising chain, where blocking by two standard errors cost more than it saved.
+
     Args:
         first_step: length of first steps in each coordinate, in its natural unit: sets a.
         perturbation: c, in natural units.
@@ -50,11 +55,6 @@ class Spsa:
         growth: steps for which all samples spent so far would pay: samples grow as soon as it is less; 0: they stay.
         allocation: how samples are divided over what is measured separately: "measured", by the spread seen, or "equal".
         averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
-
-    Energies of variance V hold the walk about a P V / 8c² above a bottom of P coordinates, and the bottom looked for is about
-    that of U + c² tr(∂²U) / 2, both in natural units: hence many small steps by few samples each, and no large c. α and γ are
-    those of [2], the number of slopes in the pilot that of [3], c that of Qiskit's SPSA; first_step, growth and A from coarse
-    grids on H2, H4 and an Ising chain, where blocking by two standard errors cost more than it saved.
 
     Sources: [1] Spall, IEEE Trans. Autom. Control 37 (1992) 332. [2] gains, blocking: Spall, Johns Hopkins APL Tech. Dig. 19
              (1998) 482. [3] Kandala et al., Nature 549 (2017) 242, supplement.

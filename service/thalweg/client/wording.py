@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from thalweg.v1 import jobs_pb2, results_pb2
 
-EXACT_DIGITS = 7  # arbitrary: enough to tell two energies apart by far less than chemical accuracy
+EXACT_DIGITS = 7  # arbitrary; the artifacts hold them all
 ERROR_DIGITS = 4  # of an error that has none itself; arbitrary, the artifacts hold them all
+_ROUNDING = 1e-15  # of a number; an error below is that of its own last digit
 _DEAREST = ("shots", "gradients", "evaluations", "circuits")
 
 
@@ -20,7 +21,7 @@ def measured(value: float, error: float = 0.0, unit: str = "", digits: int = EXA
     behind = f" {unit}" if unit else ""
     if math.isnan(value):
         return "unknown"
-    if not math.isfinite(value) or error == 0:
+    if not math.isfinite(value) or error <= _ROUNDING * abs(value):
         return f"{value:.{digits if unit else min(digits, 6)}g}{behind}"
     if not math.isfinite(error):
         return f"{value:.6g} ± ?{behind}"
@@ -33,7 +34,7 @@ def observed(name: str, one: results_pb2.Observable) -> str:
 
 
 def _both(value: float, error: float) -> str:
-    size = max(abs(value), error)
+    size = max(abs(value), float(f"{error:.1e}"))
     power = math.floor(math.log10(size)) if size < 1e-3 or size >= 1e6 else 0
     # f"{error:.1e}" rounds to two digits first: 0.0996 is 0.10, one place higher than it looks
     place = int(f"{error:.1e}".partition("e")[2]) - 1 - power

@@ -14,7 +14,8 @@ _NAMES = {"hartree": "Ha", "Eh": "Ha", "1": ""}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _GROUP = "\u2009"
 _TINY = 1e-300  # nothing that is measured has an error below
-_EXACT_DIGITS = 7  # arbitrary: enough to tell two energies apart by far less than chemical accuracy
+_ROUNDING = 1e-15  # of a number; an error below is that of its own last digit
+_EXACT_DIGITS = 7  # arbitrary; the artifacts hold them all
 
 
 class Quantity(NamedTuple):
@@ -53,7 +54,7 @@ def quantity(
     if exponent is None:
         exponent = prefix(max(abs(value), abs(error) if math.isfinite(error) else 0.0), unit)
     value, error, unit = value / 10.0**exponent, error / 10.0**exponent, _PREFIXES[exponent] + unit
-    if not _TINY < error < math.inf:
+    if not max(_TINY, _ROUNDING * abs(value)) < error < math.inf:
         return Quantity(plain(value, digits), unit=unit)
     return _together(value, error, unit)
 
@@ -125,8 +126,8 @@ def _exponent(size: float) -> int:
 def _together(value: float, error: float, unit: str) -> Quantity:
     """Value and error to the place of the error's second digit."""
     place = _place(error)
-    if place < -9 or place > 5:
-        power = math.floor(math.log10(max(abs(value), error)))
+    power = math.floor(math.log10(max(abs(value), error)))
+    if power and (place < -9 or place > 5):
         scaled = _together(value / 10.0**power, error / 10.0**power, unit)
         return scaled._replace(power=f"× 10{superscript(power)}")
     text, its_error = (grouped(f"{round(number, -place) + 0.0:.{max(0, -place)}f}") for number in (value, error))
