@@ -1,4 +1,8 @@
-"""Figures of descents: median error and interquartile band against shots, beside what no method can undercut."""
+"""Figures of descents: median error and interquartile band against shots, beside what no method can undercut.
+
+Of an even number of seeds a line is the mean of the two in the middle, as quantiles usually are; tables have the upper of the
+two (`descents.median`), so that they say "never" where half the seeds never got there. The two may differ by that much.
+"""
 
 from __future__ import annotations
 
