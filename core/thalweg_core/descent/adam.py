@@ -47,8 +47,8 @@ class Adam:
 
     Where looks are few samples, v is about the variance of g. Divided by its root, noisy coordinates are shaken most;
     divided by v itself (p = 1) each goes at a rate inverse to its variance, and all come to one temperature: of diagonal
-    rates these bring the walk nearest to a Boltzmann distribution [4], and on H2 they take two thirds of the shots. Each
-    of these has a field that switches it off, and all of them vanish where looks are exact.
+    rates these bring the walk nearest to a Boltzmann distribution [4]. Where a walk must pass a saddle that takes fewer
+    shots, elsewhere as many. Each of these has a field that switches it off, and all of them vanish where looks are exact.
 
     Exact gradients: steps equal those of torch.optim.Adam. With a constant learning rate it does not come to rest: as
     gradients fade, v follows, steps grow too long for the steepest direction, and it swings. AMSGrad [2] divides by the
