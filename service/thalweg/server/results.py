@@ -153,19 +153,30 @@ def _reasons(blueprint: Blueprint, walked: Walked, outcomes: list[Outcome], read
     if isinstance(walked.kernel, Remarks):
         remarks = walked.kernel.remarks(walked.landscape, walked.here.position.state)
         words = [_with(*row) for row in zip(outcomes, words, remarks, strict=True)]
-    if walked.here.step > 0:
-        words = [f"{why}; {led}" if led else why for why, led in zip(words, _led(blueprint, walked, reading), strict=True)]
+    led = _led(blueprint, walked, reading)
     counts = Counter(words).most_common()
+    ends = {why: [end for other, end in zip(words, led, strict=True) if other == why] for why, _ in counts}
     if len(counts) == 1:
-        return words[0]
-    return "; ".join(f"{n} of {len(outcomes)} replicas: {why}" for why, n in counts)
+        return _told(words[0], led, len(words))
+    return "; ".join(f"{n} of {len(words)} replicas: {_told(why, ends[why], len(words))}" for why, n in counts)
+
+
+def _told(why: str, led: list[str], replicas: int) -> str:
+    """A reason and where the walks that it stopped led; how many of them, only where they do not all agree."""
+    counts = Counter(led).most_common()
+    if len(counts) == 1:
+        return f"{why}; {led[0]}" if led[0] else why
+    return "; ".join([why, *(f"in {n} of {replicas} replicas {end}" for end, n in counts if end)])
 
 
 def _led(blueprint: Blueprint, walked: Walked, reading: Reading) -> list[str]:
-    """Where the walk led, by the energy measured anew beside that of the first look."""
+    """Where each walk led, by the energy measured anew beside that of the first look; "" where they cannot be compared."""
+    if walked.here.step == 0 or not arrival.comparable(walked.landscape):
+        return [""] * len(reading.value)
     table, scale = walked.trace.table(walked.here), blueprint.energy_scale
     value, variance = (torch.from_numpy(table[name][0]) for name in ("value", "value_var"))
-    return arrival.remark(Ends(value * scale, variance * scale**2, *(t.detach().double().cpu() for t in reading[:2])))
+    ends = Ends(value * scale, variance * scale**2, *(t.detach().double().cpu() for t in reading[:2]))
+    return arrival.remark(ends, walked.landscape.noisy)
 
 
 def _with(outcome: Outcome, why: str, remark: str) -> str:
