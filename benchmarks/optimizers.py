@@ -9,6 +9,8 @@ The first two write tables with the reasons why walks ended (optimizers.md, abla
 case, and every course, anew after each run: what a crash or a clock cuts off goes on with --resume. Every shot is charged, the
 measurement at the end included; errors are noiseless errors of the answer. Seeds 0 to 9 are for reporting: settings are
 chosen on seeds from 100 on. The last runs nothing: it puts the tables of what lies in DIR between their marks in these pages.
+A race or an ablation of which runs are missing is not put, unless --cases or --methods choose; one that DIR has nothing of, and
+an exact.md that is not there, leave their marks as they are. It fails when a page got no table, or a set was not put.
 
 hit   shots at which the median of the last five looks at the error was under the bound for the first time
 stay  the same, and never above again
@@ -22,6 +24,7 @@ import argparse
 import json
 import math
 import multiprocessing
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,12 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cap_pools()
     if chosen.exact:
         return _exact(chosen)
+    stem, methods = (ABLATION, ABLATIONS) if chosen.ablation else (NAME, METHODS)
+    known = _KERNELS if chosen.markdown else methods
+    if unknown := sorted(set(chosen.methods or ()) - set(known)):
+        sys.stderr.write(f"--methods: wanted some of {', '.join(known)}, got {', '.join(unknown)}\n")
+        return 2
     if chosen.markdown:
         return _put(chosen)
-    stem, methods = (ABLATION, ABLATIONS) if chosen.ablation else (NAME, METHODS)
-    if unknown := sorted(set(chosen.methods or ()) - set(methods)):
-        sys.stderr.write(f"--methods: wanted some of {', '.join(methods)}, got {', '.join(unknown)}\n")
-        return 2
     folder, kept, failed = Folder(chosen.out, stem), Runs(), 0
     for run, course in _courses(_runs(chosen, stem), folder, chosen.jobs, chosen.resume):
         if isinstance(course, Course):
@@ -122,20 +126,41 @@ EXACT_STARTS = range(200, 215)
 
 
 def _put(chosen: argparse.Namespace) -> int:
-    """The tables of what lies in the folder, into pages."""
-    tables: dict[str, str] = {}
+    """The tables of what lies in the folder, into pages; 1 where something asked for was not put."""
+    tables, complaints = _told(chosen)
+    if not tables and not complaints:
+        complaints.append(
+            f"{chosen.out}: wanted courses of these runs or exact.md, found neither; run the benchmark with this --out"
+        )
+    for page in chosen.markdown if tables else ():
+        if not page.is_file():
+            complaints.append(f"{page}: wanted a page to put tables into, found no such file")
+        elif filled := race_tables.put(tables, page):
+            print(f"{page}: put {'; '.join(filled)}")
+        else:
+            marks = ", ".join(f"<!-- table {name} -->" for name in tables)
+            complaints.append(f"{page}: wanted one of the marks {marks} with its <!-- end -->, found none; it is left as it is")
+    sys.stderr.writelines(f"{sentence}\n" for sentence in complaints)
+    return 1 if complaints else 0
+
+
+def _told(chosen: argparse.Namespace) -> tuple[dict[str, str], list[str]]:
+    """Tables by the names of their marks; why some that were begun are not among them."""
+    tables, complaints = dict[str, str](), list[str]()
     for stem in (NAME, ABLATION):
-        folder = Folder(chosen.out, stem)
-        kept = {run: course for run in _runs(chosen, stem) if (course := folder.read(run)) is not None}
-        if kept:
+        folder, runs = Folder(chosen.out, stem), _runs(chosen, stem)
+        kept = {run: course for run in runs if (course := folder.read(run)) is not None}
+        found = f"{stem}: {len(kept)} of {len(runs)} runs found in {chosen.out}"
+        print(found)
+        if kept and len(kept) < len(runs) and not (chosen.cases or chosen.methods):
+            complaints.append(f"{found}; its tables are not put: go on with --resume, or choose with --cases or --methods")
+        elif kept:
             scores = _scores(kept)
             tables |= {f"{stem}, summary": race_tables.summary(scores, CASES), stem: race_tables.by_case(scores, CASES)}
     exact = chosen.out / "exact.md"
     if exact.exists():
         tables["exact"] = exact.read_text(encoding="utf-8")
-    race_tables.put(tables, chosen.markdown)
-    print(f"{', '.join(tables) or 'nothing'} from {chosen.out}")
-    return 0
+    return tables, complaints
 
 
 def _runs(chosen: argparse.Namespace, stem: str) -> list[Run]:
@@ -289,7 +314,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cases", nargs="+", choices=CASES, metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"{', '.join(METHODS)}; or of the ablation's")
     parser.add_argument("--seeds", type=_seeds, help="first-last; 0-9 are reported, from 100 on for tuning")
-    parser.add_argument("--jobs", type=int, default=1, help="methods that run at the same time, each on one thread")
+    parser.add_argument("--jobs", type=_jobs, default=1, help="methods that run at the same time, each on one thread")
     parser.add_argument("--resume", action="store_true", help="keep what an earlier run with the same settings left in DIR")
     parser.add_argument("--markdown", nargs="+", type=Path, metavar="PAGE", help="put the tables of DIR into these; run nothing")
     parser.add_argument("--out", type=Path, default=Path("optimizers"), metavar="DIR", help="folder for all that is written")
@@ -297,8 +322,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seeds(words: str) -> range:
-    first, _, last = words.partition("-")
-    return range(int(first), int(last or first) + 1)
+    """ "3" or "0-9", both ends included."""
+    ends = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", words)
+    if ends is None or int(ends[2] or ends[1]) < int(ends[1]):
+        raise argparse.ArgumentTypeError(f"wanted one seed or first-last, from 0 on and rising, as in 0-9, got {words!r}")
+    return range(int(ends[1]), int(ends[2] or ends[1]) + 1)
+
+
+def _jobs(words: str) -> int:
+    if not re.fullmatch(r"0*[1-9][0-9]*", words):
+        raise argparse.ArgumentTypeError(f"wanted a whole number from 1 on, got {words!r}")
+    return int(words)
 
 
 if __name__ == "__main__":

@@ -46,14 +46,17 @@ def line(scored: Score) -> str:
     return f"hit {hit}  stay {stay}  {scored.stayed}/{scored.seeds}  end {end} mHa"
 
 
-def put(tables: Mapping[str, str], pages: Sequence[Path]) -> None:
-    """Each table between its marks in these pages, in place of what stands there: `<!-- table NAME -->` and `<!-- end -->`."""
-    for page in pages:
-        text = page.read_text(encoding="utf-8")
-        for name, table in tables.items():
-            mark = re.compile(rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-            text = mark.sub(partial(_filled, table), text)
+def put(tables: Mapping[str, str], page: Path) -> list[str]:
+    """Each table between its marks in a page, in place of what stands there: `<!-- table NAME -->` and `<!-- end -->`.
+    Returns the names of those that have marks; where none has, the page is not touched."""
+    text, filled = page.read_text(encoding="utf-8"), []
+    for name, table in tables.items():
+        mark = re.compile(rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, times = mark.subn(partial(_filled, table), text)
+        filled += [name] if times else []
+    if filled:
         page.write_text(text, encoding="utf-8")
+    return filled
 
 
 def _filled(table: str, found: re.Match[str]) -> str:

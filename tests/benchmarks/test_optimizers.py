@@ -104,6 +104,7 @@ def test_a_seed_walks_alike_among_others_and_within_its_budget(kernel: Adam | Te
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizers, "CASES", {"small": replace(SMALL, budget=15_000, longer=20_000)})
+    monkeypatch.setattr(optimizers, "ABLATED", {"small": 9_000})
     monkeypatch.setattr(optimizers, "only_one_thread", lambda: None)
     monkeypatch.setattr(optimizers, "_FLOOR_STARTS", range(100, 102))
 
@@ -138,6 +139,53 @@ def test_the_tables_of_earlier_runs_go_between_their_marks(small: None, tmp_path
     assert optimizers.main([*asked, "--markdown", str(page)]) == 0 and page.read_text() == once
 
 
+def test_a_set_with_missing_runs_is_not_put_unless_it_was_chosen(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, page = ["--seeds", "100", "--out", str(tmp_path)], tmp_path / "page.md"
+    full = "<!-- table optimizers -->\nfull\n<!-- end -->\n"
+    page.write_text(full)
+    assert optimizers.main([*asked, "--methods", "smo"]) == 0
+    capsys.readouterr()
+    assert optimizers.main([*asked, "--markdown", str(page)]) == 1 and page.read_text() == full
+    said = capsys.readouterr()
+    assert f"optimizers: 1 of {len(optimizers.METHODS)} runs found in {tmp_path}; its tables are not put" in said.err
+    assert f"{page}: put" not in said.out
+    assert optimizers.main([*asked, "--methods", "smo", "--markdown", str(page)]) == 0 and "| `smo` |" in page.read_text()
+    assert f"optimizers: 1 of 1 runs found in {tmp_path}\n" in (told := capsys.readouterr().out)
+    assert f"{page}: put optimizers\n" in told
+
+
+def test_pages_without_marks_and_folders_without_runs_are_told_and_fail(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, marked, bare = tmp_path / "out", tmp_path / "marked.md", tmp_path / "bare.md"
+    marked.write_text("<!-- table exact -->\nold\n<!-- end -->\n")
+    bare.write_text("# Page\n")
+    asked = ["--out", str(folder), "--markdown"]
+    assert optimizers.main([*asked, str(marked)]) == 1
+    assert f"{folder}: wanted courses of these runs or exact.md, found neither" in capsys.readouterr().err
+    folder.mkdir()
+    (folder / "exact.md").write_text("new\n")
+    assert optimizers.main([*asked, str(bare), str(tmp_path / "none.md"), str(marked)]) == 1
+    said = capsys.readouterr()
+    assert f"{bare}: wanted one of the marks <!-- table exact -->" in said.err and "none.md: wanted a page" in said.err
+    assert f"{marked}: put exact\n" in said.out and "new" in marked.read_text() and bare.read_text() == "# Page\n"
+    assert optimizers.main([*asked, str(marked)]) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--seeds", "5-3"], ["--seeds=-3"], ["--seeds", "a-b"], ["--seeds", "1-"], ["--jobs", "0"], ["--jobs=-1"], ["--jobs", "x"]],
+)
+def test_seeds_and_jobs_that_are_none_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        optimizers.main(words)
+    flag, wrong = words if len(words) == 2 else words[0].split("=")
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2 and f"argument {flag}: wanted" in last and last.endswith(f"got {wrong!r}")
+
+
 def test_what_was_not_reached_says_by_when_and_what_nobody_reached_is_told_by_its_error() -> None:
     never = Figure(math.inf, math.inf, math.inf)
     slow = Score(Figure(1.1e8, 2.7e7, math.inf), 300_000_000, never, 0, 10, Figure(3e-3, 2e-3, 4e-3), 30_000_000)
@@ -153,8 +201,7 @@ def test_what_was_not_reached_says_by_when_and_what_nobody_reached_is_told_by_it
     )
 
 
-def test_every_ablation_runs(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizers, "ABLATED", {"small": 9_000})
+def test_every_ablation_runs(small: None, tmp_path: Path) -> None:
     assert optimizers.main(["--ablation", "--seeds", "100", "--out", str(tmp_path)]) == 0
     summary, _, judged, *_ = (tmp_path / "ablation.md").read_text().split("\n\n")
     assert len(summary.splitlines()) == 2 + len(optimizers.ABLATIONS) and judged == "Under 50 mHa, until 9e3 shots."
