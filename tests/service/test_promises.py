@@ -24,7 +24,7 @@ from thalweg.server.records import NewJob
 from thalweg.server.store import Store
 
 place, after, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-commits, true_commit = 0, writer.Writer._commit
+commits, transaction = 0, writer._transaction
 
 class Falling:
     # A connection whose process dies at one place of one commit.
@@ -42,12 +42,12 @@ class Falling:
             os.kill(os.getpid(), signal.SIGKILL)
         return done
 
-def commit(self, db, group):
+def counted(db, changes):
     global commits
     commits += 1
-    true_commit(self, Falling(db), group)
+    return transaction(Falling(db), changes)
 
-writer.Writer._commit = commit
+writer._transaction = counted
 store = Store(folder)
 
 def client(number):

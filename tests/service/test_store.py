@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from thalweg.server import attempts
+from thalweg.server import attempts, writer
 from thalweg.server.attempts import Attempt
 from thalweg.server.errors import AlreadyExists, FencedOff, NotFound, NotReady
 from thalweg.server.records import AT_WORK, ENDED, MOVES, JobRow, NewJob, State
 from thalweg.server.store import Filter, Store, move
-from thalweg.server.writer import Writer
 from thalweg.v1 import jobs_pb2
 
 
@@ -66,13 +65,13 @@ def test_submissions_without_a_request_id_are_all_different(store: Store) -> Non
 
 def test_what_waits_together_is_committed_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     commits: list[int] = []
-    true_commit = Writer._commit
+    transaction = writer._transaction
 
-    def counted(self: Writer, db: sqlite3.Connection, group: list[object]) -> None:
-        commits.append(len(group))
-        true_commit(self, db, group)  # type: ignore[arg-type]
+    def counted(db: sqlite3.Connection, changes: list[writer.Change]) -> object:
+        commits.append(len(changes))
+        return transaction(db, changes)
 
-    monkeypatch.setattr(Writer, "_commit", counted)
+    monkeypatch.setattr(writer, "_transaction", counted)
     held, release = threading.Event(), threading.Event()
 
     def hold(db: sqlite3.Connection) -> None:
@@ -226,8 +225,8 @@ def test_a_job_is_not_given_up_for_what_is_not_its_fault(store: Store, checkpoin
             attempt.begin(1, "")
             attempt.keep("walk", number, "path", None).result()
             lost = attempts.lose(store, store.job(job.id), "preempted").result()
-        else:  # the service stopped each time before it had started the worker
-            lost = attempts.give_back(store, claimed).result()
+        else:  # what the machine did
+            lost = attempts.lose(store, claimed, "the disk is full", counts=False).result()
         assert lost is not None
         assert lost.state is State.QUEUED
 

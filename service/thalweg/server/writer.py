@@ -1,13 +1,15 @@
-"""Group commit: what waits together is written in one transaction, and acknowledged after its fsync.
+"""Group commit: changes that wait together are written in one transaction, and acknowledged after its fsync.
 
 One fsync costs milliseconds and a row costs microseconds, so a commit per row is 14 to 28 times slower than this.
 """
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,58 +17,132 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], Any]
+Item = tuple[Change, Future[Any]]
+
+PATIENCE = 60.0
+"""Seconds that a worker's write waits for the lock of the store, which may be held by a stopped process until its lease is
+over."""
+
+WRITTEN_WITHIN = 120.0
+"""Seconds after which whoever waits for a write gives up: longer than any wait for the lock."""
 
 _LARGEST_GROUP = 256  # arbitrary: far above what waits during one fsync
-_PATIENCE = 60.0  # s that a write waits for another process's, which may be a stopped one until its lease is over
+_CLOSED_WITHIN = 30.0  # s
+_SIGN_OF_LIFE = 1.0  # s between two, while there is nothing to write
+
+_log = logging.getLogger(__name__)
+
+
+def settled(done: Future[T]) -> T:
+    """What a change gave, once it is on disk.
+
+    Raises:
+        TimeoutError: it could not be written for a long time.
+    """
+    return done.result(WRITTEN_WITHIN)
 
 
 class Writer:
-    """The one thread of this process that writes to the store."""
+    """The one thread of this process that writes to the store; it starts with the first write.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._waiting: queue.SimpleQueue[tuple[Change, Future[Any]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        self._thread.start()
+    Args:
+        patience: how long a write waits for the lock (s).
+    """
+
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
+        self._path, self._patience = path, patience
+        self._waiting: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._seen = time.monotonic()
+        self.error = ""  # why the last transaction failed; empty once one has succeeded since
 
     def write(self, change: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """A change, all or nothing; its future is done once it is on disk, or holds what went wrong."""
+        """A change, all or nothing; its future is done once it is on disk, or holds what went wrong.
+
+        A future that is cancelled before its transaction begins takes its change with it.
+        """
         done: Future[T] = Future()
         self._waiting.put((change, done))
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+                self._thread.start()
         return done
 
+    def silent_seconds(self) -> float:
+        """How long the thread has shown no sign of life; infinite if it has ended, 0 if it has not begun."""
+        if self._thread is None:
+            return 0.0
+        return time.monotonic() - self._seen if self._thread.is_alive() else float("inf")
+
     def close(self) -> None:
-        """Write what waits, then end."""
+        """Write what waits, then end; a thread that is stuck is left behind."""
         self._waiting.put(None)
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join(_CLOSED_WITHIN)
 
     def _run(self) -> None:
-        db = connect(self._path)
+        db: sqlite3.Connection | None = None
         closing = False
         while not closing:
-            group = [self._waiting.get()]
-            while len(group) < _LARGEST_GROUP and not self._waiting.empty():
-                group.append(self._waiting.get())
-            closing = None in group
-            self._commit(db, [item for item in group if item is not None])
-        db.close()
+            group, closing = self._next_group()
+            # a caller that has gone away may have cancelled its future; from here on it cannot
+            kept = [(change, done) for change, done in group if done.set_running_or_notify_cancel()]
+            if kept:
+                db = self._commit(db, kept)
+        if db is not None:
+            db.close()
 
-    def _commit(self, db: sqlite3.Connection, group: list[tuple[Change, Future[Any]]]) -> None:
-        if not group:
-            return
+    def _next_group(self) -> tuple[list[Item], bool]:
+        """What waits, after the first has come; and whether the writer is to end after it."""
+        items: list[Item | None] = []
+        while not items:
+            self._seen = time.monotonic()
+            try:
+                items.append(self._waiting.get(timeout=_SIGN_OF_LIFE))
+            except queue.Empty:
+                continue
+        while len(items) < _LARGEST_GROUP and not self._waiting.empty():
+            items.append(self._waiting.get())
+        return [item for item in items if item is not None], None in items
+
+    def _commit(self, db: sqlite3.Connection | None, group: list[Item]) -> sqlite3.Connection | None:
+        """Write a group and acknowledge it; gives the connection for the next one, None where it is of no more use."""
         try:
-            db.execute("BEGIN IMMEDIATE")
-            outcomes = [_attempt(db, change) for change, _ in group]
-            db.execute("COMMIT")
-        except sqlite3.Error as error:  # the disk is full, or somebody sits on the lock: nothing of this group is written
-            if db.in_transaction:
-                db.execute("ROLLBACK")
+            db = db or connect(self._path, self._patience)
+            outcomes = _transaction(db, [change for change, _ in group])
+            self.error = ""
+        except Exception as error:  # the disk is full, or somebody sits on the lock: nothing of this group is written
+            self.error = str(error) or type(error).__name__
+            db = _rolled_back(db)
             outcomes = [(None, error)] * len(group)
         for (_, done), (value, failure) in zip(group, outcomes, strict=True):
             if failure is None:
                 done.set_result(value)
             else:
                 done.set_exception(failure)
+        return db
+
+
+def _transaction(db: sqlite3.Connection, changes: list[Change]) -> list[tuple[Any, Exception | None]]:
+    db.execute("BEGIN IMMEDIATE")
+    outcomes = [_attempt(db, change) for change in changes]
+    db.execute("COMMIT")
+    return outcomes
+
+
+def _rolled_back(db: sqlite3.Connection | None) -> sqlite3.Connection | None:
+    """The connection outside a transaction; None, and closed, where even that fails."""
+    try:
+        if db is not None and db.in_transaction:
+            db.execute("ROLLBACK")
+    except sqlite3.Error:
+        _log.exception("a failed transaction could not be rolled back; its connection is closed")
+        assert db is not None
+        db.close()
+        return None
+    return db
 
 
 def _attempt(db: sqlite3.Connection, change: Change) -> tuple[Any, Exception | None]:
@@ -82,9 +158,13 @@ def _attempt(db: sqlite3.Connection, change: Change) -> tuple[Any, Exception | N
     return value, None
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, patience: float = PATIENCE) -> sqlite3.Connection:
     """A connection on which every commit is an fsync, and on which transactions begin only where we say so."""
-    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
+    db = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
