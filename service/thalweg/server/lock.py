@@ -19,10 +19,10 @@ def locked(folder: Path) -> Iterator[None]:
         FolderTaken: another service holds it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(folder, os.O_RDONLY)  # the folder itself: a lock file could be removed, and made again by a second service
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(file)
         raise FolderTaken(f"another thalweg service holds the lock on {folder}; use that one, or another folder") from None
     try:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+CHECKPOINTS = "checkpoints"
+"""Folder of a job's checkpoints, below the job's own."""
+
 
 class State(IntEnum):
     """The life of a job; numbers as in `thalweg.v1.JobState`."""
@@ -87,6 +90,26 @@ class JobRow(NamedTuple):
     progress: bytes | None
     result: bytes | None
     provenance: bytes | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of it that may be many."""
+        return sum(len(part or b"") for part in (self.spec, self.result, self.progress, self.provenance)) + 512
+
+
+class WorkRow(NamedTuple):
+    """What the executor has to know of a job that has not ended; without its specification, which may be megabytes."""
+
+    id: str
+    state: State
+    attempt: int
+    losses: int
+    pid: int | None
+    pid_mark: str | None
+    beat: int
+    cpus: int
+    memory: int
+    device: str
 
 
 class EventRow(NamedTuple):

@@ -1,8 +1,15 @@
-"""The tables of the store."""
+"""The tables of the store, and how those of earlier versions become these."""
 
 from __future__ import annotations
 
-VERSION = 2
+from collections.abc import Mapping
+
+VERSION = 3
+
+MIGRATIONS: Mapping[int, str] = {
+    2: "CREATE TABLE deleted (job TEXT PRIMARY KEY) WITHOUT ROWID",
+}
+"""From a version to the next one. Versions before the first one here cannot be read any more."""
 
 TABLES = """
 CREATE TABLE jobs (
@@ -63,4 +70,9 @@ CREATE TABLE artifacts (
     description  TEXT NOT NULL,
     PRIMARY KEY (job, name)
 ) WITHOUT ROWID;
+
+CREATE TABLE deleted (
+    job  TEXT PRIMARY KEY
+) WITHOUT ROWID;
 """
+"""`deleted`: jobs that were deleted, until their folders are gone too: no other folder is ever removed."""
