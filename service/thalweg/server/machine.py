@@ -56,3 +56,9 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(errors="replace").splitlines()
     except OSError:
         return []
+
+
+def data_bytes() -> int:
+    """Bytes that this process has for data of its own, as RLIMIT_DATA counts them; 0 where the system does not tell."""
+    line = next((line for line in _lines(Path("/proc/self/status")) if line.startswith("VmData:")), "")
+    return 1024 * int(line.split()[1]) if line else 0

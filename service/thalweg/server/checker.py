@@ -1,0 +1,104 @@
+"""The checker: a process that tells whether a specification can be done, within limits of its own.
+
+What somebody sends may take minutes or gigabytes to look at. A checker answers one question after the other on a pipe; one
+that runs into its limits dies or refuses, and the service goes on with another. It loads what the service itself never does.
+
+    request    "admit" or "describe", then for "admit" a serialized JobSpec
+    answer     JSON, then serialized: the specification with what it takes from other jobs; the catalogue
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import sqlite3
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from thalweg.server import machine
+from thalweg.server.admission import admit
+from thalweg.server.describe import describe
+from thalweg.server.other_jobs import looked_up
+from thalweg.server.store import Store
+from thalweg.v1 import jobs_pb2
+from thalweg_core.errors import BadInput, Unavailable
+
+SECONDS = 20
+"""Of processor time for a check (arbitrary: what takes longer belongs into a job)."""
+
+MEMORY = 2 * 2**30
+"""Bytes for a check, beside what is loaded (arbitrary)."""
+
+PROBLEM, MACHINE, TROUBLE = "problem", "machine", "trouble"
+"""Kinds of refusal: the specification's fault, this machine's lack, this machine's trouble."""
+
+
+def serve(pipe: Connection, folder: Path, place: Path) -> None:
+    """Answer until the other end is closed. `place` becomes the working directory: no name in a specification is a file there."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends its checkers itself
+    os.umask(0o077)
+    os.chdir(place)
+    store = Store(folder)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            task, content = pipe.recv_bytes().decode(), pipe.recv_bytes()
+            with _limited():
+                answer, more = _answer(store, task, content)
+            pipe.send_bytes(json.dumps(answer).encode())
+            pipe.send_bytes(more)
+
+
+def _answer(store: Store, task: str, content: bytes) -> tuple[Mapping[str, Any], bytes]:
+    try:
+        return _described() if task == "describe" else _admitted(store, content)
+    except BadInput as bad:
+        kind = MACHINE if isinstance(bad, Unavailable) else PROBLEM
+        return {"refused": kind, "field": bad.field, "sentence": bad.sentence}, b""
+    except MemoryError:
+        sentence = f"to check it takes more than {MEMORY / 2**30:g} GiB of memory; wanted a smaller problem"
+        return {"refused": PROBLEM, "field": "problem", "sentence": sentence}, b""
+    except (OSError, sqlite3.Error) as error:
+        return {"refused": TROUBLE, "field": "", "sentence": f"the specification cannot be checked now: {error}"}, b""
+
+
+def _described() -> tuple[Mapping[str, Any], bytes]:
+    return {}, describe().SerializeToString()
+
+
+def _admitted(store: Store, content: bytes) -> tuple[Mapping[str, Any], bytes]:
+    try:
+        sent = jobs_pb2.JobSpec.FromString(content)
+    except DecodeError:
+        raise BadInput("", "the bytes are no JobSpec") from None
+    spec = looked_up(store, sent)
+    admission = admit(spec)
+    plan = admission.blueprint.plan
+    about = {
+        "kind": admission.blueprint.problem_name,
+        "memory": admission.memory,
+        "cpus": plan.cpus,
+        "device": plan.device,
+    }
+    return about, spec.SerializeToString(deterministic=True)
+
+
+@contextlib.contextmanager
+def _limited() -> Any:
+    """Meanwhile this process has so much processor time and memory, beside what it has taken already."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + SECONDS
+    _, most_time = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, most_time))
+    _, most_data = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (machine.data_bytes() + MEMORY, most_data))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (most_data, most_data))

@@ -1,0 +1,191 @@
+"""The checkers as the service sees them: a few processes of `checker.py`, one question at a time each, replaced when they die."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from thalweg.server import catalog
+from thalweg.server.errors import MachineTrouble
+from thalweg.server.forkserver import ENVIRONMENT
+from thalweg_core.errors import BadInput, Unavailable
+
+T = TypeVar("T")
+
+PLACE = "work"
+"""Folder below the data folder in which the service and its checkers work: it holds no file that a name could mean."""
+
+_NUMBER = 2
+_WITHIN = 60.0  # s of wall clock for a check, on a busy machine
+_LOADED_WITHIN = 90.0  # s, for the first one: a cold start loads torch and qiskit from a slow disk
+_ABANDONED = 2.0  # s that a check may still take once nobody waits for it
+
+_FOREIGN = ("pyscf.gto", "pyscf.scf")
+"""What molecules import only when they are looked at."""
+
+
+class Checked(NamedTuple):
+    """A specification that can be done."""
+
+    spec: bytes  # a serialized JobSpec, with what it takes from other jobs
+    kind: str  # "density.gaussian"
+    memory: int  # bytes that it is estimated to need
+    cpus: int
+    device: str
+
+
+class Checkers:
+    """Questions wait until a checker is free.
+
+    Args:
+        folder: the data folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["thalweg.server.checker", *_modules()])
+        os.environ.update(ENVIRONMENT)  # of the processes to come; this one computes nothing
+        self._checkers = [_Checker(self._context, folder, folder / PLACE) for _ in range(_NUMBER)]
+        self._free: asyncio.Queue[_Checker] = asyncio.Queue()
+        for checker in self._checkers:
+            self._free.put_nowait(checker)
+        self._left: set[asyncio.Task[None]] = set()
+        self._description: bytes | None = None
+
+    async def admit(self, spec: bytes) -> Checked:
+        """What a serialized JobSpec comes to.
+
+        Raises:
+            BadInput: it cannot be done, or takes too long to check.
+            MachineTrouble: this machine cannot check it now.
+        """
+        about, content = await self._ask("admit", spec)
+        return Checked(content, about["kind"], about["memory"], about["cpus"], about["device"])
+
+    async def describe(self) -> bytes:
+        """A serialized DescribeResponse."""
+        if self._description is None:
+            _, self._description = await self._ask("describe", b"")
+        return self._description
+
+    def close(self) -> None:
+        for checker in self._checkers:
+            checker.kill()
+
+    async def _ask(self, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
+        checker = await self._free.get()
+        asking = _in_a_thread(checker.ask, task, content)
+        try:
+            return await asyncio.shield(asking)
+        finally:
+            if asking.done():
+                self._free.put_nowait(checker)
+            else:  # the caller has gone
+                leaving = asyncio.create_task(self._leave(checker, asking))
+                self._left.add(leaving)
+                leaving.add_done_callback(self._left.discard)
+
+    async def _leave(self, checker: _Checker, asking: asyncio.Future[Any]) -> None:
+        """Nobody waits for the answer: a check that takes long is stopped."""
+        with contextlib.suppress(Exception):
+            await asyncio.wait([asking], timeout=_ABANDONED)
+            if not asking.done():
+                checker.kill()
+            await asking
+        self._free.put_nowait(checker)
+
+
+class _Checker:
+    """One process, started when it is first asked, and again when it has died."""
+
+    def __init__(self, context: Any, folder: Path, place: Path) -> None:
+        self._context, self._folder, self._place = context, folder, place
+        self._process: Any = None
+        self._pipe: Connection | None = None
+        self._answered = False
+
+    def ask(self, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
+        """Blocks until there is an answer, or the process has died."""
+        try:
+            pipe = self._running()
+            pipe.send_bytes(task.encode())
+            pipe.send_bytes(content)
+            if not pipe.poll(_WITHIN if self._answered else _LOADED_WITHIN):
+                self.kill()
+            answer, more = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise self._death(error) from None
+        self._answered = True
+        if "refused" in answer:
+            raise _refusal(answer)
+        return answer, more
+
+    def kill(self) -> None:
+        """Whoever waits for its answer gets a refusal."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _running(self) -> Connection:
+        if self._pipe is None or not self._process.is_alive():
+            ours, theirs = self._context.Pipe()
+            self._process = self._context.Process(target=_serve, args=[theirs, self._folder, self._place], daemon=True)
+            self._process.start()
+            theirs.close()
+            self._pipe = ours
+        return self._pipe
+
+    def _death(self, error: Exception) -> Exception:
+        """Why there is no answer. A process that ran into its limits, or that its specification has killed, is gone."""
+        if self._process is None:
+            return MachineTrouble(f"no specification can be checked now: {error}")
+        self._process.kill()
+        self._process.join(_ABANDONED)
+        status, self._pipe = self._process.exitcode, None
+        if status == -signal.SIGXCPU or status == -signal.SIGKILL:
+            sentence = "to check it takes too long; wanted a smaller problem, or fewer of whatever it has many of"
+        else:
+            sentence = "what checks it has died of it; wanted a smaller problem"
+        return BadInput("problem", sentence)
+
+
+def _in_a_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+    """In a thread that does not keep the process from ending."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(function(*arguments))
+        except Exception as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="checker", daemon=True).start()
+    return asyncio.wrap_future(done)
+
+
+def _serve(pipe: Connection, folder: Path, place: Path) -> None:
+    """In the new process."""
+    from thalweg.server.checker import serve
+
+    serve(pipe, folder, place)
+
+
+def _modules() -> list[str]:
+    """What problems and methods are made of."""
+    entries = [*catalog.METHODS.values(), *catalog.PROBLEMS.values()]
+    return [*dict.fromkeys(entry.where.partition(":")[0] for entry in entries), *_FOREIGN]
+
+
+def _refusal(answer: dict[str, Any]) -> Exception:
+    if answer["refused"] == "trouble":
+        return MachineTrouble(answer["sentence"])
+    return (Unavailable if answer["refused"] == "machine" else BadInput)(answer["field"], answer["sentence"])
