@@ -16,10 +16,22 @@ from typing import Any
 import grpc
 import pytest
 
-from thalweg import specs
+from thalweg import credentials, specs
 from thalweg.server.records import ENDED, JobRow, State
 from thalweg.server.store import Store
 from thalweg.v1 import jobs_pb2, jobs_pb2_grpc
+
+
+class Showing(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor):
+    """Shows the token with every call."""
+
+    def __init__(self, token: str) -> None:
+        self._metadata = credentials.metadata(token)
+
+    def _show(self, proceed: Any, details: Any, request: Any) -> Any:
+        return proceed(details._replace(metadata=[*(details.metadata or ()), *self._metadata]), request)
+
+    intercept_unary_unary = intercept_unary_stream = intercept_stream_stream = _show
 
 
 class Service:
@@ -39,7 +51,7 @@ class Service:
             self.process = subprocess.Popen(command, env={**os.environ, **self._environment}, stdout=log, stderr=log)
         until(lambda: (self.data / "server.json").exists() or self.process.poll() is not None, 120)
         address = json.loads((self.data / "server.json").read_text())["address"]
-        self.channel = grpc.insecure_channel(address)
+        self.channel = grpc.intercept_channel(grpc.insecure_channel(address), Showing(credentials.of_folder(self.data)))
         self.jobs = jobs_pb2_grpc.JobServiceStub(self.channel)
         self.catalog = jobs_pb2_grpc.CatalogServiceStub(self.channel)
 
@@ -63,6 +75,13 @@ class Service:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(row.pid, signal.SIGKILL)
         self.store.close()
+
+    def fork_server(self) -> int:
+        """The process that starts workers (Linux: found in /proc)."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        (found,) = [pid for pid in children if b"thalweg.server.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return found
 
     @property
     def store(self) -> Store:

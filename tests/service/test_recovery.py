@@ -158,6 +158,7 @@ def test_a_zombie_that_wakes_after_its_job_was_taken_over_writes_nothing(store: 
     try:
         until(lambda: store.job(job.id).progress is not None, 60)
         os.kill(zombie.pid, signal.SIGSTOP)
+        os.waitpid(zombie.pid, os.WUNTRACED)  # until every thread of it stands still
         lost = attempts.lose(store, store.job(job.id), "silent").result()
         assert lost is not None
         assert attempts.claim(store, lost).result() is not None

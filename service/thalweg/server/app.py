@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import ipaddress
 import json
 import logging
 import os
 import shutil
 import signal
+import sqlite3
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from thalweg import credentials
+from thalweg.server.checkers import PLACE, Checkers
 from thalweg.server.errors import FolderTaken, Refused
 from thalweg.server.executor import Executor
 from thalweg.server.idle import Activity
@@ -29,6 +31,9 @@ from thalweg.server.news import News
 from thalweg.server.servicers import CatalogServicer, JobServicer
 from thalweg.server.settings import grace_seconds, lease_seconds
 from thalweg.server.store import Store
+from thalweg.server.sweep import sweep
+from thalweg.server.trouble import trouble_of
+from thalweg.server.watchdog import Watchdog
 from thalweg.v1 import jobs_pb2, jobs_pb2_grpc
 from thalweg.version import __version__
 
@@ -43,6 +48,8 @@ _OPTIONS = [
 ]
 _GRACE = 1.0  # s for running RPCs once the service stops; a watch goes on at the next one
 _LOOK = 0.2  # s between two looks at whether to stop
+_PATIENCE = 10.0  # s that a write of the service waits for the lock of the store: callers may ask again
+_AFTER_ERROR = 1.0  # s
 
 _log = logging.getLogger(__name__)
 
@@ -50,19 +57,32 @@ _log = logging.getLogger(__name__)
 def serve(data: Path, address: str = "127.0.0.1:0", exit_when_idle: float | None = None) -> int:
     """Run the service of a folder until it is told to stop, or nobody needs it; the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("torch").setLevel(logging.WARNING)
     if (why := not_loopback(address)) is not None:
         print(why, file=sys.stderr)
         return CANNOT_SERVE
+    os.umask(0o077)
     try:
         with locked(data):
-            return asyncio.run(_serve(data.resolve(), address, exit_when_idle))
+            return asyncio.run(_serve(_own(data.resolve()), address, exit_when_idle))
     except Refused as refused:
         print(refused, file=sys.stderr)
         return FOLDER_TAKEN if isinstance(refused, FolderTaken) else CANNOT_SERVE
-    except OSError as error:
-        print(f"the folder {data} cannot be used: {error.strerror}", file=sys.stderr)
+    except (OSError, sqlite3.Error) as error:
+        trouble, reason = trouble_of(error), getattr(error, "strerror", None) or error
+        print(f"the folder {data} cannot be used: {reason}{f' ({trouble.sentence})' if trouble else ''}", file=sys.stderr)
         return CANNOT_SERVE
+
+
+def _own(data: Path) -> Path:
+    """The folder, and what the service keeps in it, for the eyes of this user only; the working directory is an empty one."""
+    data.chmod(0o700)
+    for path in data.glob("thalweg.sqlite*"):
+        path.chmod(0o600)
+    place = data / PLACE
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(exist_ok=True)
+    os.chdir(place)
+    return data
 
 
 def not_loopback(address: str) -> str | None:
@@ -81,12 +101,14 @@ def not_loopback(address: str) -> str | None:
 
 
 async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
-    async with _store_and_executor(data) as (store, executor):
+    async with _parts(data) as (store, executor, checkers):
+        token = credentials.of_folder(data)
         activity, news = Activity(), News(store)
-        server = aio.server(interceptors=[Translator(activity)], options=_OPTIONS)
+        server = aio.server(interceptors=[Translator(activity, token)], options=_OPTIONS)
         checker = health.aio.HealthServicer()
-        jobs_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(store, executor, news), server)  # type: ignore[no-untyped-call]
-        jobs_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(), server)  # type: ignore[no-untyped-call]
+        servicer = JobServicer(store, executor, news, checkers)
+        jobs_pb2_grpc.add_JobServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+        jobs_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(checkers), server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(checker, server)
         names = [service.full_name for service in jobs_pb2.DESCRIPTOR.services_by_name.values()]
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -97,29 +119,49 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
             return CANNOT_SERVE
         stopping = _on_signals()
         await server.start()
-        for name in ("", *names):
-            await checker.set(name, health_pb2.HealthCheckResponse.SERVING)
-        telling = asyncio.create_task(news.run())
-        threading.Thread(target=_warm, name="warm", daemon=True).start()
-        with _published(data, f"{address.rpartition(':')[0]}:{port}"):
+        watchdog = Watchdog(store.writer, executor)
+        beside = [
+            asyncio.create_task(task) for task in (news.run(), _tell_health(watchdog, checker, ["", *names]), _warm(checkers))
+        ]
+        with _published(data, f"{address.rpartition(':')[0]}:{port}", token):
             await _until_done(store, executor, activity, stopping, exit_when_idle)
             await checker.enter_graceful_shutdown()
-        telling.cancel()
+        for task in beside:
+            task.cancel()
         await server.stop(_GRACE)
     return 0
 
 
 @contextlib.asynccontextmanager
-async def _store_and_executor(data: Path) -> AsyncIterator[tuple[Store, Executor]]:
-    store = Store(data)
-    _sweep(store)
-    executor = Executor(store, lease_seconds(), grace_seconds())
+async def _parts(data: Path) -> AsyncIterator[tuple[Store, Executor, Checkers]]:
+    store = Store(data, _PATIENCE)
+    sweep(store)
+    executor, checkers = Executor(store, lease_seconds(), grace_seconds()), Checkers(data)
     executor.start()
     try:
-        yield store, executor
+        yield store, executor, checkers
     finally:
+        checkers.close()
         await asyncio.to_thread(executor.stop)
         await asyncio.to_thread(store.close)
+
+
+async def _tell_health(watchdog: Watchdog, checker: Any, names: list[str]) -> None:
+    """Until cancelled: whether the service works, for whoever asks."""
+    said = None
+    while True:
+        well = not watchdog.trouble()
+        if well != said:
+            said, response = well, health_pb2.HealthCheckResponse
+            for name in names:
+                await checker.set(name, response.SERVING if well else response.NOT_SERVING)
+        await asyncio.sleep(_LOOK)
+
+
+async def _warm(checkers: Checkers) -> None:
+    """Load what the first submission needs, beside the first calls."""
+    with contextlib.suppress(Refused, ValueError):  # it is said again to whoever submits
+        await checkers.describe()
 
 
 async def _until_done(
@@ -133,10 +175,15 @@ async def _until_done(
             if exit_when_idle is None:
                 return
             executor.draining = True
-        if executor.draining and not store.at_work():
-            return
-        if store.any_unfinished():
+        try:
+            if executor.draining and not store.at_work():
+                return
+            if store.any_unfinished():
+                activity.touch()
+        except sqlite3.Error as error:  # it is looked at again: nothing that a disk does ends the service
+            _log.warning("the store cannot be read: %s", error)
             activity.touch()
+            await asyncio.sleep(_AFTER_ERROR)
         if exit_when_idle is not None and activity.idle_seconds() >= exit_when_idle:
             return
 
@@ -156,27 +203,18 @@ def _on_signals() -> asyncio.Event:
 
 
 @contextlib.contextmanager
-def _published(data: Path, address: str) -> Iterator[None]:
-    """DIR/server.json, where clients of this folder look; whole or absent."""
+def _published(data: Path, address: str, token: str) -> Iterator[None]:
+    """DIR/server.json, where clients of this folder look; whole or absent. Clients of the address find the token by it."""
     path, aside = data / "server.json", data / ".server.json"
     aside.write_text(json.dumps({"address": address, "pid": os.getpid(), "version": __version__}) + "\n")
     aside.replace(path)
+    try:
+        credentials.publish(address, token)
+    except OSError as error:
+        _log.warning("the token is not published for the port (%s); clients need %s", error, credentials.VARIABLE)
     print(f"thalweg {__version__} serves {data} at {address}", flush=True)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
-
-
-def _sweep(store: Store) -> None:
-    """Remove folders of jobs that are no longer in the store."""
-    folder = store.folder / "jobs"
-    known = store.ids()
-    for path in folder.iterdir() if folder.exists() else ():
-        if path.name not in known:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _warm() -> None:
-    """Import what the first submission needs, beside the first calls."""
-    importlib.import_module("thalweg.server.admission")
+        credentials.withdraw(address, token)

@@ -15,37 +15,37 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from thalweg.server.errors import FencedOff, NotFound
-from thalweg.server.records import AT_WORK, ArtifactRow, JobRow, State
+from thalweg.server.records import AT_WORK, ArtifactRow, JobRow, State, WorkRow
 from thalweg.server.store import Store, add_event, load, move
+from thalweg.server.writer import settled
 from thalweg.v1 import jobs_pb2
 
 T = TypeVar("T")
 
 MOST_LOSSES = 10
-"""Workers that die in a row without leaving a checkpoint: the eleventh would die too. Arbitrary."""
+"""Workers that a job may kill in a row without leaving a checkpoint: the eleventh would die too. Arbitrary."""
 
 
-def claim(store: Store, job: JobRow) -> Future[JobRow | None]:
+def claim(store: Store, job: JobRow | WorkRow) -> Future[JobRow | None]:
     """The queued job as its next attempt's, or None where it is not queued any more."""
     columns = {"attempt": job.attempt + 1, "pid": None, "pid_mark": None, "beat": 0}
     return store.writer.write(lambda db: move(db, job, State.STARTING, f"attempt {job.attempt + 1}", columns))
 
 
-def give_back(store: Store, job: JobRow) -> Future[JobRow | None]:
-    """A claim whose worker was never started; None where the job has changed since `job` was read."""
-    return store.writer.write(lambda db: _lose(db, job, "the service stopped before the worker had started", job.losses))
+def lose(store: Store, job: JobRow | WorkRow, reason: str, counts: bool = True) -> Future[JobRow | None]:
+    """Take the job from a worker that is gone; None where it has changed since `job` was read, a late beat included.
+
+    Args:
+        counts: whether the job itself may have killed its worker: after MOST_LOSSES of these in a row it fails.
+    """
+    return store.writer.write(lambda db: _lose(db, job, reason, job.losses + counts))
 
 
-def lose(store: Store, job: JobRow, reason: str) -> Future[JobRow | None]:
-    """Take the job from a worker that is gone; None where it has changed since `job` was read, a late beat included."""
-    return store.writer.write(lambda db: _lose(db, job, reason, job.losses + 1))
-
-
-def _lose(db: sqlite3.Connection, job: JobRow, reason: str, losses: int) -> JobRow | None:
+def _lose(db: sqlite3.Connection, job: JobRow | WorkRow, reason: str, losses: int) -> JobRow | None:
     if job.state is State.CANCELLING:
         return move(db, job, State.CANCELLED, f"cancelled; {reason} before it could hand over what it had")
     if losses >= MOST_LOSSES:
-        return move(db, job, State.FAILED, f"{reason}; {losses} workers in a row came no further, and it was given up")
+        return move(db, job, State.FAILED, f"{reason}; {losses} workers in a row came no further, and the job was given up")
     columns = {"pid": None, "pid_mark": None, "losses": losses}
     return move(db, job, State.QUEUED, f"{reason}; queued again from its last checkpoint", columns)
 
@@ -68,7 +68,7 @@ class Attempt:
             db.execute("UPDATE jobs SET pid = ?, pid_mark = ? WHERE id = ?", [pid, mark, self.job])
             return load(db, self.job)
 
-        return self._write(change).result()
+        return settled(self._write(change))
 
     def renew(self) -> State:
         """Count the beat up, and look whether somebody wants the job to stop."""
@@ -77,7 +77,7 @@ class Attempt:
             db.execute("UPDATE jobs SET beat = beat + 1 WHERE id = ?", [self.job])
             return row.state
 
-        return self._write(change).result()
+        return settled(self._write(change))
 
     def wanted(self) -> State:
         """The state of the job, read only."""
@@ -135,7 +135,7 @@ class Attempt:
             db.executemany(query, [(self.job, *artifact) for artifact in artifacts])
             move(db, row, state, outcome, {"result": result})
 
-        self._write(change).result()
+        settled(self._write(change))
 
     def _write(self, change: Callable[[sqlite3.Connection, JobRow], T]) -> Future[T]:
         def guarded(db: sqlite3.Connection) -> T:

@@ -6,6 +6,9 @@ Refused
 ├── NotReady         the job is not in the state that this asks for
 ├── OutOfRange       an offset lies behind the end
 ├── Draining         the service is about to stop
+├── MachineTrouble   the machine cannot do it now: the disk is full, the store is locked
+├── Unauthenticated  the caller has not shown the service's token
+├── Damaged          a file of a job is gone, or is not what was stored
 ├── FolderTaken      another service works in this data folder
 ├── Unreadable       the data folder was written by another version
 └── FencedOff        another attempt has taken the job over
@@ -35,6 +38,18 @@ class OutOfRange(Refused):
 
 
 class Draining(Refused):
+    pass
+
+
+class MachineTrouble(Refused):
+    pass
+
+
+class Unauthenticated(Refused):
+    pass
+
+
+class Damaged(Refused):
     pass
 
 

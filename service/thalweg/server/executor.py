@@ -2,48 +2,61 @@
 
 Nothing is known here that is not in the store, so a restarted server goes on with the workers that the last one started:
 they are found by their process numbers, and by the beat of their leases.
+
+A worker may be lost through its job or through the machine. What the machine did never ends a job: a full disk and the like
+are told by the exit status (`trouble.py`), and before any other loss counts against a job a probe shows that the machine
+itself is well. While it is not, the queue waits.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 import os
-import queue
 import signal
-import subprocess
-import sys
+import sqlite3
 import threading
 import time
-from pathlib import Path
-from typing import Any
+from concurrent.futures import Future
 
 from thalweg.server import attempts, machine
-from thalweg.server.forkserver import ENVIRONMENT
-from thalweg.server.records import JobRow, State
+from thalweg.server.launcher import Key, Launcher
+from thalweg.server.leases import Leases
+from thalweg.server.pauses import Pauses
+from thalweg.server.records import ENDED, JobRow, State, WorkRow
 from thalweg.server.store import Store
+from thalweg.server.sweep import discard
+from thalweg.server.trouble import Trouble, death, trouble_of
+from thalweg.server.writer import settled
 
 _log = logging.getLogger(__name__)
 
 _TICK = 0.1  # s
+_AFTER_ERROR = 1.0  # s
 _KILL_AFTER = 3.0  # s between SIGTERM and SIGKILL
 _USABLE = 0.9  # of the memory
-_REVIVE = 2.0  # s between two starts of the fork server, should it die of what it imports
 _AT_ONCE = 64  # jobs started in one look; arbitrary
+_ANSWER_WITHIN = 10.0  # s, or a lease: for the fork server
+_STOPPED_WITHIN = 30.0  # s; a loop that takes longer is left behind
+_ERROR_AGAIN = 60.0  # s between two reports of the same error
 
 
 class Executor:
     """Runs until it is stopped; its workers go on without it."""
 
     def __init__(self, store: Store, lease: float, grace: float) -> None:
-        self._store, self._lease, self._grace = store, lease, grace
-        self._nursery = Nursery(store.folder)
-        self._beats: dict[tuple[str, int], tuple[int, float]] = {}  # of each attempt: its beat, and when it was seen to change
-        self._terminated: dict[tuple[str, int], float] = {}
-        self._missed: set[tuple[str, int]] = set()
+        self._store, self._grace = store, grace
+        self._launcher = Launcher(store.folder, max(_ANSWER_WITHIN, lease))
+        self._leases = Leases(store, lease)
+        self._pauses = Pauses()
+        self._silenced: dict[Key, str] = {}  # workers that were ended because they were silent, and why
+        self._suspects: dict[Key, str] = {}  # attempts whose workers died, until a probe has told whether the machine is well
+        self._cancelling: dict[Key, float] = {}  # when each was first seen to be asked to stop
+        self._missed: set[Key] = set()
+        self._told: dict[str, Future[None]] = {}  # jobs that were told why the queue waits
         self._wake = threading.Event()
         self._over = False
+        self._seen = time.monotonic()
+        self._error = ("", 0.0)
         self.draining = False
         self._thread = threading.Thread(target=self._run, name="executor", daemon=True)
 
@@ -56,187 +69,191 @@ class Executor:
         """Look now: a job has come, or is to be cancelled."""
         self._wake.set()
 
+    def silent_seconds(self) -> float:
+        """How long the loop has shown no sign of life; infinite if it has ended."""
+        return time.monotonic() - self._seen if self._thread.is_alive() else float("inf")
+
     def stop(self) -> None:
         self._over = True
         self.wake()
-        self._thread.join()
-        self._nursery.close()
+        self._thread.join(_STOPPED_WITHIN)
+        self._launcher.close()
 
     def _run(self) -> None:
         while not self._over:
+            self._seen = time.monotonic()
             try:
                 self._tick()
-            except Exception:
-                _log.exception("the executor met an error; it goes on")
-                time.sleep(1.0)
+            except Exception as error:
+                self._report(error)
+                self._wake.wait(_AFTER_ERROR)
             self._wake.wait(_TICK)
             self._wake.clear()
 
+    def _report(self, error: Exception) -> None:
+        """The same error again and again is one error."""
+        words, now = f"{type(error).__name__}: {error}", time.monotonic()
+        if words != self._error[0] or now - self._error[1] > _ERROR_AGAIN:
+            self._error = (words, now)
+            _log.error("the executor met an error; it goes on", exc_info=error)
+
     def _tick(self) -> None:
-        if self._nursery.revived():
+        if self._launcher.replaced():
             self._give_back_unstarted()
-        at_work = self._store.at_work()
-        ended = self._nursery.ended()
+        at_work = [self._with_process(job) for job in self._store.at_work()]
+        for job in self._leases.silent(at_work):  # before anything is written: one of them may hold the lock
+            self._silenced[job.id, job.attempt] = f"the worker was silent for {self._leases.lease:g} s"
+            self._signal(job, signal.SIGKILL)
+        ended = self._launcher.ended()
         for job in at_work:
             self._watch(job, ended.get((job.id, job.attempt)))
+        self._judge(at_work)
         self._forget_all_but(at_work)
         if not self.draining:
-            self._start_queued(self._store.queued(_AT_ONCE), self._store.at_work())
+            self._start_queued()
 
     # --- starting
 
     def _give_back_unstarted(self) -> None:
         """Claims whose order went down with the process that was to carry it out; if it was, its worker is fenced off."""
-        for job in self._store.at_work():
-            if job.state is State.STARTING and job.pid is None:
-                attempts.give_back(self._store, job).result()
+        for job in map(self._with_process, self._store.at_work()):
+            if job.pid is None:
+                self._lose(job, "the service stopped before the worker had started", counts=False)
 
-    def _start_queued(self, queued: list[JobRow], at_work: list[JobRow]) -> None:
+    def _with_process(self, job: WorkRow) -> WorkRow:
+        """The job with its worker's process, which the launcher may know before the worker has written it into the store."""
+        known = self._launcher.process(job) if job.pid is None else None
+        return job if known is None else job._replace(pid=known.pid, pid_mark=known.mark)
+
+    def _start_queued(self) -> None:
         """In the order of their submission, as long as processors and memory last; a large job is not overtaken for ever."""
+        queued, now = self._store.queued(_AT_ONCE), time.monotonic()
+        if not queued or not self._queue_moves(queued, now):
+            return
+        at_work = self._store.at_work()
         processors = machine.processors() - sum(job.cpus for job in at_work)
         memory = int(_USABLE * machine.memory()) - sum(job.memory for job in at_work)
         for job in queued:
-            alone = not at_work
-            if not alone and (job.cpus > processors or job.memory > memory):
+            if self._pauses.waits(job.id, now):
+                continue
+            if at_work and (job.cpus > processors or job.memory > memory):
                 return
-            claimed = attempts.claim(self._store, job).result()
-            if claimed is not None:
-                self._nursery.start(claimed)
-                at_work.append(claimed)
-                processors, memory = processors - job.cpus, memory - job.memory
+            if not self._start(job):
+                return
+            at_work.append(job)
+            processors, memory = processors - job.cpus, memory - job.memory
+
+    def _start(self, job: WorkRow) -> bool:
+        """Claim a job and start its worker; False where the machine does not let us."""
+        try:
+            claimed = settled(attempts.claim(self._store, job))
+        except (sqlite3.Error, OSError) as error:
+            self._stop_queue(trouble_of(error) or Trouble.STORE)
+            return False
+        trouble = self._launcher.start(claimed) if claimed is not None else None
+        if claimed is not None and trouble is not None:
+            self._lose(claimed, f"its worker could not be started: {trouble.sentence}", counts=False)
+            self._stop_queue(trouble)
+        return trouble is None
+
+    # --- while the machine is in trouble
+
+    def _stop_queue(self, trouble: Trouble) -> None:
+        self._pauses.stop_queue(trouble.sentence, time.monotonic())
+
+    def _queue_moves(self, queued: list[WorkRow], now: float) -> bool:
+        """Whether jobs may start; after a pause, only once a probe has come back well."""
+        if not self._pauses.reason:
+            return True
+        if self._pauses.queue_waits(now):
+            self._tell(queued, now)
+        else:
+            self._launcher.probe()
+        return False
+
+    def _tell(self, queued: list[WorkRow], now: float) -> None:
+        """An event for each job that could start; on a full disk it is tried again with the next pause."""
+        words = f"the queue waits: {self._pauses.reason}; the next try is in {self._pauses.queue_seconds(now):.0f} s"
+        for job in queued:
+            told = self._told.get(job.id)
+            if told is None or (told.done() and told.exception() is not None and self._pauses.queue_seconds(now) < _TICK):
+                self._told[job.id] = self._store.log(job.id, "warning", words)
+                _log.warning("job %s: %s", job.id, words)
+
+    def _judge(self, at_work: list[WorkRow]) -> None:
+        """Once a probe has come back: whose fault the losses were, and whether the queue goes on."""
+        status = self._launcher.probed()
+        if status is None:
+            return
+        for job in at_work:
+            if (reason := self._suspects.pop((job.id, job.attempt), None)) is not None:
+                self._lose(job, reason, counts=status == 0)
+        if status == 0:
+            self._pauses.resume_queue()
+            self._told = {}
+        else:
+            self._pauses.stop_queue(death(status), time.monotonic())
 
     # --- watching
 
-    def _watch(self, job: JobRow, status: int | None) -> None:
+    def _watch(self, job: WorkRow, status: int | None) -> None:
         """Take the job back from a worker that is dead or silent; press one that was asked to stop."""
-        if status is not None or self._gone(job):
-            self._lost(job, _death(status))
-        elif self._silent(job):
-            self._signal(job, signal.SIGKILL)
-            self._lost(job, f"the worker was silent for {self._lease:g} s")
-        elif job.state is State.CANCELLING and time.time() - (job.cancelled or 0.0) > self._grace:
+        key = (job.id, job.attempt)
+        if key in self._suspects:
+            return
+        if status is not None or key in self._silenced or self._gone(job):
+            self._lost(job, status)
+        elif job.state is State.CANCELLING:
             self._press(job)
 
-    def _gone(self, job: JobRow) -> bool:
+    def _gone(self, job: WorkRow) -> bool:
         """Whether its process is no more; at the second look, since the fork server may be about to say how it ended."""
+        key = (job.id, job.attempt)
         if job.pid is None or machine.mark(job.pid) == job.pid_mark:
             return False
-        missed = (job.id, job.attempt) in self._missed
-        self._missed.add((job.id, job.attempt))
+        missed = key in self._missed
+        self._missed.add(key)
         return missed
 
-    def _lost(self, job: JobRow, reason: str) -> None:
-        moved = attempts.lose(self._store, job, reason).result()
-        if moved is not None:
-            _log.warning("job %s, attempt %d: %s", job.id, job.attempt, moved.outcome or reason)
+    def _lost(self, job: WorkRow, status: int | None) -> None:
+        """What the machine did is known by the status; anything else is judged when a probe has come back."""
+        reason = self._silenced.pop((job.id, job.attempt), death(status))
+        trouble = Trouble(status) if status in set(Trouble) else None
+        if job.state is State.CANCELLING:
+            self._lose(job, reason, counts=False)
+        elif trouble is not None and not trouble.blames_the_job:
+            self._lose(job, reason, counts=False)
+            self._stop_queue(trouble)
+        else:
+            self._suspects[job.id, job.attempt] = reason
+            self._launcher.probe()
 
-    def _silent(self, job: JobRow) -> bool:
-        """Whether the beat has stood still for a lease, by this process's own clock."""
-        key, now = (job.id, job.attempt), time.monotonic()
-        beat, since = self._beats.get(key, (-1, now))
-        if beat != job.beat:
-            self._beats[key] = (job.beat, now)
-            return False
-        return now - since > self._lease
+    def _lose(self, job: JobRow | WorkRow, reason: str, counts: bool) -> None:
+        came_further = self._store.has_checkpoint(job.id, job.attempt)
+        moved = settled(attempts.lose(self._store, job, reason, counts))
+        if moved is None:
+            return
+        self._pauses.lost(job.id, time.monotonic(), came_further)
+        _log.warning("job %s, attempt %d: %s", job.id, job.attempt, moved.outcome or reason)
+        if moved.state in ENDED:
+            discard(self._store.job_folder(job.id))
 
-    def _press(self, job: JobRow) -> None:
-        since = self._terminated.setdefault((job.id, job.attempt), time.monotonic())
-        self._signal(job, signal.SIGKILL if time.monotonic() - since > _KILL_AFTER else signal.SIGTERM)
+    def _press(self, job: WorkRow) -> None:
+        """SIGTERM once the grace is over, then SIGKILL."""
+        waited = time.monotonic() - self._cancelling.setdefault((job.id, job.attempt), time.monotonic())
+        if waited > self._grace:
+            self._signal(job, signal.SIGKILL if waited > self._grace + _KILL_AFTER else signal.SIGTERM)
 
-    def _signal(self, job: JobRow, number: signal.Signals) -> None:
+    def _signal(self, job: WorkRow, number: signal.Signals) -> None:
         """Only to the very process that is meant: its number may belong to another one by now."""
         if job.pid is not None and machine.mark(job.pid) == job.pid_mark:
             os.kill(job.pid, number)
 
-    def _forget_all_but(self, at_work: list[JobRow]) -> None:
+    def _forget_all_but(self, at_work: list[WorkRow]) -> None:
         keys = {(job.id, job.attempt) for job in at_work}
-        self._beats = {key: seen for key, seen in self._beats.items() if key in keys}
-        self._terminated = {key: since for key, since in self._terminated.items() if key in keys}
+        self._cancelling = {key: since for key, since in self._cancelling.items() if key in keys}
+        self._silenced = {key: why for key, why in self._silenced.items() if key in keys}
+        self._suspects = {key: why for key, why in self._suspects.items() if key in keys}
         self._missed &= keys
-
-
-class Nursery:
-    """The fork server's other end. It is started anew should it die; its workers do not die with it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._ended: queue.SimpleQueue[tuple[tuple[str, int], int]] = queue.SimpleQueue()
-        self._own: list[tuple[JobRow, subprocess.Popen[bytes]]] = []
-        self._spawned = time.monotonic()
-        self._process = self._spawn()
-
-    def start(self, job: JobRow) -> None:
-        """Start a worker. One for a GPU, or with threads of its own, gets a new interpreter: a fork inherits neither."""
-        if job.device != "cpu" or job.cpus > 1:
-            self._own.append((job, self._start_interpreter(job)))
-            return
-        order = json.dumps({"job": job.id, "attempt": job.attempt}).encode() + b"\n"
-        with contextlib.suppress(OSError):  # it has died: the next look revives it, and gives the claim back
-            self._send(order)
-
-    def revived(self) -> bool:
-        """Whether the fork server had died; then there is a new one."""
-        if self._process.poll() is None or time.monotonic() - self._spawned < _REVIVE:
-            return False
-        _log.warning("the fork server has died and is started anew")
-        self._spawned = time.monotonic()
-        self._process = self._spawn()
-        return True
-
-    def ended(self) -> dict[tuple[str, int], int]:
-        """Exit statuses of attempts, since the last time."""
-        own = [(job, process) for job, process in self._own if process.poll() is not None]
-        self._own = [pair for pair in self._own if pair not in own]
-        told = [self._ended.get() for _ in range(self._ended.qsize())]
-        return dict(told) | {(job.id, job.attempt): process.returncode for job, process in own}
-
-    def close(self) -> None:
-        """The fork server goes when its last worker has."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-
-    def _send(self, order: bytes) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(order)
-        self._process.stdin.flush()
-
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", "-m", "thalweg.server.forkserver", str(self._folder)]
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **ENVIRONMENT},
-            start_new_session=True,
-        )
-        threading.Thread(target=self._listen, args=[process], name="fork-server", daemon=True).start()
-        return process
-
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            words: dict[str, Any] = json.loads(line)
-            if "status" in words:
-                self._ended.put(((words["job"], words["attempt"]), words["status"]))
-        process.wait()
-
-    def _start_interpreter(self, job: JobRow) -> subprocess.Popen[bytes]:
-        log = self._folder / "jobs" / job.id / f"attempt-{job.attempt}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-P", "-m", "thalweg.server.worker", str(self._folder), job.id, str(job.attempt)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **dict.fromkeys(ENVIRONMENT, str(job.cpus))},
-                start_new_session=True,
-            )
-
-
-def _death(status: int | None) -> str:
-    if status is None:
-        return "the worker is gone"
-    if status >= 0:
-        return f"the worker ended with status {status} (its log is beside its artifacts)"
-    return f"the worker was killed by {signal.Signals(-status).name}"
+        if len(lost := self._pauses.jobs()) > _AT_ONCE:
+            self._pauses.forget(self._store.ended(lost))

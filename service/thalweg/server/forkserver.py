@@ -3,8 +3,9 @@
     python -m thalweg.server.forkserver DIR
 
 It reads one line of JSON for each worker to start, {"job", "attempt"}, and answers {"pid", "job", "attempt"} when it
-runs and {"pid", "job", "attempt", "status"} when it ended (minus the signal's number where one killed it). When its input
-ends it starts no more, waits for its children, and goes: workers outlive the server that asked for them.
+runs and {"pid", "job", "attempt", "status"} when it ended (minus the signal's number where one killed it). {"probe"} starts
+a probe in the same way, and {"loaded"} is said once everything is imported. When its input ends it starts no more, waits for
+its children, and goes: workers outlive the server that asked for them.
 
 Forking is safe here because there is nothing to fork but imports: no thread, no parallel region, no gRPC, no CUDA. The
 thread caps must be in the environment before the first import (`ENVIRONMENT`), so every worker from here has one thread.
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from thalweg.server import catalog
+from thalweg.server.probe import probe
+from thalweg.server.trouble import trouble_of
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMEXPR_NUM_THREADS": "1"}
 """Thread caps; with them exactly one thread is alive after the imports."""
@@ -44,6 +47,7 @@ def main(folder: Path) -> None:
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
     nursery = Nursery(folder)
     waiting = preload()
     while True:
@@ -57,6 +61,8 @@ def main(folder: Path) -> None:
             with contextlib.suppress(ImportError):  # what is not installed cannot be asked for
                 importlib.import_module(waiting.pop(0))
             gc.freeze()  # what is loaded stays in pages that the workers share
+            if not waiting:
+                nursery.tell({"loaded": os.getpid()})
     nursery.wait()
 
 
@@ -81,40 +87,42 @@ class Nursery:
         for pid in list(self._children):
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:
-                self._tell(pid, self._children.pop(pid) | {"status": os.waitstatus_to_exitcode(status)})
+                self.tell({"pid": pid, **self._children.pop(pid), "status": os.waitstatus_to_exitcode(status)})
 
     def wait(self) -> None:
         for pid in self._children:
             os.waitpid(pid, 0)
 
     def _start(self, order: dict[str, Any]) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # the machine has no more processes, or no memory for one
+            self.tell({"pid": 0, **order, "status": int(trouble_of(error) or 1)})
+            return
         if pid == 0:
-            _become_worker(self._folder, order)
+            _become(self._folder, order)
         self._children[pid] = order
-        self._tell(pid, order)
+        self.tell({"pid": pid, **order})
 
-    def _tell(self, pid: int, words: dict[str, Any]) -> None:
+    def tell(self, words: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # the server has gone; it will look for its workers by their numbers
-            os.write(1, json.dumps({"pid": pid, **words}).encode() + b"\n")
+            os.write(1, json.dumps(words).encode() + b"\n")
 
 
-def _become_worker(folder: Path, order: dict[str, Any]) -> NoReturn:
-    """In the child: a session and a log of its own, then the work."""
+def _become(folder: Path, order: dict[str, Any]) -> NoReturn:
+    """In the child: a session of its own, then what was ordered."""
     status = 1
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        redirect(folder, order["job"], order["attempt"])
-        from thalweg.server import worker
-
-        status = worker.main(folder, order["job"], order["attempt"])
-    except BaseException:
+        status = probe(folder) if "probe" in order else _work(folder, order["job"], order["attempt"])
+    except BaseException as error:
         import traceback
 
         traceback.print_exc()
+        status = int(trouble_of(error) or 1)
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
@@ -122,11 +130,18 @@ def _become_worker(folder: Path, order: dict[str, Any]) -> NoReturn:
         os._exit(status)
 
 
+def _work(folder: Path, job: str, attempt: int) -> int:
+    redirect(folder, job, attempt)
+    from thalweg.server import worker
+
+    return worker.main(folder, job, attempt)
+
+
 def redirect(folder: Path, job: str, attempt: int) -> None:
     """Input from nowhere, output to the attempt's log."""
     log = folder / "jobs" / job / f"attempt-{attempt}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    nothing, file = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing, file = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(nothing, 0)
     os.dup2(file, 1)
     os.dup2(file, 2)

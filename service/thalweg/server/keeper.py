@@ -15,6 +15,7 @@ import safetensors
 from torch import Tensor
 
 from thalweg.server.attempts import Attempt
+from thalweg.server.records import CHECKPOINTS as FOLDER
 from thalweg.server.records import CheckpointRow
 from thalweg_core import checkpoint
 from thalweg_core.adapt import state_types
@@ -23,8 +24,6 @@ from thalweg_core.walk import Position
 
 _SECONDS = 2.0  # between checkpoints
 _FRACTION = 0.01  # or of the time since the attempt began, whichever is longer: hours of work are not cut into 2 s files
-
-FOLDER = "checkpoints"
 
 
 class Saved(NamedTuple):

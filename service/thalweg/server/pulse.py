@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -48,7 +49,8 @@ class Pulse:
         now = time.monotonic()
         if now - self._looked >= _LOOK:
             self._looked = now
-            self._wanted = self._attempt.wanted()
+            with contextlib.suppress(sqlite3.Error):  # the disk may be full: the heartbeat reports it
+                self._wanted = self._attempt.wanted()
         return self._wanted is State.CANCELLING
 
     def due(self) -> bool:
@@ -73,5 +75,5 @@ class Pulse:
                 _log.warning("%s; this worker ends without a trace", fenced)
                 logging.shutdown()
                 os._exit(FENCED_OFF)
-            except sqlite3.Error:
+            except (sqlite3.Error, OSError):
                 _log.exception("the lease could not be renewed; trying again")

@@ -7,21 +7,20 @@ import asyncio
 import shutil
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from thalweg.server import pages, wire
-from thalweg.server.errors import Draining, NotReady, OutOfRange
+from thalweg.server.checkers import Checked, Checkers
+from thalweg.server.errors import Damaged, Draining, NotReady, OutOfRange
 from thalweg.server.executor import Executor
 from thalweg.server.news import News
 from thalweg.server.records import ENDED, JobRow, NewJob, State
 from thalweg.server.store import Filter, Store, refuse_other_spec, spec_hash
+from thalweg.server.writer import WRITTEN_WITHIN
 from thalweg.v1 import jobs_pb2, jobs_pb2_grpc
 from thalweg_core.errors import BadInput
-
-if TYPE_CHECKING:
-    from thalweg.server.admission import Admission
 
 T = TypeVar("T")
 
@@ -37,9 +36,8 @@ _LONGEST_ID = 128  # of a request; arbitrary
 class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     """The life of a job."""
 
-    def __init__(self, store: Store, executor: Executor, news: News) -> None:
-        self._store, self._executor, self._news = store, executor, news
-        self._checkers = ThreadPoolExecutor(2, thread_name_prefix="admission")  # a molecule takes seconds: readers must not wait
+    def __init__(self, store: Store, executor: Executor, news: News, checkers: Checkers) -> None:
+        self._store, self._executor, self._news, self._checkers = store, executor, news, checkers
         self._readers = ThreadPoolExecutor(8, thread_name_prefix="reader")
 
     async def SubmitJob(self, request: jobs_pb2.SubmitJobRequest, context: Any) -> jobs_pb2.SubmitJobResponse:
@@ -52,10 +50,11 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             return jobs_pb2.SubmitJobResponse(job=wire.job(known), memory_estimate=known.memory)
         if self._executor.draining:
             raise Draining("the service is about to stop and takes no new jobs; submit again in a moment")
-        spec, admission = await self._run(self._checkers, _admit, self._store, request.spec)
+        checked = await self._checkers.admit(sent)
         if request.validate_only:
-            return jobs_pb2.SubmitJobResponse(job=jobs_pb2.Job(spec=spec), memory_estimate=admission.memory)
-        row = await asyncio.wrap_future(self._store.submit(_new_job(request.request_id, sent, spec, admission)))
+            spec = jobs_pb2.JobSpec.FromString(checked.spec)
+            return jobs_pb2.SubmitJobResponse(job=jobs_pb2.Job(spec=spec), memory_estimate=checked.memory)
+        row = await _written(self._store.submit(_new_job(request, sent, checked)))
         self._executor.wake()
         return jobs_pb2.SubmitJobResponse(job=wire.job(row), memory_estimate=row.memory)
 
@@ -69,7 +68,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             raise BadInput("", f"wanted at most {_LARGEST_FILTER} states, kinds and labels each to filter by")
         which = Filter(_states(request.states), tuple(request.kinds), tuple(sorted(request.labels.items())))
         size = min(request.page_size or _PAGE, _LARGEST_PAGE)
-        rows = await self._read(self._store.jobs, which, pages.before(which, request.page_token), size + 1)
+        rows = await self._read(self._store.jobs, which, pages.before(which, request.page_token), size + 1, _LARGEST_ANSWER)
         shown = [wire.job(row) for row in _fitting(rows[:size])]
         more = pages.token(which, rows[len(shown) - 1].number) if len(rows) > len(shown) else ""
         return jobs_pb2.ListJobsResponse(jobs=shown, next_page_token=more)
@@ -91,13 +90,14 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
                 await tick
 
     async def CancelJob(self, request: jobs_pb2.CancelJobRequest, context: Any) -> jobs_pb2.CancelJobResponse:
-        row = await asyncio.wrap_future(self._store.cancel(request.id))
+        row = await _written(self._store.cancel(request.id))
         self._executor.wake()
         return jobs_pb2.CancelJobResponse(job=wire.job(row))
 
     async def DeleteJob(self, request: jobs_pb2.DeleteJobRequest, context: Any) -> jobs_pb2.DeleteJobResponse:
-        await asyncio.wrap_future(self._store.delete(request.id))
+        await _written(self._store.delete(request.id))
         await self._read(shutil.rmtree, self._store.job_folder(request.id), True)
+        await _written(self._store.removed(request.id))
         return jobs_pb2.DeleteJobResponse()
 
     async def GetResult(self, request: jobs_pb2.GetResultRequest, context: Any) -> jobs_pb2.GetResultResponse:
@@ -116,52 +116,41 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             raise OutOfRange(f"artifact {artifact.name} has {artifact.size} bytes; there is none at offset {request.offset}")
         path = self._store.job_folder(request.id) / artifact.path
         for offset in range(request.offset, artifact.size, CHUNK):
-            data = await self._read(_chunk, path, offset)
+            data = await self._read(_chunk, path, offset, min(CHUNK, artifact.size - offset), artifact.name)
             yield jobs_pb2.ReadArtifactResponse(offset=offset, data=data, crc32=zlib.crc32(data))
 
     async def _job(self, job: str) -> JobRow:
         return await self._read(self._store.job, job)
 
     async def _read(self, function: Callable[..., T], *arguments: Any) -> T:
-        return await self._run(self._readers, function, *arguments)
-
-    async def _run(self, pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
 
 
 class CatalogServicer(jobs_pb2_grpc.CatalogServiceServicer):
     """What the service knows."""
 
+    def __init__(self, checkers: Checkers) -> None:
+        self._checkers = checkers
+
     async def Describe(self, request: jobs_pb2.DescribeRequest, context: Any) -> jobs_pb2.DescribeResponse:
-        return await asyncio.to_thread(_describe)
+        return jobs_pb2.DescribeResponse.FromString(await self._checkers.describe())
 
 
-def _admit(store: Store, sent: jobs_pb2.JobSpec) -> tuple[jobs_pb2.JobSpec, Admission]:
-    """The spec with what it takes from other jobs, and what it comes to."""
-    from thalweg.server.admission import admit  # loads torch, which takes seconds: not before the service answers
-    from thalweg.server.other_jobs import looked_up
-
-    spec = looked_up(store, sent)
-    return spec, admit(spec)
+async def _written(done: Future[T]) -> T:
+    """What a change gave, once it is on disk. A caller that goes away before it is begun takes it back."""
+    return await asyncio.wait_for(asyncio.wrap_future(done), WRITTEN_WITHIN)
 
 
-def _describe() -> jobs_pb2.DescribeResponse:
-    from thalweg.server.describe import describe
-
-    return describe()
-
-
-def _new_job(request_id: str, sent: bytes, spec: jobs_pb2.JobSpec, admission: Admission) -> NewJob:
-    plan = admission.blueprint.plan
+def _new_job(request: jobs_pb2.SubmitJobRequest, sent: bytes, checked: Checked) -> NewJob:
     return NewJob(
-        request_id=request_id,
-        spec=spec.SerializeToString(deterministic=True),
+        request_id=request.request_id,
+        spec=checked.spec,
         sent=sent,
-        kind=admission.blueprint.problem_name,
-        labels=dict(spec.labels),
-        cpus=plan.cpus,
-        memory=admission.memory,
-        device=plan.device,
+        kind=checked.kind,
+        labels=dict(request.spec.labels),
+        cpus=checked.cpus,
+        memory=checked.memory,
+        device=checked.device,
     )
 
 
@@ -176,13 +165,20 @@ def _fitting(rows: list[JobRow]) -> Iterator[JobRow]:
     """As many as one message holds, but at least one."""
     room = _LARGEST_ANSWER
     for place, row in enumerate(rows):
-        room -= sum(len(part or b"") for part in (row.spec, row.result, row.progress, row.provenance)) + 512
+        room -= row.size
         if room < 0 and place > 0:
             return
         yield row
 
 
-def _chunk(path: Path, offset: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(CHUNK)
+def _chunk(path: Path, offset: int, size: int, name: str) -> bytes:
+    """Raises Damaged where the file is gone or has not so many bytes."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(size)
+    except FileNotFoundError:
+        raise Damaged(f"the file of artifact {name} is gone from the data folder") from None
+    if len(data) < size:
+        raise Damaged(f"artifact {name} is damaged: its file ends at byte {offset + len(data)}")
+    return data

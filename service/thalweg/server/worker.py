@@ -5,10 +5,14 @@ python -m thalweg.server.worker DIR JOB ATTEMPT        what the fork server does
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import shutil
+import sqlite3
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -27,26 +31,56 @@ from thalweg.server.records import JobRow, State
 from thalweg.server.results import Ending, bring_home
 from thalweg.server.settings import lease_seconds
 from thalweg.server.store import Store
+from thalweg.server.sweep import discard
+from thalweg.server.trouble import Trouble, trouble_of
 from thalweg.server.walking import Walker, under
+from thalweg.server.writer import settled
 from thalweg.v1 import jobs_pb2
 from thalweg_core.errors import BadInput
 
 _log = logging.getLogger(__name__)
 
 
+_TOLD_WITHIN = 5.0  # s; what cannot be told about the machine's trouble in the job's log stands in the attempt's
+
+
 def main(folder: Path, job: str, number: int) -> int:
-    """Work; the exit status is 0 once the store knows how the job ended."""
+    """Work; the exit status is 0 once the store knows how the job ended, else how the machine kept it from ending."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
-    store = Store(folder)
-    attempt = Attempt(store, job, number)
+    os.umask(0o077)
     try:
-        row = attempt.begin(os.getpid(), machine.mark(os.getpid()) or "")
-        _end(attempt, row, folder)
+        return _attempt(folder, job, number)
     except FencedOff as fenced:
         _log.warning("%s; this worker ends without a trace", fenced)
         return FENCED_OFF
+    except (OSError, MemoryError, sqlite3.Error) as error:
+        _log.exception("the machine is in trouble; the job is left to another worker")
+        return int(trouble_of(error) or 1)
+
+
+def _attempt(folder: Path, job: str, number: int) -> int:
+    store = Store(folder)
+    attempt = Attempt(store, job, number)
+    row = attempt.begin(os.getpid(), machine.mark(os.getpid()) or "")
+    with _place_of_its_own(store.job_folder(job)):
+        _end(attempt, row, folder)
+    discard(store.job_folder(job))
     store.close()
     return 0
+
+
+@contextlib.contextmanager
+def _place_of_its_own(job_folder: Path) -> Iterator[None]:
+    """Meanwhile the working directory is an empty one: no name in a specification is a file there, and what libraries leave
+    behind goes with it."""
+    here, place = Path.cwd(), job_folder / f"work-{os.getpid()}"
+    place.mkdir(parents=True, exist_ok=True)
+    os.chdir(place)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _end(attempt: Attempt, row: JobRow, folder: Path) -> None:
@@ -65,13 +99,16 @@ def _end(attempt: Attempt, row: JobRow, folder: Path) -> None:
 
 
 def _work(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf, folder: Path) -> Ending:
-    """The ending of the job, whatever happens; only a worker that was fenced off does not get that far."""
+    """The ending of the job, whatever happens; only a worker that was fenced off, or a machine in trouble, gets there later."""
     try:
         return _walk(attempt, row, pulse, shelf)
     except FencedOff:
         raise
     except BadInput as bad:
         return Ending(State.FAILED, str(bad), None)
+    except (OSError, sqlite3.Error) as error:
+        _tell(attempt, trouble_of(error) or Trouble.DISK, error)
+        raise
     except Exception as error:
         traceback.print_exc()
         attempt.log("error", f"the traceback is in {folder / 'jobs' / row.id / f'attempt-{attempt.number}.log'}")
@@ -91,9 +128,15 @@ def _walk(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf) -> Ending:
     return bring_home(blueprint, traits, walked, shelf)
 
 
+def _tell(attempt: Attempt, trouble: Trouble, error: Exception) -> None:
+    """In the job's log, where that can still be written."""
+    with contextlib.suppress(Exception):
+        attempt.log("warning", f"{trouble.sentence} ({error}); the job waits for another worker").result(_TOLD_WITHIN)
+
+
 def _describe(attempt: Attempt, spec: jobs_pb2.JobSpec, blueprint: Blueprint, method: str, width: int) -> None:
     where_from = provenance(blueprint, attempt.number, method, width, mentioned(spec))
-    attempt.describe(where_from.SerializeToString()).result()
+    settled(attempt.describe(where_from.SerializeToString()))
 
 
 def _sentence(error: Exception) -> str:
