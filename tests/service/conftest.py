@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +43,19 @@ class Service:
         self._store: Store | None = None
         self.start()
 
-    def start(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "thalweg.server", "--data", str(self.data), *arguments]
+    def start(self, *arguments: str, program: Sequence[str] = (sys.executable, "-m", "thalweg.server")) -> None:
+        command = [*program, "--data", str(self.data), *arguments]
         (self.data / "server.json").unlink(missing_ok=True)
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, env={**os.environ, **self._environment}, stdout=log, stderr=log)
         until(lambda: (self.data / "server.json").exists() or self.process.poll() is not None, 120)
-        address = json.loads((self.data / "server.json").read_text())["address"]
-        self.channel = grpc.intercept_channel(grpc.insecure_channel(address), Showing(credentials.of_folder(self.data)))
+        self.connect()
+
+    def connect(self) -> None:
+        """To where the folder says that its service is."""
+        self.address = json.loads((self.data / "server.json").read_text())["address"]
+        self.channel = grpc.intercept_channel(grpc.insecure_channel(self.address), Showing(credentials.of_folder(self.data)))
         self.jobs = jobs_pb2_grpc.JobServiceStub(self.channel)
         self.catalog = jobs_pb2_grpc.CatalogServiceStub(self.channel)
 
@@ -108,6 +112,9 @@ class Service:
     def events(self, job: str, after: int = 0) -> list[jobs_pb2.JobEvent]:
         """Until the job has ended."""
         return [r.event for r in self.jobs.WatchJob(jobs_pb2.WatchJobRequest(id=job, after=after), timeout=120)]
+
+    def events_so_far(self, job: str) -> list[jobs_pb2.JobEvent]:
+        return [jobs_pb2.JobEvent.FromString(event.body) for event in self.store.events(job, 0)]
 
     def reached(self, job: str, phase: str, step: int, seconds: float = 120) -> JobRow:
         """The job once it has reported, or kept, this step of this phase."""

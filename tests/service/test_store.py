@@ -5,14 +5,16 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from thalweg.server import attempts, writer
+from thalweg.server import attempts, schema, writer
 from thalweg.server.attempts import Attempt
-from thalweg.server.errors import AlreadyExists, FencedOff, NotFound, NotReady
-from thalweg.server.records import AT_WORK, ENDED, MOVES, JobRow, NewJob, State
+from thalweg.server.errors import AlreadyExists, FencedOff, NotFound, NotReady, Unreadable
+from thalweg.server.records import AT_WORK, ENDED, MOVES, JobRow, NewJob, State, WorkRow
 from thalweg.server.store import Filter, Store, move
+from thalweg.server.sweep import sweep
 from thalweg.v1 import jobs_pb2
 
 
@@ -295,3 +297,89 @@ def test_another_process_sees_a_change_by_the_change_counter(store: Store) -> No
 
 def test_every_state_is_queued_at_work_or_ended() -> None:
     assert {State.QUEUED} | AT_WORK | ENDED == set(State)
+
+
+def test_a_store_that_is_missing_or_empty_beside_files_of_jobs_is_not_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "jobs" / "5e1f").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(
+            Unreadable, match=r"thalweg.sqlite is missing or empty, but .*jobs holds the files of 1 jobs; restore"
+        ):
+            Store(tmp_path)
+        assert (tmp_path / "jobs" / "5e1f").exists()
+        (tmp_path / "thalweg.sqlite").write_bytes(b"")  # emptied
+    (tmp_path / "thalweg.sqlite").unlink()
+    with sqlite3.connect(tmp_path / "thalweg.sqlite") as db:  # a database without tables
+        db.execute("PRAGMA user_version = 0")
+    with pytest.raises(Unreadable, match="holds the files of 1 jobs"):
+        Store(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "thalweg.sqlite").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(Unreadable, match="is no database of thalweg, or is damaged"):
+        Store(tmp_path)
+    assert (tmp_path / "thalweg.sqlite").read_bytes().startswith(b"no database")
+
+
+def test_tables_of_the_version_before_are_brought_up_to_date_with_their_jobs(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    job = store.submit(new("kept")).result()
+    store.close()
+    with sqlite3.connect(tmp_path / "thalweg.sqlite") as db:
+        db.execute("DROP TABLE deleted")
+        db.execute("PRAGMA user_version = 2")
+    store = Store(tmp_path)
+    assert store.by_request("kept") == job
+    store.cancel(job.id).result()
+    store.delete(job.id).result()
+    assert store.deleted() == {job.id}
+    store.close()
+
+
+@pytest.mark.parametrize("version", [1, schema.VERSION + 1])
+def test_tables_of_a_version_that_we_do_not_know_are_left_alone(tmp_path: Path, version: int) -> None:
+    Store(tmp_path).close()
+    with sqlite3.connect(tmp_path / "thalweg.sqlite") as db:
+        db.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(Unreadable, match="written by another version"):
+        Store(tmp_path)
+
+
+def test_only_folders_of_deleted_jobs_are_swept_away(store: Store) -> None:
+    kept, deleted = store.submit(new()).result(), store.submit(new()).result()
+    for name in (kept.id, deleted.id, "restored"):  # the last one is of a job newer than the backup of the database
+        (store.job_folder(name) / "artifacts-001").mkdir(parents=True)
+    store.cancel(deleted.id).result()
+    store.delete(deleted.id).result()
+    sweep(store)
+    assert {path.name for path in (store.folder / "jobs").iterdir()} == {kept.id, "restored"}
+    assert store.deleted() == set()
+
+
+def test_unfinished_jobs_are_found_by_their_index_and_without_their_specifications(store: Store) -> None:
+    seen: list[str] = []
+    store._reader().set_trace_callback(seen.append)
+    store.queued(10)
+    store.at_work()
+    store.any_unfinished()
+    store._reader().set_trace_callback(None)
+    plans = [row[-1] for query in seen for row in store._reader().execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert len(seen) == 3
+    assert sum("INDEX jobs_unfinished" in step for step in plans) == 3
+    assert not any(step.startswith("SCAN jobs") and "INDEX" not in step for step in plans)
+    assert not {"spec", "result", "provenance", "labels"} & set(WorkRow._fields)
+
+
+def test_a_list_takes_no_more_of_the_rows_than_there_is_room_for(store: Store) -> None:
+    for number in range(20):
+        store.submit(NewJob(str(number), bytes(2**20), "density")).result()
+    rows = store.jobs(Filter(), None, 1000, room=3 * 2**20)
+    assert [row.request_id for row in rows] == ["19", "18", "17"]
+
+
+def test_a_job_that_has_ended_has_no_checkpoints(store: Store) -> None:
+    job, attempt = begun(store)
+    attempt.keep("walk", 1, "path", None).result()
+    attempt.finish(State.SUCCEEDED, "done")
+    assert store.checkpoints(job.id) == []

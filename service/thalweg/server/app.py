@@ -26,6 +26,7 @@ from thalweg.server.errors import FolderTaken, Refused
 from thalweg.server.executor import Executor
 from thalweg.server.idle import Activity
 from thalweg.server.interceptor import Translator
+from thalweg.server.launcher import Launcher
 from thalweg.server.lock import locked
 from thalweg.server.news import News
 from thalweg.server.servicers import CatalogServicer, JobServicer
@@ -136,7 +137,8 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
 async def _parts(data: Path) -> AsyncIterator[tuple[Store, Executor, Checkers]]:
     store = Store(data, _PATIENCE)
     sweep(store)
-    executor, checkers = Executor(store, lease_seconds(), grace_seconds()), Checkers(data)
+    executor = Executor(store, Launcher(data, lease_seconds()), lease_seconds(), grace_seconds())
+    checkers = Checkers(data)
     executor.start()
     try:
         yield store, executor, checkers

@@ -35,17 +35,20 @@ _AFTER_ERROR = 1.0  # s
 _KILL_AFTER = 3.0  # s between SIGTERM and SIGKILL
 _USABLE = 0.9  # of the memory
 _AT_ONCE = 64  # jobs started in one look; arbitrary
-_ANSWER_WITHIN = 10.0  # s, or a lease: for the fork server
 _STOPPED_WITHIN = 30.0  # s; a loop that takes longer is left behind
 _ERROR_AGAIN = 60.0  # s between two reports of the same error
 
 
 class Executor:
-    """Runs until it is stopped; its workers go on without it."""
+    """Runs until it is stopped; its workers go on without it.
 
-    def __init__(self, store: Store, lease: float, grace: float) -> None:
-        self._store, self._grace = store, grace
-        self._launcher = Launcher(store.folder, max(_ANSWER_WITHIN, lease))
+    Args:
+        lease: how long a worker may be silent (s).
+        grace: how long a worker may take to stop by itself once it was asked to (s).
+    """
+
+    def __init__(self, store: Store, launcher: Launcher, lease: float, grace: float) -> None:
+        self._store, self._launcher, self._grace = store, launcher, grace
         self._leases = Leases(store, lease)
         self._pauses = Pauses()
         self._silenced: dict[Key, str] = {}  # workers that were ended because they were silent, and why

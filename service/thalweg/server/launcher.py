@@ -20,6 +20,7 @@ from thalweg.server.records import JobRow, WorkRow
 from thalweg.server.trouble import Trouble, trouble_of
 
 _RESTART = 2.0  # s between two starts of the fork server, should it die of what it imports
+_ANSWER_WITHIN = 10.0  # s
 _LOADED_WITHIN = 90.0  # s; a cold start loads torch and qiskit from a slow disk
 
 Key = tuple[str, int]
@@ -39,11 +40,11 @@ class Launcher:
 
     Args:
         folder: the data folder.
-        answer_within: a fork server that has loaded and does not answer for so long is replaced (s).
+        lease: a fork server that has loaded and does not answer for so long is replaced (s; at least 10 s).
     """
 
-    def __init__(self, folder: Path, answer_within: float) -> None:
-        self._folder, self._answer_within = folder, answer_within
+    def __init__(self, folder: Path, lease: float) -> None:
+        self._folder, self._answer_within = folder, max(_ANSWER_WITHIN, lease)
         self._own: dict[Key, subprocess.Popen[bytes]] = {}
         self._orders: dict[Key, float] = {}  # that were not answered yet, and when they were given
         self._processes: dict[Key, Process] = {}

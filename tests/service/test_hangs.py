@@ -1,0 +1,205 @@
+"""Nobody hangs the service: not a caller that goes away, not a lock that is held, not a thread that dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from thalweg import specs
+from thalweg.server import watchdog
+from thalweg.server.leases import lock_holder
+from thalweg.server.records import NewJob, State
+from thalweg.server.store import Store
+from thalweg.server.writer import Writer
+from thalweg.v1 import jobs_pb2
+
+from .conftest import Service, until
+
+Make = Callable[..., Service]
+Sampling = Callable[..., dict[str, Any]]
+
+HOLDER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(database: Path) -> Iterator[subprocess.Popen[str]]:
+    """Meanwhile another process holds the write lock of the store."""
+    command = [sys.executable, "-c", HOLDER, str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_write_whose_caller_has_gone_is_dropped_and_the_writer_goes_on(store: Store) -> None:
+    with held(store.database):
+        first = store.writer.write(lambda db: None)  # the writer is in the middle of it
+        gone = store.submit(NewJob("gone", b"spec", "density"))
+        until(lambda: first.running(), 30)
+        assert gone.cancel()
+    first.result(60)
+    assert store.submit(NewJob("next", b"spec", "density")).result(60).request_id == "next"
+    assert store.by_request("gone") is None
+
+
+def test_a_submission_that_is_cancelled_while_it_is_written_hangs_nothing(own_service: Make, sampling: Sampling) -> None:
+    service = own_service()
+    service.submit(sampling(), check=True)
+    for _ in range(3):
+        with held(service.data / "thalweg.sqlite"):
+            request = jobs_pb2.SubmitJobRequest(spec=specs.load(sampling(steps=4, warmup=4)), request_id="")
+            calls = [service.jobs.SubmitJob.future(request) for _ in range(4)]
+            time.sleep(0.5)  # long enough to be checked, and to wait for the lock
+            for call in calls:
+                call.cancel()
+    assert service.ended(service.submit(sampling(steps=4, warmup=4)).id).state is State.SUCCEEDED
+    assert service.stop() == 0
+
+
+def test_a_store_that_stays_locked_is_said_so_as_something_that_passes(own_service: Make, sampling: Sampling) -> None:
+    service = own_service()
+    service.submit(sampling(), check=True)
+    with held(service.data / "thalweg.sqlite"), pytest.raises(grpc.RpcError) as caught:
+        service.submit(sampling())
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "the store could not be read or written (database is locked)" in (caught.value.details() or "")
+
+
+def test_a_connection_that_fails_even_to_roll_back_is_replaced(store: Store) -> None:
+    store.writer.write(lambda db: db.close()).exception(30)
+    assert store.submit(NewJob("", b"spec", "density")).result(30).state is State.QUEUED
+
+
+def test_a_writer_without_its_file_fails_each_write_and_recovers(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "missing" / "thalweg.sqlite")
+    with pytest.raises(sqlite3.OperationalError):
+        writer.write(lambda db: None).result(30)
+    assert writer.error
+    (tmp_path / "missing").mkdir()
+    assert writer.write(lambda db: 5).result(30) == 5
+    assert not writer.error
+    writer.close()
+
+
+class Silent:
+    """A thread without a sign of life."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def silent_seconds(self) -> float:
+        return self.seconds
+
+
+def test_a_service_whose_threads_are_late_says_that_it_does_not_serve() -> None:
+    assert watchdog.Watchdog(Silent(0), Silent(1)).trouble() == ""
+    assert watchdog.Watchdog(Silent(0), Silent(watchdog.LATE + 1)).trouble() == "executor"
+    assert watchdog.Watchdog(Silent(watchdog.LATE + 1), Silent(1)).trouble() == "writer"
+
+
+DYING = """
+import sys, threading
+from thalweg.server import executor
+from pathlib import Path
+
+mark = Path(sys.argv[2]) / "died-once"
+tick = executor.Executor._tick
+
+def dying(self):
+    if not mark.exists():
+        mark.touch()
+        raise SystemExit  # ends the thread, and is no Exception
+    tick(self)
+
+executor.Executor._tick = dying
+from thalweg.server.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_service_whose_executor_died_begins_anew_and_runs_its_jobs(tmp_path: Path, sampling: Sampling) -> None:
+    service = Service.__new__(Service)
+    service.data, service._environment, service._store = tmp_path / "data", {}, None
+    service.start(program=[sys.executable, "-c", DYING])
+    began = (service.data / "server.json").stat().st_mtime_ns
+    until(lambda: (service.data / "server.json").stat().st_mtime_ns != began, 60)
+    assert service.process.poll() is None  # the same process
+    service.connect()
+    assert service.ended(service.submit(sampling(steps=4, warmup=4)).id).state is State.SUCCEEDED
+    service.close()
+    assert "the executor does not work any more" in (service.data / "server.log").read_text()
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="reads the holder of a lock in /proc/locks")
+def test_who_holds_the_lock_of_the_store_is_told(store: Store) -> None:
+    store.submit(NewJob("", b"spec", "density")).result()
+    assert lock_holder(store.database) == (True, None)
+    with held(store.database) as holder:
+        assert lock_holder(store.database) == (True, holder.pid)
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="finds a stopped process by its lock in /proc/locks")
+def test_a_worker_frozen_inside_a_transaction_is_ended_and_its_neighbour_is_not(own_service: Make, sampling: Sampling) -> None:
+    lease = 4.0
+    service = own_service(THALWEG_LEASE_SECONDS=str(lease))
+    jobs = [service.submit(sampling(steps=20_000, seed=seed)) for seed in range(2)]
+    pids = [service.reached(job.id, "walk", 5).pid for job in jobs]
+    assert None not in pids
+    frozen = frozen_in_a_transaction(service.data / "thalweg.sqlite", pids[0] or 0)
+    until(lambda: service.row(jobs[0].id).pid != frozen, 60)
+    reasons = [event.state_change.reason for event in service.events_so_far(jobs[0].id)]
+    assert any(f"silent for {lease:g} s" in reason for reason in reasons)
+    assert service.row(jobs[1].id).pid == pids[1]
+    assert service.row(jobs[1].id).attempt == 1
+    for job in jobs:
+        service.jobs.CancelJob(jobs_pb2.CancelJobRequest(id=job.id))
+        service.ended(job.id)
+
+
+def frozen_in_a_transaction(database: Path, pid: int) -> int:
+    """Stop a worker at a moment at which it holds the write lock."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.005)
+        if lock_holder(database) == (True, pid):
+            return pid
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.002)
+    raise AssertionError("it was never stopped while it wrote")
+
+
+def test_health_is_told_without_the_token_and_nothing_else_is(service: Service, sampling: Sampling) -> None:
+    with grpc.insecure_channel(service.address) as stranger:
+        health = health_pb2_grpc.HealthStub(stranger)
+        assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
+        for path, streams in (
+            ("/thalweg.v1.JobService/ListJobs", False),
+            ("/thalweg.v1.JobService/WatchJob", True),
+            ("/thalweg.v1.CatalogService/Describe", False),
+        ):
+            call = (stranger.unary_stream if streams else stranger.unary_unary)(path)
+            for metadata in ((), (("authorization", "Bearer wrong"),), (("authorization", ""),)):
+                with pytest.raises(grpc.RpcError) as caught:
+                    list(call(b"", metadata=metadata)) if streams else call(b"", metadata=metadata)
+                assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+                assert "its token" in (caught.value.details() or "")

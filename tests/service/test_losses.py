@@ -1,0 +1,259 @@
+"""What the machine does to a worker never ends its job; what a job does to its workers does, in the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from thalweg.server import attempts, machine, pauses
+from thalweg.server.executor import Executor
+from thalweg.server.pauses import Pauses
+from thalweg.server.probe import probe
+from thalweg.server.records import JobRow, NewJob, State, WorkRow
+from thalweg.server.store import Store
+from thalweg.server.trouble import Trouble, death, trouble_of
+from thalweg.v1 import jobs_pb2
+
+from .conftest import Service, until
+
+Make = Callable[..., Service]
+Sampling = Callable[..., dict[str, Any]]
+
+
+class FakeLauncher:
+    """Starts nothing: every worker ends at once, with a status of the test's own choice."""
+
+    def __init__(self, worker: Callable[[str, int], int], machine: Callable[[], int]) -> None:
+        self.worker, self.machine = worker, machine
+        self.started: list[tuple[str, int]] = []
+        self._ended: dict[tuple[str, int], int] = {}
+        self._probed: int | None = None
+
+    def start(self, job: JobRow | WorkRow) -> None:
+        self.started.append((job.id, job.attempt))
+        self._ended[job.id, job.attempt] = self.worker(job.id, job.attempt)
+
+    def process(self, job: WorkRow) -> None:
+        return None
+
+    def ended(self) -> dict[tuple[str, int], int]:
+        ended, self._ended = self._ended, {}
+        return ended
+
+    def replaced(self) -> bool:
+        return False
+
+    def probe(self) -> None:
+        self._probed = self.machine()
+
+    def probed(self) -> int | None:
+        probed, self._probed = self._probed, None
+        return probed
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def run(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FakeLauncher]]:
+    """An executor whose pauses take no time, over a launcher that starts nothing."""
+    monkeypatch.setattr(pauses, "FIRST", 0.001)
+    monkeypatch.setattr(pauses, "LONGEST", 0.001)
+    executors: list[Executor] = []
+
+    def begin(worker: Callable[[str, int], int], machine: Callable[[], int] = lambda: 0) -> FakeLauncher:
+        launcher = FakeLauncher(worker, machine)
+        executors.append(Executor(store, launcher, 30.0, 20.0))  # type: ignore[arg-type]
+        executors[-1].start()
+        return launcher
+
+    yield begin
+    for executor in executors:
+        executor.stop()
+
+
+def finished(store: Store, job: str, attempt: int) -> int:
+    """What a worker does that meets nothing."""
+    held = attempts.Attempt(store, job, attempt)
+    held.begin(os.getpid(), machine.mark(os.getpid()) or "")
+    held.finish(State.SUCCEEDED, "done")
+    return 0
+
+
+def submitted(store: Store) -> str:
+    return store.submit(NewJob("", b"spec", "density")).result().id
+
+
+def test_a_job_that_kills_its_workers_is_given_up_and_others_go_on(store: Store, run: Callable[..., FakeLauncher]) -> None:
+    deadly, other = submitted(store), submitted(store)
+
+    def worker(job: str, attempt: int) -> int:
+        if job == deadly:
+            return -signal.SIGSEGV
+        return finished(store, job, attempt)
+
+    launcher = run(worker)
+    until(lambda: store.job(deadly).state is State.FAILED, 60)
+    assert store.job(deadly).attempt == attempts.MOST_LOSSES
+    assert "killed by SIGSEGV" in store.job(deadly).outcome
+    assert store.job(other).state is State.SUCCEEDED
+    assert launcher.started.count((other, 1)) == 1
+
+
+@pytest.mark.parametrize("status", [Trouble.DISK_FULL, Trouble.STORE, Trouble.FILES])
+def test_trouble_of_the_machine_ends_no_job(store: Store, run: Callable[..., FakeLauncher], status: Trouble) -> None:
+    job, attempts_wanted = submitted(store), 3 * attempts.MOST_LOSSES
+
+    def worker(job: str, attempt: int) -> int:
+        return int(status) if attempt < attempts_wanted else finished(store, job, attempt)
+
+    run(worker)
+    until(lambda: store.job(job).state is State.SUCCEEDED, 120)
+    assert store.job(job).attempt == attempts_wanted
+    assert store.job(job).losses == 0
+
+
+def test_deaths_on_a_machine_on_which_nothing_works_count_against_no_job(store: Store, run: Callable[..., FakeLauncher]) -> None:
+    jobs, broken = [submitted(store) for _ in range(3)], [True]
+    launcher = run(lambda job, attempt: 1 if broken[0] else finished(store, job, attempt), lambda: 1 if broken[0] else 0)
+    until(lambda: sum(store.job(job).attempt for job in jobs) > 2, 60)
+    time.sleep(1.0)
+    assert len(launcher.started) < 8  # the queue waits: only probes are started
+    assert all(store.job(job).losses == 0 for job in jobs)
+    broken[0] = False
+    until(lambda: all(store.job(job).state is State.SUCCEEDED for job in jobs), 60)
+
+
+def test_a_job_that_waits_for_the_machine_is_told_why(
+    store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pauses, "FIRST", 0.5)
+    monkeypatch.setattr(pauses, "LONGEST", 0.5)
+    first, second = submitted(store), submitted(store)
+    run(lambda job, attempt: int(Trouble.DISK_FULL), lambda: int(Trouble.DISK_FULL))
+
+    def told(job: str) -> bool:
+        events = (jobs_pb2.JobEvent.FromString(event.body) for event in store.events(job, 0))
+        return any(event.log_line.text.startswith("the queue waits: the disk is full; the next try is in") for event in events)
+
+    until(lambda: told(first) and told(second), 60)
+    assert store.job(first).state in (State.QUEUED, State.STARTING)
+
+
+def test_a_lost_job_starts_again_at_once_and_then_waits_longer_each_time() -> None:
+    waiting, now = Pauses(), 1000.0
+    waiting.lost("job", now, came_further=False)
+    assert not waiting.waits("job", now)
+    for number in range(12):
+        waiting.lost("job", now, came_further=False)
+        length = min(pauses.FIRST * 2**number, pauses.LONGEST)
+        assert waiting.waits("job", now + 0.99 * length)
+        assert not waiting.waits("job", now + 1.01 * length)
+        assert not waiting.waits("other", now)
+    waiting.lost("job", now, came_further=True)
+    assert not waiting.waits("job", now)
+
+
+def test_the_queue_waits_longer_each_time_until_the_machine_works_again() -> None:
+    waiting, now, lengths = Pauses(), 1000.0, []
+    for _ in range(10):
+        waiting.stop_queue("the disk is full", now)
+        waiting.stop_queue("the disk is full", now)  # of several workers that met it together
+        lengths.append(waiting.queue_seconds(now))
+        now += lengths[-1] + 0.01
+        assert not waiting.queue_waits(now)
+    assert lengths == [pauses.pause(number) for number in range(10)]
+    waiting.resume_queue()
+    assert not waiting.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), Trouble.DISK_FULL),
+        (OSError(errno.EDQUOT, "Quota exceeded"), Trouble.DISK_FULL),
+        (sqlite3.OperationalError("database or disk is full"), Trouble.DISK_FULL),
+        (sqlite3.OperationalError("database is locked"), Trouble.STORE),
+        (TimeoutError(), Trouble.STORE),
+        (OSError(errno.EMFILE, "Too many open files"), Trouble.FILES),
+        (OSError(errno.EIO, "Input/output error"), Trouble.DISK),
+        (MemoryError(), Trouble.MEMORY),
+        (ValueError("ours"), None),
+    ],
+)
+def test_errors_of_the_machine_are_told_from_ours(error: Exception, trouble: Trouble | None) -> None:
+    assert trouble_of(error) is trouble
+    if trouble is not None:
+        assert death(int(trouble)) == trouble.sentence
+
+
+def test_a_probe_tells_whether_a_worker_could_work_here(store: Store) -> None:
+    assert probe(store.folder) == 0
+    assert not list(store.folder.glob(".probe-*"))
+    assert probe(store.folder / "missing") == Trouble.DISK
+
+
+def test_a_job_whose_artifact_meets_a_full_disk_is_done_by_the_next_worker(own_service: Make, sampling: Sampling) -> None:
+    service = own_service()
+    ahead = service.submit(sampling(steps=100_000, cpus=machine.processors()))
+    job = service.submit(sampling(steps=20))
+    full = service.data / "jobs" / job.id / "artifacts-001"
+    full.mkdir(parents=True)
+    (full / ".trace.npz").symlink_to("/dev/full")
+    service.reached(ahead.id, "walk", 1)
+    service.jobs.CancelJob(jobs_pb2.CancelJobRequest(id=ahead.id))
+    row = service.ended(job.id)
+    assert (row.state, row.attempt, row.losses) == (State.SUCCEEDED, 2, 0)
+    changes = [event.state_change.reason for event in service.events(job.id)]
+    assert "the disk is full; queued again from its last checkpoint" in changes
+    told = [event.log_line.text for event in service.events(job.id)]
+    assert any("the disk is full ([Errno 28] No space left on device)" in text for text in told)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds children in /proc")
+def test_a_fork_server_frozen_for_longer_than_a_lease_is_replaced_and_no_job_fails(own_service: Make, sampling: Sampling) -> None:
+    service = own_service(THALWEG_LEASE_SECONDS="1")
+    assert service.ended(service.submit(sampling(steps=4)).id).state is State.SUCCEEDED
+    frozen = service.fork_server()
+    os.kill(frozen, signal.SIGSTOP)
+    jobs = [service.submit(sampling(steps=4, seed=seed)) for seed in range(4)]
+    rows = [service.ended(job.id) for job in jobs]
+    assert {(row.state, row.losses) for row in rows} == {(State.SUCCEEDED, 0)}
+    assert machine.mark(frozen) is None
+
+
+def test_what_a_job_needed_on_its_way_is_removed_when_it_has_ended(own_service: Make, sampling: Sampling) -> None:
+    service = own_service()
+    done = service.submit(sampling(checkpoint_every=10))
+    cancelled = service.submit(sampling(steps=100_000, checkpoint_every=10))
+    service.reached(cancelled.id, "walk", 30)
+    assert (service.data / "jobs" / cancelled.id / "checkpoints").exists()
+    service.jobs.CancelJob(jobs_pb2.CancelJobRequest(id=cancelled.id))
+    for job in (done, cancelled):
+        service.ended(job.id)
+        folder = service.data / "jobs" / job.id
+        until(lambda folder=folder: not (folder / "checkpoints").exists() and not list(folder.glob("work-*")), 30)
+        assert service.store.checkpoints(job.id) == []
+
+
+def test_checkpoints_of_ended_jobs_that_were_left_behind_go_when_a_service_starts(own_service: Make, sampling: Sampling) -> None:
+    service = own_service()
+    job = service.submit(sampling(steps=4))
+    service.ended(job.id)
+    left = service.data / "jobs" / job.id / "checkpoints"
+    until(lambda: not left.exists(), 30)
+    service.stop()
+    left.mkdir()
+    (left / "001-walk-0000000004.safetensors").write_bytes(b"left")
+    service.start()
+    assert not left.exists()
+    shutil.rmtree(service.data / "jobs" / job.id)
