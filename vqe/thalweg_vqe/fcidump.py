@@ -103,9 +103,10 @@ class Fcidump:
         return _read(self).mapped.observable
 
     def solve(self) -> Solved:
+        found = _read(self)
+        pyscf_gto()
         from pyscf import lib
 
-        found = _read(self)
         with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
             return solve(found.integrals, found.mapped, determinant_energy(found.integrals), self.size().solvable)
 
