@@ -1,6 +1,8 @@
 """Molecules: the map to qubits against matrices built by hand, energies against PySCF and literature, and what is refused."""
 
 import itertools
+import os
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -228,6 +230,51 @@ def test_atoms_may_stand_on_lines_of_their_own():
 
 
 def test_a_machine_without_pyscf_is_told_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "thalweg_vqe.pyscf_names", raising=False)
     monkeypatch.setitem(sys.modules, "pyscf", None)
     with pytest.raises(Unavailable, match=r"pip install \"thalweg\[chemistry\]\""):
         H2.size()
+
+
+@pytest.fixture
+def beside_files(tmp_path, monkeypatch):
+    """A working directory with files that PySCF would take for basis sets, and that leave a trace when they are evaluated."""
+    monkeypatch.chdir(tmp_path)
+    trace = tmp_path / "evaluated"
+    for name in ("evil", "sto-3g", "ano", "6-31g(d)"):
+        (tmp_path / name).write_text(f"H S\n  open({str(trace)!r},'w').write('') 1.0\n")
+    yield
+    assert not trace.exists()
+
+
+@pytest.mark.usefixtures("beside_files")
+def test_the_name_of_a_basis_set_is_never_taken_for_a_file():
+    bond = Molecule("H 0 0 0; H 0 0 0.9")
+    assert bond.size().orbitals == 2
+    assert bond.solve().hartree_fock_energy == pytest.approx(-1.09, abs=0.01)  # the first guess takes a basis of its own, "ano"
+    with pytest.raises(BadInput, match='wanted a basis set that PySCF knows, got "evil"'):
+        Molecule("H 0 0 0; H 0 0 0.9", "evil").system()
+
+
+@pytest.mark.parametrize("basis", ["cc-pvdz(3s2p)", "cc-pvdz(", "6-31g(", "6-31g(zz)", "6-31g)", "6-31g(d,p", "unc", "unc-evil"])
+def test_names_that_are_no_basis_set_are_refused_with_a_sentence(basis):
+    with pytest.raises(BadInput, match="wanted a basis set that PySCF knows, got") as refused:
+        Molecule("H 0 0 0; H 0 0 1", basis).system()
+    assert refused.value.field == "basis"
+
+
+@pytest.mark.parametrize(
+    ("basis", "functions"),
+    [("STO_3G", 5), ("unc-sto-3g", 15), ("6-31G(d)", 14), ("6-31g**", 14), ("6-311++g(3df,3pd)", 39), ("gth-tzvp", 17)],
+)
+def test_the_spellings_that_pyscf_reads_are_admitted(basis, functions):
+    assert Molecule("O 0 0 0", basis, spin=2).size().orbitals == functions
+
+
+def test_pyscf_runs_no_settings_of_the_working_directory(tmp_path):
+    (tmp_path / ".pyscf_conf.py").write_text("open('ran', 'w')\n")
+    solved = 'from thalweg_vqe.molecule import Molecule; Molecule("H 0 0 0; H 0 0 1").solve()'
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "PYSCF_CONFIG_FILE")}
+    path = os.pathsep.join(filter(None, sys.path))
+    subprocess.run([sys.executable, "-c", solved], cwd=tmp_path, env=environment | {"PYTHONPATH": path}, check=True)
+    assert not (tmp_path / "ran").exists()

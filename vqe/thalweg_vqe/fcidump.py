@@ -23,7 +23,7 @@ from thalweg_vqe.geometry import pyscf_gto
 from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
 from thalweg_vqe.orbitals import LARGEST_TO_TAPER, Size
-from thalweg_vqe.pauli import LARGEST, Observable
+from thalweg_vqe.pauli import LARGEST, ROUND_OFF, Observable
 
 MOST_CHARACTERS = 2**21
 """Of a dump in a job (arbitrary: 2 MiB, about 20 orbitals; what travels with a job is kept with it)."""
@@ -62,8 +62,9 @@ class Fcidump:
         if len(self.text) > MOST_CHARACTERS:
             raise BadInput("text", f"wanted at most {MOST_CHARACTERS} characters, got {len(self.text)}; freeze more orbitals")
         size = self.size()
-        for _ in _entries(self.text, size.orbitals):
-            pass
+        largest = max((abs(value) for value, (_, j, *_) in _entries(self.text, size.orbitals) if j), default=0.0)
+        if largest <= ROUND_OFF:
+            raise BadInput("text", f"wanted integrals, at least one larger than {ROUND_OFF:g} Ha; got none, only a constant")
 
     def size(self) -> Size:
         """Orbitals and electrons, from the header.
@@ -103,9 +104,10 @@ class Fcidump:
         return _read(self).mapped.observable
 
     def solve(self) -> Solved:
+        found = _read(self)
+        pyscf_gto()
         from pyscf import lib
 
-        found = _read(self)
         with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
             return solve(found.integrals, found.mapped, determinant_energy(found.integrals), self.size().solvable)
 

@@ -65,13 +65,13 @@ def atomic_number(symbol: str) -> int:
 
 
 def pyscf_gto() -> Any:
-    """PySCF's module of molecules.
+    """PySCF's module of molecules; to be asked for before anything else of PySCF is imported, see `pyscf_names`.
 
     Raises:
         Unavailable: it is not installed.
     """
     try:
-        from pyscf import gto
+        from thalweg_vqe.pyscf_names import gto
     except ImportError as error:
         raise Unavailable("", 'a molecule needs PySCF, which is not installed here: pip install "thalweg[chemistry]"') from error
     return gto

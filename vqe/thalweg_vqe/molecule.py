@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pyscf import gto
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9+*(), _-]{0,50}"
-"""No path of a file, no text over lines: PySCF would open the one, and evaluate the other as Python."""
+"""What a name looks like; whether PySCF knows it is asked later."""
 
 _SMALLER = "a smaller basis, an active_space or fewer atoms"
 
@@ -138,26 +138,29 @@ class Molecule:
         Raises:
             BadInput: the mean field does not converge; tapering leaves no qubit.
         """
+        found = _mean_field(self)
         from pyscf import lib
 
-        found = _mean_field(self)
         with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
             return solve(found.integrals, found.mapped, found.energy, self.size().solvable)
 
     def _mole(self) -> gto.Mole:
         gto = pyscf_gto()
+        from thalweg_vqe.pyscf_names import is_basis, without_files
+
+        if not is_basis(self.basis):
+            raise BadInput("basis", self._unknown_basis(gto))
         atoms = [[atom.symbol, atom.position] for atom in self.geometry()]
         options = {"basis": self.basis, "charge": self.charge, "spin": self.spin, "unit": "Angstrom", "verbose": 0}
         options["symmetry"] = self.tapering == "all"  # its orbitals show the symmetries that are to be tapered
-        with warnings.catch_warnings(action="ignore"):  # advice to install a package that fetches basis sets
+        with warnings.catch_warnings(action="ignore"), without_files():  # advice to install a package that fetches basis sets
             try:
-                return gto.M(atom=atoms, **options)
+                return gto.M(atom=atoms, dump_input=False, parse_arg=False, **options)
             except (gto.basis.BasisNotFoundError, KeyError) as error:
-                raise BadInput("basis", self._unknown_basis(gto)) from error
+                elements = ", ".join(sorted({atom.symbol for atom in self.geometry()}))
+                raise BadInput("basis", f'PySCF\'s "{self.basis}" does not cover all of {elements}') from error
 
     def _unknown_basis(self, gto: Any) -> str:
-        if _squeezed(self.basis) in gto.basis.ALIAS:
-            return f'PySCF\'s "{self.basis}" does not cover all of {", ".join(sorted({a.symbol for a in self.geometry()}))}'
         near = get_close_matches(self.basis.lower(), [_spelled(*alias) for alias in gto.basis.ALIAS.items()], n=3)
         hint = f"did you mean {quoted(near)}?" if near else 'for example "sto-3g" or "6-31g"'
         return f'wanted a basis set that PySCF knows, got "{self.basis}"; {hint}'
@@ -204,8 +207,12 @@ def _core_orbitals(atoms: tuple[Atom, ...]) -> int:
 
 def _converged(field: Any) -> float:
     """The mean field's energy (Ha), by the second-order solver where the first does not converge."""
+    from thalweg_vqe.pyscf_names import without_files
+
     field.conv_tol = 1e-12
-    field.kernel()
+    with without_files():
+        guess = field.get_init_guess(field.mol, field.init_guess, s1e=field.get_ovlp())
+    field.kernel(dm0=guess)
     if not field.converged:
         second = field.newton()
         second.kernel(field.mo_coeff, field.mo_occ)
@@ -215,12 +222,10 @@ def _converged(field: Any) -> float:
     return float(field.e_tot)
 
 
-def _squeezed(basis: str) -> str:
-    return "".join(letter for letter in basis.lower() if letter not in "-_ ")
-
-
 def _spelled(alias: str, source: Any) -> str:
     """How people write a basis set that PySCF lists without its hyphens: "sto-3g", "6-31g"."""
-    if isinstance(source, str) and _squeezed(source.removesuffix(".dat")) == alias:
+    from thalweg_vqe.pyscf_names import squeezed
+
+    if isinstance(source, str) and squeezed(source.removesuffix(".dat")) == alias:
         return source.removesuffix(".dat").lower()
     return re.sub(r"^(\d)(\d+\+*g)", r"\1-\2", alias)

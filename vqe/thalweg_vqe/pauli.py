@@ -114,6 +114,11 @@ class Observable(NamedTuple):
         """The coefficient of the identity."""
         return dict(zip(self.words, self.coefficients, strict=True)).get(IDENTITY, 0.0)
 
+    @property
+    def varies(self) -> bool:
+        """Whether it has a word that is not the identity: else every state has the same energy."""
+        return any(word != IDENTITY for word in self.words)
+
     def diagonals(self, states: NDArray[np.int64] | None = None) -> Iterator[tuple[int, NDArray[np.complex128]]]:
         """The operator as  H = Σ_x X^x D_x:  pairs of a flip mask x and the diagonal entries of D_x, of some states or all 2ⁿ."""
         basis = np.arange(2**self.qubits) if states is None else states

@@ -37,7 +37,7 @@ from thalweg_vqe.molecule import Molecule
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.open_qasm import OpenQasm
 from thalweg_vqe.orbitals import ActiveSpace
-from thalweg_vqe.pauli import Observable
+from thalweg_vqe.pauli import ROUND_OFF, Observable
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.program import Program
 from thalweg_vqe.qpy import Qpy
@@ -258,15 +258,26 @@ class Vqe:
             if least > available:
                 need = f"{system.qubits} qubits need about {_gib(least)}, and this machine has {_gib(available)}"
                 raise BadInput(system.field, f"too many qubits: {need}; use {system.less}")
+            if not self.hamiltonian.mean_field:  # else only opening it tells
+                self._check_varies(self.hamiltonian.observable())
         except BadInput as bad:
             raise self._under(bad) from None
         return system
 
     def _solve(self) -> Solved:
         try:
-            return self.hamiltonian.solve()
+            solved = self.hamiltonian.solve()
+            self._check_varies(solved.observable)
         except BadInput as bad:
             raise self._under(bad) from None
+        return solved
+
+    def _check_varies(self, observable: Observable) -> None:
+        """Raises BadInput for an operator that every state has the same energy of."""
+        if not observable.varies:
+            energy = f"every state has the energy {observable.constant:g} {self.hamiltonian.unit}".rstrip()
+            wanted = f"wanted a coefficient larger than {ROUND_OFF:g} of a word that is not the identity"
+            raise BadInput("", f"{energy}, and there is nothing to minimize; {wanted}")
 
     def _program(self, register: Register) -> Program:
         try:

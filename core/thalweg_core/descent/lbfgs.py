@@ -42,8 +42,8 @@ class Estimates(NamedTuple):
     gradient: FilteredGradient  # at x
     base: Base
     pairs: Pairs  # carried to x
-    curvature: Tensor | None  # (B, *E) running mean of the second derivatives; None where looks do not show them
-    scale: Tensor  # (B,) H₀ in natural units, where they do not
+    curvature: Tensor | None  # (B, *E) running mean of the second derivatives, NaN where looks show none; None if nowhere
+    scale: Tensor  # (B,) H₀ in natural units, for coordinates where they do not
     size: SampleSize | None  # samples of the next look; None where looks take no number
     average: Average | None  # of the iterates: the answer; None where it is x
 
@@ -67,8 +67,9 @@ class Lbfgs:
 
         m, P     the gradient by a Kalman filter, and its variance
         H₀       1 / max(|h|, 0.1 max |h|), h the running mean of the free second derivatives, in natural units u of each
-                 coordinate: 1/(ω R) where U is a trigonometric polynomial with R harmonics of ω, else 1. Where looks show no
-                 second derivatives, s·y / y·y of the newest pair, and before the first what makes the first step c u
+                 coordinate: 1/(ω R) where U is a trigonometric polynomial with R harmonics of ω, else 1. For coordinates whose
+                 second derivative looks do not show, and where all are 0, s·y / y·y of the newest pair, and before the first
+                 pair what makes the first step c u
         pairs    of filtered gradients, if  s·y > z sqrt(Σ s² (P + P'));  else the pair's beginning stays, and s gets longer
         step     -f H m, no coordinate further than c u
 
@@ -167,7 +168,8 @@ class Lbfgs:
     def _first(self, landscape: Landscape, x: Tensor, seen: Evaluation, size: SampleSize | None) -> Estimates:
         """After the first look."""
         grad, unit = landscape.manifold.tangent(x, seen.grad), natural_units(landscape, x)
-        steepest = row_max((unit * grad).abs()).clamp_min(torch.finfo(x.dtype).tiny)
+        steepest = row_max((unit * grad).abs())
+        steepest = torch.where(steepest > 0, steepest.clamp_min(torch.finfo(x.dtype).tiny), 1.0)
         return Estimates(
             gradient=begin_filter(grad, seen),
             base=Base(torch.zeros_like(x), grad.clone(), seen.grad_var.clone()),
@@ -181,11 +183,7 @@ class Lbfgs:
     def _step(self, landscape: Landscape, x: Tensor, told: Estimates) -> Tensor:
         """-f H m, capped, (B, *E)."""
         unit = natural_units(landscape, x)
-        if told.curvature is None:
-            inverse = per_row(told.scale, x).expand_as(x)
-        else:
-            size = (told.curvature * unit * unit).abs()
-            inverse = 1 / torch.maximum(size, LEAST_CURVATURE * per_row(row_max(size), size))
+        inverse = _inverse(told, unit)
         step = -self.step_factor * preconditioned(told.pairs, told.gradient.mean, inverse * unit * unit)
         cap = self.max_step * unit
         return landscape.manifold.tangent(x, torch.maximum(torch.minimum(step, cap), -cap) if self.max_step else step)
@@ -231,6 +229,18 @@ def _carried(manifold: Manifold, told: Estimates, x: Tensor, step: Tensor, y: Te
         base=told.base._replace(way=way, grad=grad),
         pairs=carried(told.pairs, manifold, x, y),
     )
+
+
+def _inverse(told: Estimates, unit: Tensor) -> Tensor:
+    """H₀ in natural units, (B, *E)."""
+    like = told.gradient.mean
+    inverse = per_row(told.scale, like).expand_as(like)
+    if told.curvature is None:
+        return inverse
+    known = told.curvature.isfinite()
+    size = torch.where(known, (told.curvature * unit * unit).abs(), 0.0)
+    least = LEAST_CURVATURE * per_row(row_max(size), size)
+    return torch.where(known & (least > 0), 1 / torch.maximum(size, least), inverse)
 
 
 def _drowned(gradient: FilteredGradient, unit: Tensor) -> Tensor:

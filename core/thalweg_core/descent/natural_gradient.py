@@ -183,7 +183,10 @@ class NaturalGradient:
         mean, metric = unit * state.gradient.mean, state.metric.mean
         noise, signal = row_sum(unit * unit * state.gradient.variance), row_sum(mean * mean)
         scale = row_sum(metric.diagonal(dim1=1, dim2=2)) / mean.shape[1]
-        size = state.rate if state.curvature is None else self.learning_rate / _bend(state.curvature, metric)
+        size = state.rate
+        if state.curvature is not None:
+            bend = _bend(state.curvature, metric)
+            size = torch.where(bend > 0, self.learning_rate / bend, size)  # 0: looks show nothing, or that nothing bends
         uncertain = self.noise_damping * scale * noise / torch.where(signal > 0, signal, 1.0)
         if self.noise_step:
             newest = row_sum(unit * unit * state.seen.grad_var) / mean.shape[1]

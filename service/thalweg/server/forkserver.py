@@ -31,7 +31,7 @@ from thalweg.server.trouble import trouble_of
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMEXPR_NUM_THREADS": "1"}
 """Thread caps; with them exactly one thread is alive after the imports."""
 
-FOREIGN = ("sklearn.datasets", "pyscf.gto", "pyscf.scf", "pyscf.fci", "qiskit_aer")
+FOREIGN = ("sklearn.datasets", "thalweg_vqe.pyscf_names", "pyscf.scf", "pyscf.fci", "qiskit_aer")
 """What the landscapes of the catalogue import only when they are opened."""
 
 

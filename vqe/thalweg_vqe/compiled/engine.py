@@ -79,7 +79,7 @@ class Groups(NamedTuple):
     def of(cls, patterns: list[Pattern], qubits: int) -> Groups:
         split = (qubits + 1) // 2
         halves = np.arange(1 << split), np.arange(1 << qubits - split) << split
-        low, high = (np.array([pattern.classes(half) for pattern in patterns]).reshape(-1, len(half)) for half in halves)
+        low, high = (_rows([pattern.classes(half) for pattern in patterns], len(half)) for half in halves)
         words = [(turner.word.x, turner.word.z, turner.qubit) for pattern in patterns for turner in pattern.turners]
         return cls(
             np.cumsum([0, *(len(pattern.turners) for pattern in patterns)], dtype=np.int64),
@@ -138,6 +138,11 @@ class CompiledSampler:
     @cached_property
     def _run_of(self) -> NDArray[np.int64]:
         return _run_of(self._table, len(self.program.turned))
+
+
+def _rows(rows: list[NDArray[np.int64]], width: int) -> NDArray[np.int64]:
+    """As a matrix; an operator without words has none of them."""
+    return np.array(rows, dtype=np.int64).reshape(-1, width)
 
 
 @lru_cache(maxsize=2)  # circuits that grow have one operator
