@@ -32,6 +32,10 @@ def check_report(flag: str, path: Path) -> None:
     if path.suffix.lower() not in REPORTS:
         raise InvalidSpec(flag, f"wanted NAME.html or NAME.md, got {path}")
     check_folder(flag, path.parent)
+    try:
+        path.exists()
+    except OSError as error:
+        raise InvalidSpec(flag, f"{path} cannot be used: {error.strerror}") from None
     if path.is_dir():
         raise InvalidSpec(flag, f"wanted a file, got {path}, which is a folder")
     if path.exists() and not os.access(path, os.W_OK):

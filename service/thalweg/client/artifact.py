@@ -120,7 +120,7 @@ class Artifact:
         if chunk.offset != offset or zlib.crc32(chunk.data) != chunk.crc32:
             return "arrived damaged"
         if offset + len(chunk.data) > self.size:
-            return "does not end"
+            return "goes beyond its size"
         return "" if chunk.data else "ended"
 
     def _from(self, offset: int) -> jobs_pb2.ReadArtifactRequest:

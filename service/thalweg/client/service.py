@@ -17,7 +17,7 @@ from thalweg.errors import NoService, TimedOut, Unavailable
 from thalweg.v1 import jobs_pb2
 
 ANSWER_WITHIN = 120.0  # s; arbitrary: a submission may have to build a molecule before it is accepted
-BREAKS = 60  # streams of events that may break at once, one after the other, while the service answers; a minute and a half
+BREAKS = 60  # streams of events that may break at once, one after the other, while the service answers; most of a minute
 STOOD = 1.0  # s; a stream that lasted so long did not break at once
 
 
@@ -114,7 +114,7 @@ def growing(most: int | None = None) -> Iterator[float]:
     pause = 0.05
     for _ in count() if most is None else range(most):
         yield pause * random.uniform(0.5, 1.0)
-        pause = min(2 * pause, 2.0)
+        pause = min(2 * pause, 1.0)
 
 
 def wait_or_give_up(pauses: Iterator[float], lost: Unavailable) -> None:

@@ -19,7 +19,7 @@ OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),  # a dead server is noticed while a watch waits; the service allows one per 10 s
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 ]
 TOKEN_WITHIN = 1.0  # s; arbitrary: a service that has just started may answer before its token is written
 
