@@ -11,6 +11,7 @@ import runpy
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -590,14 +591,25 @@ def test_what_cannot_be_a_token_is_none_and_is_written_again_by_its_service(tmp_
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@contextmanager
+def held(data: Path) -> Iterator[None]:
+    """A data folder that a service holds."""
+    for_lock = [os.open(data, os.O_RDONLY), os.open(data / "server.lock", os.O_RDWR | os.O_CREAT)]
+    for file in for_lock:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        for file in for_lock:
+            os.close(file)
+
+
 def test_a_service_that_runs_and_says_that_it_cannot_work_is_told_from_one_that_is_not_there(service, home, monkeypatch):
     monkeypatch.setattr(embedded, "START_WITHIN", 2.0)
     with serving(service, healthy=False) as address:
         data = folder_of(home / "data", address)
-        with (data / "server.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # as a service that runs holds it
-            with pytest.raises(errors.NoService) as refused:
-                Client(data=data).describe()
+        with held(data), pytest.raises(errors.NoService) as refused:
+            Client(data=data).describe()
         assert str(refused.value) == f"the service of {data} runs, but says that it cannot work; see {data}/server.log"
         monkeypatch.setattr(embedded.Fixed.__init__, "__defaults__", (0.1,))
         with pytest.raises(errors.NoService, match=f"the service at {address} runs, but says that it cannot work"):
