@@ -8,6 +8,7 @@ ThalwegError
 ├── AlreadyExists           this request_id was used before, with another specification
 ├── FailedPrecondition      right in itself, but not here or not now: no GPU, no result yet
 ├── Exhausted               the service has no room for it
+├── Unauthenticated         the service does not know the caller's token
 ├── Unavailable             nobody answers; the same call may succeed later
 │   └── NoService           nobody ever answered at this address, or the embedded service did not start
 ├── TimedOut                the wait is over, the job goes on (also a TimeoutError)
@@ -62,6 +63,10 @@ class FailedPrecondition(ThalwegError):
 
 class Exhausted(ThalwegError):
     """The service has no room: too many jobs, too large a message."""
+
+
+class Unauthenticated(ThalwegError):
+    """The service does not accept the token that the call carried, or wants one and got none."""
 
 
 class Unavailable(ThalwegError):

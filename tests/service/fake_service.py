@@ -31,12 +31,18 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
         events_per_connection: a watch breaks after so many events; 0 for never.
         chunks_per_connection: a download likewise.
         damage: how many chunks arrive with a wrong checksum.
+        token: what every call but that of health must carry; empty for no matter.
+        sizes: what files have on the service's disk, where that is not what their jobs say (bytes).
+        notices_loss: whether it says so of such a file, or sends empty chunks.
     """
 
     lost_answers: int = 0
     events_per_connection: int = 0
     chunks_per_connection: int = 0
     damage: int = 0
+    token: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
+    notices_loss: bool = False
     jobs: dict[str, jobs_pb2.Job] = field(default_factory=dict)
     events: dict[str, list[jobs_pb2.JobEvent]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -44,6 +50,7 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
     cancelled: list[str] = field(default_factory=list)
     watches: int = 0
     offsets: list[int] = field(default_factory=list)
+    carried: list[str | None] = field(default_factory=list)
 
     def put(self, state: str, outcome: str = "", steps: int = 3, **fields: object) -> jobs_pb2.Job:
         """A job that has come to `state`, after `steps` events of progress."""
@@ -129,8 +136,12 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
 
     def ReadArtifact(self, request, context) -> Iterator[jobs_pb2.ReadArtifactResponse]:
         content = self.files[request.name]
+        size = self.sizes.get(request.name, len(content))
+        if size != len(content) and self.notices_loss:
+            context.abort(grpc.StatusCode.DATA_LOSS, f"artifact {request.name} is damaged: it has {size} bytes")
         self.offsets.append(request.offset)
-        for sent, offset in enumerate(range(request.offset, len(content), CHUNK)):
+        told, content = len(content), content[:size].ljust(size)
+        for sent, offset in enumerate(range(request.offset, max(told, size), CHUNK)):
             if self.chunks_per_connection and sent == self.chunks_per_connection:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "the connection broke")
             data = content[offset : offset + CHUNK]
@@ -152,15 +163,38 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
         return self.jobs[id]
 
 
+class Door(grpc.ServerInterceptor):
+    """Lets nobody in without the token of the service."""
+
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+
+    def intercept_service(self, continuation, call):
+        if call.method.startswith("/grpc.health"):
+            return continuation(call)
+        carried = dict(call.invocation_metadata).get("authorization")
+        self._service.carried.append(carried)
+        if self._service.token and carried != f"Bearer {self._service.token}":
+            return grpc.unary_unary_rpc_method_handler(_closed) if "Watch" not in call.method else _CLOSED_STREAM
+        return continuation(call)
+
+
+def _closed(request, context):
+    context.abort(grpc.StatusCode.UNAUTHENTICATED, "wanted the token of this service")
+
+
+_CLOSED_STREAM = grpc.unary_stream_rpc_method_handler(_closed)
+
+
 @contextmanager
-def serving(service: FakeService) -> Iterator[str]:
+def serving(service: FakeService, healthy: bool = True) -> Iterator[str]:
     """The address at which it answers."""
-    server = grpc.server(ThreadPoolExecutor(8))
+    server = grpc.server(ThreadPoolExecutor(8), interceptors=[Door(service)])
     jobs_pb2_grpc.add_JobServiceServicer_to_server(service, server)
     jobs_pb2_grpc.add_CatalogServiceServicer_to_server(service, server)
-    healthy = health.HealthServicer()
-    healthy.set("", health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    checker = health.HealthServicer()
+    checker.set("", health_pb2.HealthCheckResponse.SERVING if healthy else health_pb2.HealthCheckResponse.NOT_SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(checker, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

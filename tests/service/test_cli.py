@@ -22,6 +22,7 @@ from thalweg.cli.places import REPORTS
 from thalweg.cli.results import rows
 from thalweg.cli.screen import Screen
 from thalweg.v1 import jobs_pb2, results_pb2
+from thalweg.visible import visible
 
 GOOD = 'name = "A normal density"\n[problem.density.gaussian]\nscales = [1.0]\n[method.ula]\nstep_size = 0.1\n'
 
@@ -391,3 +392,107 @@ def test_an_error_that_is_known_exactly_has_four_digits_and_an_energy_seven():
         ("energy_error", "0.001192 Ha", "", ""),
         ("true_energy", "-1.136114 Ha", "", ""),
     ]
+
+
+HOSTILE_FILES: dict[str, bytes] = {
+    "digits.toml": f"[plan]\nseed = {'1' * 5000}".encode(),
+    "digits.json": f'{{"plan": {{"seed": {"1" * 5000}}}}}'.encode(),
+    "deep.toml": b"x = " + b"[" * 100_000,
+    "deep.json": b'{"a":' * 100_000,
+    "half.json": b'{"name": "\\ud800", "problem": {}}',
+    "key.json": b'{"\\udc00": 1}',
+    "date.toml": b"name = 1979-05-27",
+    "zero.toml": b'[problem.vqe.hamiltonian.fcidump]\nfile = "a\\u0000b"',
+    "home.toml": b'[problem.vqe.hamiltonian.fcidump]\nfile = "~nobody-of-this-name/x"',
+    "long.json": b'{"' + b"x" * 3_000_000 + b'": 1}',
+    "name.json": json.dumps({"name": "x" * 3_200_000, **tomllib.loads(GOOD.split("\n", 1)[1])}).encode(),
+    "twice.json": b'{"plan": {"seed": 1, "seed": 2}}',
+    "huge.json": b'{"plan": {"seed": 1e999}}',
+    "bytes.toml": b"name = '\xff'",
+    "bytes.json": b"\xff\xfe{\0}\0",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_FILES)
+def test_a_hostile_file_is_one_short_sentence_and_exit_2(thalweg, service, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(HOSTILE_FILES[name])
+    for words in (["run", path], ["submit", path], ["run", path, "--json"]):
+        code, out, err = thalweg(*words)
+        assert (code, err.count("\n")) == (2, 1)
+        assert err.startswith("thalweg: ") and len(err) < 1000
+        assert "unexpected" not in err
+    assert err == f"thalweg: {visible(json.loads(out)['error']['sentence'])}\n"
+    assert service.jobs == {}
+
+
+WORDS = [
+    "",
+    "a\0b",
+    "a\ud800",
+    "bytes\udcff",
+    "x" * 300,
+    "x" * 10_000,
+    "~nobody/x",
+    "\x1b[31m\n",
+    "9" * 5000,
+    "%s{}",
+    "/",
+]
+LINES = [
+    *(["run", "W"], ["submit", "W"], ["run", "GOOD", "--out", "W/out"], ["run", "GOOD", "--report", "W.md"], ["W"]),
+    *(["jobs", verb, "W"] for verb in ("get", "watch", "cancel", "delete", "result", "artifacts")),
+    *(["jobs", "list", flag, "W"] for flag in ("--limit", "--label", "--kind", "--state")),
+    *(["jobs", "list", "--label", "W=W"], ["report", "W", "-o", "x.md"], ["report", "job1", "-o", "W"]),
+    *(["describe", "W"], ["describe", "methods", "W"], ["jobs", "artifacts", "job1", "--save", "W"]),
+    *(["serve", "--data", "W", "--server", "there:1"], ["jobs", "list", "--server", "W"]),
+]
+
+
+@pytest.mark.parametrize("line", LINES, ids=" ".join)
+def test_a_hostile_command_line_is_met_by_one_sentence(thalweg, service, good, tmp_path, monkeypatch, line):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("thalweg.client.embedded.Fixed.__init__.__defaults__", (0.0,))
+    service.put("SUCCEEDED")
+    for word in WORDS:
+        words = [str(good) if part == "GOOD" else part.replace("W", word) for part in line]
+        code, _, err = thalweg(*words, "--quiet")
+        assert code in (0, 1, 2), err
+        assert "unexpected" not in err and "Traceback" not in err
+        assert code == 0 or (err.count("\n") == 1 and len(err) < 5000)
+
+
+def test_a_data_folder_that_can_be_none_is_one_sentence_and_exit_2(thalweg, monkeypatch):
+    monkeypatch.delenv("THALWEG_SERVER")
+    for words in (["jobs", "list"], ["serve"]):
+        for folder in ("a\0b", "a\ud800", "~nobody-of-this-name/x", "x" * 5000):
+            code, out, err = thalweg(*words, "--data", folder)
+            assert (code, out, err.count("\n")) == (2, "", 1)
+            assert err.startswith("thalweg: --data: wanted ")
+
+
+def test_the_traceback_of_a_fault_is_for_its_user_only_whatever_the_command_line_held(thalweg, good, monkeypatch, tmp_path):
+    monkeypatch.setattr("thalweg.cli.run.follow", lambda *_: 1 / 0)
+    monkeypatch.setattr("sys.argv", ["thalweg", "a\udcff"])
+    umask = os.umask(0)
+    try:
+        code, _, err = thalweg("run", good)
+    finally:
+        os.umask(umask)
+    log = tmp_path / "data" / "cli.log"
+    assert (code, err.count("\n")) == (1, 1)
+    assert "thalweg a\\udcff" in log.read_text()
+    assert [path.stat().st_mode & 0o777 for path in (log.parent, log)] == [0o700, 0o600]
+
+
+def test_a_call_without_the_token_is_a_sentence_and_exit_1(thalweg, service, monkeypatch, tmp_path):
+    service.token = "s3cret"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("THALWEG_TOKEN", raising=False)
+    code, out, err = thalweg("jobs", "list", "--json")
+    assert (code, json.loads(out)["error"]["kind"], err.count("\n")) == (1, "Unauthenticated", 1)
+    assert f"does not accept what {tmp_path}/thalweg/services/" in err
+    monkeypatch.setenv("THALWEG_TOKEN", "s3cret")
+    assert thalweg("jobs", "list")[0] == 0
+    monkeypatch.setenv("THALWEG_TOKEN", "s3cret\n")
+    assert thalweg("jobs", "list")[0] == 2

@@ -141,9 +141,38 @@ def test_a_service_that_cannot_start_is_a_sentence_that_names_its_log(tmp_path):
         Client(data=tmp_path / "file" / "data").describe()
     folder = tmp_path / "data"
     folder.mkdir()
-    (folder / "server.lock").mkdir()  # what the service wants to lock is a folder: it ends at once
-    with pytest.raises(errors.NoService, match=r"did not start; the reason is in .*server\.log"):
+    (folder / "jobs").write_text("")  # a file where the service wants a folder: it ends at once
+    with pytest.raises(
+        errors.NoService, match=r"did not start; the reason is in .*server\.log \(it ends: the folder .* cannot be used"
+    ):
         Client(data=folder).describe()
+    for words in (["jobs", "list"], ["serve"]):
+        failed = thalweg(*words, "--json", "--data", folder)
+        sentence = json.loads(failed.stdout)["error"]["sentence"]
+        assert f"the folder {folder} cannot be used: Not a directory" in sentence
+        assert failed.returncode in (1, 2)
+        assert "Traceback" not in failed.stderr
+    plain = thalweg("serve", "--quiet", "--data", folder)
+    assert (plain.returncode, plain.stdout) == (2, "")
+    assert plain.stderr.startswith(f"the folder {folder} cannot be used: Not a directory")
+    assert plain.stderr.count("\n") == 1
+
+
+def test_no_file_of_the_working_folder_or_the_data_folder_stands_in_for_a_module(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for place in (folder, tmp_path):
+        (place / "argparse.py").write_text("raise SystemExit('it was read')")
+    Client(data=folder).describe()
+    stop(folder, signal.SIGTERM)
+    command = [sys.executable, "-P", "-m", "thalweg.cli", "serve", "--json", "--data", folder, "--address", "127.0.0.1:0"]
+    with (tmp_path / "said").open("w") as said:
+        serving = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, cwd=tmp_path)
+    assert serving.stdout is not None
+    assert serving.stdout.readline() == "{\n"
+    serving.send_signal(signal.SIGTERM)
+    serving.wait(60)
+    assert "it was read" not in (tmp_path / "said").read_text()
 
 
 def objects(text: str) -> list[dict[str, object]]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import math
+import os
 import runpy
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.service.fake_service import FakeService, serving
 
-from thalweg import Client, errors
-from thalweg.client import Artifact, State
-from thalweg.client.calls import CANCEL, GET
+from thalweg import Client, credentials, errors
+from thalweg.client import Artifact, State, embedded, transport
+from thalweg.client import service as client_service
+from thalweg.client.calls import CANCEL, GET, WATCH
+from thalweg.client.embedded import Embedded
+from thalweg.client.transport import Place, Wire
 from thalweg.client.wording import measured, progress_line, spent
 from thalweg.v1 import jobs_pb2, results_pb2
 
@@ -175,6 +181,18 @@ def test_one_text_counts_as_a_list_of_it_and_states_may_be_written_small(client,
         (lambda client: client.submit(SPEC).artifacts()[0].save(5), "folder: wanted a path, got 5"),
         (lambda _: Client(123), "address: wanted text, got 123"),
         (lambda _: Client(data=5), "data: wanted a path, got 5"),
+        (lambda _: Client(data="a\0b"), r'data: wanted a path, got "a\\u0000b", which holds a zero byte'),
+        (lambda _: Client(data="a\ud800"), r'data: wanted a path, got "a\\ud800", which no file can be called'),
+        (
+            lambda _: Client(data="~nobody-of-this-name/x"),
+            "data: wanted a folder, got ~nobody-of-this-name/x, and there",
+        ),
+        (lambda _: Client("here: 1"), 'address: wanted an address such as "127.0.0.1:7433", got "here: 1"'),
+        (lambda _: Client("here\udc80:1"), "address: wanted an address such as"),
+        (lambda client: client.job("a\udc80"), r'id: wanted text in Unicode, got "a\\udc80"; character 2 is half of one'),
+        (lambda client: client.job("a" * 5000), "id: wanted at most 4096 characters, got 5000"),
+        (lambda client: client.jobs(labels={"a\ud800": "b"}), "labels: wanted text in Unicode"),
+        (lambda client: client.submit(SPEC).artifacts()[0].save("a\0b"), "folder: wanted a path"),
     ],
 )
 def test_an_argument_that_cannot_be_is_refused_at_once_in_a_sentence_that_names_it(client, call, sentence):
@@ -210,6 +228,22 @@ def test_bytes_that_are_not_what_was_stored_are_refused(client, service, tmp_pat
     assert list(tmp_path.iterdir()) == []
     service.damage = 1000
     with pytest.raises(errors.Corrupt, match="arrived damaged at byte 1000"):
+        job.artifacts()[0].read()
+
+
+@pytest.mark.parametrize(("size", "sentence"), [(2500, "ended at byte 2500"), (9000, "goes beyond its size at byte 8000")])
+def test_an_artifact_of_another_length_than_its_row_says_is_refused_after_a_few_tries(client, service, size, sentence):
+    job = client.job(service.put("SUCCEEDED").id)
+    service.sizes["energy.npy"] = size
+    with pytest.raises(errors.Corrupt, match=f"energy.npy of job job1 {sentence} of 8128, 4 times: it may be damaged in"):
+        job.artifacts()[0].read()
+    assert len(service.offsets) == 4
+
+
+def test_an_artifact_whose_loss_the_service_notices_is_refused_in_its_words(client, service):
+    job = client.job(service.put("SUCCEEDED").id)
+    service.sizes["energy.npy"], service.notices_loss = 0, True
+    with pytest.raises(errors.Corrupt, match=r"^artifact energy\.npy is damaged: it has 0 bytes$"):
         job.artifacts()[0].read()
 
 
@@ -327,6 +361,282 @@ def test_a_transport_of_ones_own_needs_no_network():
     transport = Scripted(jobs_pb2.GetJobResponse(job=job), errors.Unavailable("gone"), jobs_pb2.CancelJobResponse(job=job))
     assert Client(transport=transport).job("a").cancel() is State.RUNNING
     assert transport.calls == [GET.path, CANCEL.path, CANCEL.path]
+
+
+class Clock:
+    """Time that passes only where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Restarting:
+    """A transport to a service that is away for some time after every stream of events that it breaks.
+
+    Args:
+        away: for how long, each time (s); then the job has ended.
+        stands: how long a stream stands before it breaks (s).
+    """
+
+    def __init__(self, clock: Clock, *away: float, stands: float = 0.0) -> None:
+        self.clock = clock
+        self.away = list(away)
+        self.stands = stands
+        self.back = 0.0
+        self.streams = 0
+
+    def send(self, call, request, timeout=None):
+        if self.clock.now < self.back:
+            raise errors.Unavailable("connection refused")
+        if call is GET:
+            yield jobs_pb2.GetJobResponse(job=jobs_pb2.Job(id="a", state=jobs_pb2.JOB_STATE_QUEUED, last_event=1))
+        elif self.away:
+            assert call is WATCH
+            self.streams += 1
+            self.clock.now += self.stands
+            self.back = self.clock.now + self.away.pop(0)
+            raise errors.Unavailable("the stream broke")
+        else:
+            change = jobs_pb2.StateChange(state=jobs_pb2.JOB_STATE_SUCCEEDED)
+            yield jobs_pb2.WatchJobResponse(event=jobs_pb2.JobEvent(number=2, state_change=change))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(client_service, "time", clock)
+    return clock
+
+
+def test_the_patience_with_a_silent_job_begins_anew_whenever_the_service_has_answered(clock):
+    service = client_service.Service(Restarting(clock, 40, 50, 40, 50), patience=60)
+    assert [event.number for event in service.watch("a", after=1)] == [2]
+    assert clock.now > 180
+    with pytest.raises(errors.Unavailable, match="connection refused"):
+        list(client_service.Service(Restarting(clock, 70), patience=60).watch("a", after=1))
+
+
+def test_streams_that_stood_may_break_any_number_of_times_and_those_that_break_at_once_may_not(clock):
+    often = [0.0] * (3 * client_service.BREAKS)
+    standing = Restarting(clock, *often, stands=2 * client_service.STOOD)
+    assert [event.number for event in client_service.Service(standing).watch("a", after=1)] == [2]
+    breaking = Restarting(clock, *often)
+    with pytest.raises(errors.Unavailable, match="the stream broke"):
+        list(client_service.Service(breaking).watch("a", after=1))
+    assert breaking.streams == client_service.BREAKS + 1
+
+
+def test_a_wait_ends_in_time_while_the_service_is_away(clock):
+    with pytest.raises(errors.TimedOut, match="has not ended yet"):
+        list(client_service.Service(Restarting(clock, 40), patience=60).watch("a", after=1, timeout=20))
+    assert 20 <= clock.now < 22
+
+
+def test_a_service_that_was_there_is_waited_for_and_one_that_never_was_is_not(service):
+    def restarts() -> Iterator[str]:
+        yield address
+        for _ in range(3):
+            yield ""
+        yield address
+
+    def locate() -> Place:
+        if found := next(known):
+            return Place(found, None, "")
+        raise errors.NoService("it did not start")
+
+    service.events_per_connection = 2
+    with serving(service) as address:
+        known = restarts()
+        job = Client(transport=Wire(locate)).job(service.put("SUCCEEDED", steps=1).id)
+        assert [event.number for event in job.watch()] == [1, 2, 3]
+        assert list(known) == []
+    known = iter([""])
+    with pytest.raises(errors.NoService, match="it did not start"):
+        Client(transport=Wire(locate)).describe()
+
+
+def test_a_client_can_be_closed_while_it_waits_for_a_service_to_start():
+    starting, closed = threading.Event(), threading.Event()
+
+    def locate() -> Place:
+        starting.set()
+        assert closed.wait(60)
+        return Place("127.0.0.1:1", None, "")
+
+    client, ended = Client(transport=Wire(locate)), list[str]()
+
+    def describe() -> None:
+        try:
+            client.describe()
+        except errors.ThalwegError as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=describe)
+    thread.start()
+    assert starting.wait(60)
+    client.close()
+    closed.set()
+    thread.join(60)
+    assert ended == ["this client is closed"]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """Where the tokens of this user's services are published."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("THALWEG_TOKEN", raising=False)
+    return tmp_path
+
+
+def test_every_call_carries_the_token_that_the_service_published_for_its_port(service, home):
+    service.token = "s3cret"
+    with serving(service) as address:
+        credentials.publish(address, service.token)
+        client = Client(address)
+        job = client.submit(SPEC)
+        assert len(list(job.watch())) == 5
+        assert job.result().artifact("notes.txt").read() == b"all is well"
+        client.describe()
+        assert [one.id for one in client.jobs()] == [job.id]
+        assert job.cancel() is State.CANCELLING
+        job.delete()
+    assert service.carried == ["Bearer s3cret"] * len(service.carried)
+    assert len(service.carried) == 7
+
+
+def test_a_token_in_the_environment_comes_before_one_that_is_published(service, home, monkeypatch):
+    service.token = "mine"
+    monkeypatch.setenv("THALWEG_TOKEN", "mine")
+    with serving(service) as address:
+        credentials.publish(address, "another")
+        Client(address).describe()
+
+
+def test_a_service_that_comes_back_with_another_token_is_asked_with_that_one(service, home):
+    service.token = "first"
+    with serving(service) as address:
+        credentials.publish(address, "first")
+        client = Client(address)
+        client.describe()
+        service.token = "second"
+        credentials.publish(address, "second")
+        client.describe()
+        service.token = "third"
+        threading.Timer(0.3, credentials.publish, (address, "third")).start()  # it answers before its token is written
+        assert len(list(client.submit(SPEC).watch())) == 5
+
+
+def test_a_token_that_is_not_accepted_is_a_sentence_that_says_where_it_was_looked_for(service, home, monkeypatch):
+    monkeypatch.setattr(transport, "TOKEN_WITHIN", 0.0)
+    service.token = "right"
+    job = service.put("RUNNING").id
+    with serving(service) as address:
+        way_out = r"set \$THALWEG_TOKEN to the token in the file `token` of its data folder$"
+        file = credentials.published(address)
+        with pytest.raises(errors.Unauthenticated, match=f"does not accept what {file} says, and .* is not set; {way_out}"):
+            Client(address).describe()
+        monkeypatch.setenv("THALWEG_TOKEN", "wrong")
+        with pytest.raises(errors.Unauthenticated, match=rf"does not accept the token in \$THALWEG_TOKEN; {way_out}"):
+            next(Client(address).job(job).watch())
+        monkeypatch.setenv("THALWEG_TOKEN", "two words")
+        with pytest.raises(errors.BadArgument, match=r"^\$THALWEG_TOKEN: wanted a token: letters") as refused:
+            Client(address).describe()
+    assert "two words" not in str(refused.value)
+
+
+def test_a_published_token_never_leaves_this_machine(home):
+    for here in ("127.0.0.1:7433", "localhost:7433", "[::1]:7433"):
+        credentials.publish(here, "s3cret")
+        assert credentials.of_address(here) == "s3cret"
+    for there in ("example.org:7433", "10.0.0.1:7433", "127.0.0.1.example.org:7433", "7433", "localhost:../services/7433"):
+        assert credentials.of_address(there) is None
+
+
+def folder_of(data: Path, address: str) -> Path:
+    """A data folder whose service is this process."""
+    data.mkdir()
+    (data / "server.json").write_text(json.dumps({"address": address, "pid": os.getpid(), "version": "0"}))
+    return data
+
+
+def test_the_token_of_an_embedded_service_stands_in_its_folder_and_is_only_read_there(service, home, monkeypatch):
+    monkeypatch.setattr(transport, "TOKEN_WITHIN", 0.0)
+    monkeypatch.setenv("THALWEG_TOKEN", "of another service")
+    service.token = "s3cret"
+    with serving(service) as address:
+        data = folder_of(home / "data", address)
+        with pytest.raises(errors.Unauthenticated, match=f"the service of {data} does not accept what {data}/token says"):
+            Client(data=data).describe()
+        assert [path.name for path in data.iterdir()] == ["server.json"]
+        (data / "token").write_text("s3cret\n")
+        Client(data=data).describe()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two words\n", b"\xff\xfe", "τ".encode(), b"a\0b"])
+def test_what_cannot_be_a_token_is_none_and_is_written_again_by_its_service(tmp_path, content):
+    path = credentials.kept_in(tmp_path)
+    path.write_bytes(content)
+    assert credentials.read_from(path) is None
+    made = credentials.of_folder(tmp_path)
+    assert credentials.read_from(path) == made == credentials.of_folder(tmp_path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@contextmanager
+def held(data: Path) -> Iterator[None]:
+    """A data folder that a service holds."""
+    for_lock = [os.open(data, os.O_RDONLY), os.open(data / "server.lock", os.O_RDWR | os.O_CREAT)]
+    for file in for_lock:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        for file in for_lock:
+            os.close(file)
+
+
+def test_a_service_that_runs_and_says_that_it_cannot_work_is_told_from_one_that_is_not_there(service, home, monkeypatch):
+    monkeypatch.setattr(embedded, "START_WITHIN", 2.0)
+    with serving(service, healthy=False) as address:
+        data = folder_of(home / "data", address)
+        with held(data), pytest.raises(errors.NoService) as refused:
+            Client(data=data).describe()
+        assert str(refused.value) == f"the service of {data} runs, but says that it cannot work; see {data}/server.log"
+        monkeypatch.setattr(embedded.Fixed.__init__, "__defaults__", (0.1,))
+        with pytest.raises(errors.NoService, match=f"the service at {address} runs, but says that it cannot work"):
+            Client(address).describe()
+
+
+def test_the_last_words_of_a_service_that_did_not_start_are_its_own(home, monkeypatch):
+    data = home / "data"
+    data.mkdir()
+    (data / "server.log").write_text("words of yesterday\n")
+    monkeypatch.setattr(embedded, "SERVER", ("/bin/sh", "-c", "exit 2"))
+    with pytest.raises(errors.NoService, match=r"did not start; the reason is in .*server\.log$"):
+        Embedded(data)()
+    monkeypatch.setattr(embedded, "SERVER", ("/bin/sh", "-c", "echo the folder cannot be used; exit 2"))
+    with pytest.raises(errors.NoService, match=r"server\.log \(it ends: the folder cannot be used\)$"):
+        Embedded(data)()
+
+
+def test_a_new_data_folder_and_its_log_are_for_its_user_only(home, monkeypatch):
+    monkeypatch.setattr(embedded, "SERVER", ("/bin/sh", "-c", "exit 2"))
+    umask = os.umask(0)
+    try:
+        with pytest.raises(errors.NoService):
+            Embedded(home / "data")()
+    finally:
+        os.umask(umask)
+    assert [(home / name).stat().st_mode & 0o777 for name in ("data", "data/server.log")] == [0o700, 0o600]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
+from datetime import date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,11 @@ def test_an_example_survives_the_way_through_toml_dict_and_json(name, tmp_path):
     assert specs.load(spec) is spec
 
 
+class Unwritable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -101,6 +108,29 @@ def test_an_example_survives_the_way_through_toml_dict_and_json(name, tmp_path):
             "problem.vqe.hamiltonian.pauli_sum.terms[0].wrod: no such field; did you mean "
             "problem.vqe.hamiltonian.pauli_sum.terms[0].word?",
         ),
+        (spec(name=date(2026, 1, 2)), "name: wanted text in quotes, got the date 2026-01-02"),
+        (spec(name="a\ud800"), r'name: wanted text in Unicode, got "a\ud800"; character 2 is half of one'),
+        (spec(labels={"\udcff": "x"}), r'labels.\udcff: wanted text in Unicode, got "\udcff"; character 1 is half of one'),
+        (spec(labels={1: "x"}), "labels: wanted names that are text, got 1"),
+        (spec(**{"a\ud800": 1}), r'a\ud800: wanted text in Unicode, got "a\ud800"; character 2 is half of one'),
+        ({**FINE, 10**5000: 1}, "wanted names that are text, got an integer of more than 20 digits"),
+        ({**FINE, "plan": {None: 1}}, "plan: wanted names that are text, got None"),
+        (spec(**{"x" * 10**6: 1}), f"{'x' * 57}…: no such field; a specification has"),
+        (
+            spec(plan={"seed": 10**5000}),
+            "plan.seed: wanted an integer from 0 to 18446744073709551615, got an integer of more than 20",
+        ),
+        (
+            spec(method={"adam": {"learning_rate": -(10**5000)}}),
+            "method.adam.learning_rate: wanted a finite number, got an integer",
+        ),
+        (spec(plan={"steps": Unwritable()}), "plan.steps: wanted an integer, got an object of type Unwritable"),
+        (spec(plan={"steps": np.ndarray}), "plan.steps: wanted an integer, got <class 'numpy.ndarray'>"),
+        (spec(name="x" * (3 * 2**20)), "wanted a specification of at most 3145728 bytes, got 31457"),
+        (
+            {**FINE, "problem": {"density": {"gaussian": {"scales": range(10**30)}}}},
+            "problem.density.gaussian.scales: wanted a list of at most 3145728 items, got a list of more than 3145728",
+        ),
         (spec(labels={"who": 3}), "labels.who: wanted text in quotes, got 3"),
         (spec(labels=["a"]), "labels: wanted a table of names and values, got a list of 1"),
     ],
@@ -122,6 +152,13 @@ def test_a_wrong_specification_is_refused_with_the_path_and_the_way_out(given, s
         ("broken.json", '{"plan": {"steps": 1,}}', "is not JSON:"),
         ("list.json", "[1]", "wanted a JSON object"),
         ("binary.toml", b"\xff\xfe\x00", "is not text in UTF-8"),
+        ("zero.toml", b"name = 'a\x00'", "is not TOML: found invalid character"),
+        ("digits.toml", "[plan]\nsteps = 7\nseed = " + "1" * 5000, "holds an integer of more than 20 digits (at line 3)"),
+        ("lists.toml", "name = 1\nx = " + "[" * 100_000, "its tables and lists are nested too deeply (at line 2)"),
+        ("tables.toml", "x = " + "{a=" * 100_000, "its tables and lists are nested too deeply (at line 1)"),
+        ("lists.json", '{"name":\n' + "[" * 100_000, "its objects and lists are nested too deeply (at line 2)"),
+        ("tables.json", '{"a":' * 100_000, "its objects and lists are nested too deeply (at line 1)"),
+        ("large.toml", b"#" * (16 * 2**20 + 1), "wanted at most 16777216 bytes, got more"),
     ],
 )
 def test_a_broken_file_is_one_sentence_that_names_it(name, content, sentence, tmp_path):
@@ -142,6 +179,31 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
         specs.load(tmp_path / "h2")
     with pytest.raises(InvalidSpec, match="is a folder"):
         specs.load(tmp_path)
+
+
+def test_an_integer_of_thousands_of_digits_in_json_is_refused_with_its_field(tmp_path):
+    path = tmp_path / "digits.json"
+    path.write_text(f'{{"problem": {{"density": {{"double_well": {{}}}}}}, "plan": {{"seed": -{"1" * 5000}}}}}')
+    with pytest.raises(
+        InvalidSpec, match=r"^plan\.seed: wanted an integer from 0 to 18446744073709551615, got an integer of more"
+    ):
+        specs.load(path)
+
+
+def test_many_names_in_json_are_read_in_a_time_that_grows_as_their_number(tmp_path):
+    path = tmp_path / "many.json"
+    names = ", ".join(f'"{number}": "x"' for number in range(100_000))  # a dict for each of them would be 5e9 entries
+    path.write_text(f'{{"labels": {{{names}, "7": "y"}}}}')
+    with pytest.raises(InvalidSpec, match=r"^7: is given twice in the same JSON object$"):
+        specs.load(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b.toml", "a\ud800.toml", "x" * 300, "x" * 252, "x" * 10**6])
+def test_a_path_that_no_file_can_have_is_one_sentence(name):
+    why = "cannot be read: no file can have this name|cannot be read: File name too long|no such file"
+    with pytest.raises(InvalidSpec, match=f": ({why})$") as refused:
+        specs.load(name)
+    assert len(str(refused.value)) < 600
 
 
 def test_a_name_given_twice_in_json_is_refused(tmp_path):
@@ -253,6 +315,9 @@ def test_what_is_no_base64_is_refused(content: str) -> None:
     [
         ('file = "zero\\u0000byte"', "file", "cannot be read"),
         ('file = "/dev/zero"', "file", "/dev/zero: wanted at most 3145728 bytes, got more"),
+        ('file = "~nobody-of-this-name/x"', "file", "~nobody-of-this-name/x: cannot be read: no such user"),
+        (f'file = "{"x" * 10**6}"', "file", "x…: cannot be read: File name too long"),
+        ("file = 1979-05-27", "file", "wanted the name of a file, got the date 1979-05-27"),
         ('file = "none.fcidump"', "file", "none.fcidump: cannot be read: No such file"),
         ('file = "bytes"', "file", "is not text in UTF-8"),
         ('file = "nothing"', "file", "nothing: the file is empty"),
@@ -275,3 +340,70 @@ def test_no_control_character_of_a_name_stands_bare_in_toml():
     text = specs.to_toml(spec)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
     assert specs.parse(text) == spec
+
+
+HOSTILE = [
+    *("", "\0", "\ud800", "a\udcffb", "\N{PILE OF POO}", "\x1b[31m", "x" * 10_000, "a.b", "~nobody/x", "/dev/null"),
+    *(0, -1, True, None, 2**63, 2**64, -(2**64), 10**400, -(10**5000), 1.5, -0.0, 1e308, math.inf, -math.inf, math.nan, 1j),
+    *(b"\xff", bytearray(b"a"), date(2026, 1, 2), time(1, 2), datetime(2026, 1, 2), Unwritable(), object, np.ndarray, {1, 2}),
+    *([], {}, [[]], [None], ["x"] * 10, range(10), range(10**30), (1, "a"), {"": ""}, {1: 2}, {"file": 3}, {"file": "/"}),
+    *(np.arange(3), np.array(["a", None]), np.float32("nan"), np.int64(-1), np.array(3), np.datetime64("2026-01-01")),
+]
+KEYS = ["", "\0", "\ud800", "x" * 10_000, "problem", "file", "text", "a.b", "\n", 1, None, 10**5000, (1,), b"a", True, math.nan]
+BASES = [specs.to_dict(specs.load(EXAMPLES / f"{name}.toml")) for name in ("h2", "skyrmion", "logistic")]
+
+
+def spoilt(rng: random.Random, given: object, depth: int = 0) -> object:
+    """The same with something hostile somewhere in it: in place of a value, or under a name that is none."""
+    if not isinstance(given, dict) or not given or (depth and rng.random() < 0.2):
+        return rng.choice(HOSTILE)
+    name = rng.choice(list(given)) if rng.random() < 0.8 else rng.choice(KEYS)
+    return given | {name: spoilt(rng, given.get(name), depth + 1)}
+
+
+def refused_in_a_sentence(read: object) -> bool:
+    """Whether a specification is refused, and not by anything but one short sentence."""
+    try:
+        read()
+    except InvalidSpec as refused:
+        assert "\n" not in str(refused)
+        assert len(str(refused)) < 1200
+        assert not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", str(refused))
+        return True
+    return False
+
+
+def test_no_hostile_value_in_a_dict_is_met_by_anything_but_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = random.Random(1)
+    refused = [refused_in_a_sentence(lambda: specs.load(spoilt(rng, rng.choice(BASES)))) for _ in range(3000)]
+    assert 1000 < sum(refused) < 3000  # both happens
+
+
+TOKENS = [
+    *("[", "]", "{", "}", "=", ".", ",", '"', "'", '"""', "#", "[[", "]]", "-", "+"),
+    *("\n", "\r", "\0", "\\", "\\ud800", "\\u0000", "\ufeff", "\u2028", "x" * 5000),
+    *("1" * 5000, "0x" + "f" * 5000, "e999", "1e400", "1_", "0b2", "nan", "inf", "Infinity", "null", "true"),
+    *("1979-05-27", "1979-13-45T25:61:61Z", "07:32:00+99:99"),
+    *("[" * 2000, "{a=" * 2000, '{"a":' * 2000, "a." * 2000 + "b = 1\n"),
+]
+
+
+def torn(rng: random.Random, text: str) -> bytes:
+    """A text with a few pieces cut out and a few tokens put in, and sometimes with bytes that are no text."""
+    for _ in range(rng.randint(1, 3)):
+        start = rng.randrange(len(text) + 1)
+        end = min(len(text), start + rng.choice([0, 0, 1, 5, 50]))
+        text = text[:start] + rng.choice(["", *TOKENS]) + text[end:]
+    content = text.encode(errors="surrogatepass")
+    return content + b"\xff" if rng.random() < 0.02 else content
+
+
+@pytest.mark.parametrize("ending", [".toml", ".json"])
+def test_no_torn_text_is_met_by_anything_but_a_sentence(ending, tmp_path):
+    rng, path, refused = random.Random(2), tmp_path / f"torn{ending}", 0
+    texts = [specs.to_toml(specs.load(base)) if ending == ".toml" else json.dumps(base) for base in BASES]
+    for _ in range(1000):
+        path.write_bytes(torn(rng, rng.choice(texts)))
+        refused += refused_in_a_sentence(lambda: specs.load(path))
+    assert 500 < refused < 1000

@@ -11,6 +11,7 @@ from thalweg.cli import describe, jobs, report, run, serve
 from thalweg.cli.screen import Unwritable
 from thalweg.client.state import State
 from thalweg.errors import InvalidSpec
+from thalweg.specs.fields import cut
 from thalweg.version import __version__
 
 EPILOG = """\
@@ -34,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        raise Usage("", f"{message.removeprefix('argument ')}; `{self.prog} --help` tells more")
+        raise Usage("", f"{cut(message.removeprefix('argument '), 1000)}; `{self.prog} --help` tells more")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Help and version, by which argparse would not notice that they cannot be written."""
@@ -129,8 +130,8 @@ def _jobs(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _count(word: str) -> int:
-    if not (word.isascii() and word.isdigit() and 0 < int(word) < 2**31):
-        raise argparse.ArgumentTypeError(f"wanted a whole number of 1 or more, got {word}")
+    if not (word.isascii() and word.isdigit() and len(word) <= 10 and 0 < int(word) < 2**31):
+        raise argparse.ArgumentTypeError(f"wanted a whole number of 1 or more, got {cut(word)}")
     return int(word)
 
 

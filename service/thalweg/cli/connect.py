@@ -8,10 +8,17 @@ from argparse import Namespace
 from thalweg.cli.screen import Screen
 from thalweg.client import Client
 from thalweg.client.embedded import Embedded
+from thalweg.errors import BadArgument, InvalidSpec
+
+FLAGS = {"address": "--server", "data": "--data"}
 
 
 def connect(args: Namespace) -> Client:
-    return Client(args.server, args.data)
+    """Raises InvalidSpec with the flag as it was written."""
+    try:
+        return Client(args.server, args.data)
+    except BadArgument as error:
+        raise InvalidSpec(FLAGS.get(error.field, error.field), error.sentence) from error
 
 
 def announce(client: Client, screen: Screen) -> None:

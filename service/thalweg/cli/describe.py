@@ -11,6 +11,7 @@ from thalweg.cli.outcome import DONE
 from thalweg.cli.records import plain
 from thalweg.cli.screen import Screen
 from thalweg.errors import InvalidSpec
+from thalweg.specs.fields import cut
 from thalweg.v1 import jobs_pb2
 
 CAPABILITIES = {"problems": "knows", "methods": "needs"}
@@ -18,7 +19,7 @@ CAPABILITIES = {"problems": "knows", "methods": "needs"}
 
 def describe(args: Namespace, screen: Screen) -> int:
     if args.what == "plan" and args.name:
-        raise InvalidSpec(args.name, "the plan has no kinds; `thalweg describe plan` lists every field of it")
+        raise InvalidSpec(cut(args.name), "the plan has no kinds; `thalweg describe plan` lists every field of it")
     with connect(args) as client:
         known = client.describe()
     shelves = {"problems": known.problems, "methods": known.methods}
@@ -50,7 +51,7 @@ def _named(shelf: Sequence[jobs_pb2.Description], what: str, name: str) -> jobs_
         return by_name[name]
     near = get_close_matches(name, list(by_name), n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(by_name))}"
-    raise InvalidSpec(name, f"no such {what[:-1]}; {hint}")
+    raise InvalidSpec(cut(name), f"no such {what[:-1]}; {hint}")
 
 
 def _one(one: jobs_pb2.Description, what: str, screen: Screen) -> None:

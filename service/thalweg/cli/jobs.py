@@ -16,6 +16,7 @@ from thalweg.cli.screen import Screen
 from thalweg.client import State
 from thalweg.client.wording import measured, progress_line
 from thalweg.errors import FailedPrecondition, InvalidSpec
+from thalweg.specs.fields import shown
 from thalweg.v1 import jobs_pb2
 
 DATE = "%Y-%m-%d %H:%M:%S UTC"
@@ -116,7 +117,7 @@ def artifacts(args: Namespace, screen: Screen) -> int:
 def _labels(given: list[str]) -> dict[str, str]:
     for pair in given:
         if "=" not in pair:
-            raise InvalidSpec("--label", f'wanted NAME=VALUE, got "{pair}"')
+            raise InvalidSpec("--label", f"wanted NAME=VALUE, got {shown(pair)}")
     return {name: value for name, _, value in (pair.partition("=") for pair in given)}
 
 

@@ -14,8 +14,9 @@ from thalweg.cli import interrupts
 from thalweg.cli.connect import connect
 from thalweg.cli.interrupts import INTERRUPTED
 from thalweg.cli.screen import Screen, Unwritable, silence
-from thalweg.client.embedded import data_folder
-from thalweg.errors import InvalidSpec, ServiceFailed, ThalwegError
+from thalweg.client.embedded import data_folder, open_log
+from thalweg.errors import BadArgument, InvalidSpec, ServiceFailed, ThalwegError
+from thalweg.specs.fields import cut
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -74,13 +75,14 @@ def _server_log(args: Namespace) -> str:
 
 def _unexpected(error: Exception, data: Path | None) -> str:
     """A fault of ours: keep the traceback where it can be found."""
-    log = data_folder(data) / "cli.log"
     told = str(error).splitlines()
-    sentence = f"unexpected {type(error).__name__}: {told[0] if told else 'no message'}"
+    sentence = f"unexpected {type(error).__name__}: {cut(told[0], 500) if told else 'no message'}"
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a") as file:
-            file.write(f"{datetime.now(UTC).isoformat()} {' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}\n")
-    except OSError:
+        log = data_folder(data) / "cli.log"
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open_log(log) as file:
+            entry = f"{datetime.now(UTC).isoformat()} {' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}\n"
+            file.write(entry.encode(errors="backslashreplace"))
+    except (OSError, BadArgument):
         return f"{sentence}; THALWEG_DEBUG=1 shows where"
     return f"{sentence}; the traceback is in {log} (THALWEG_DEBUG=1 prints it)"

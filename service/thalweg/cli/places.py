@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from thalweg.client import arguments
 from thalweg.errors import InvalidSpec, ThalwegError
 
 REPORTS = (".html", ".htm", ".md")
@@ -14,6 +15,7 @@ REPORTS = (".html", ".htm", ".md")
 
 def check_folder(flag: str, path: Path) -> None:
     """Raises InvalidSpec unless files can be put into this folder, which may have to be made."""
+    arguments.path(flag, path)
     try:
         nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     except OSError as error:
@@ -26,9 +28,14 @@ def check_folder(flag: str, path: Path) -> None:
 
 def check_report(flag: str, path: Path) -> None:
     """Raises InvalidSpec unless a report can be written to this file."""
+    arguments.path(flag, path)
     if path.suffix.lower() not in REPORTS:
         raise InvalidSpec(flag, f"wanted NAME.html or NAME.md, got {path}")
     check_folder(flag, path.parent)
+    try:
+        path.exists()
+    except OSError as error:
+        raise InvalidSpec(flag, f"{path} cannot be used: {error.strerror}") from None
     if path.is_dir():
         raise InvalidSpec(flag, f"wanted a file, got {path}, which is a folder")
     if path.exists() and not os.access(path, os.W_OK):

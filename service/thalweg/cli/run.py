@@ -183,5 +183,6 @@ def _save(client: Client, job: jobs_pb2.Job, folder: Path) -> dict[str, Path]:
         folder.mkdir(parents=True, exist_ok=True)
         saved = {artifact.name: artifact.save(folder) for artifact in client.artifacts(job)}
         record = json.dumps(job_record(job, saved), ensure_ascii=False, allow_nan=False, indent=2)
-        (folder / "job.json").write_text(record + "\n", encoding="utf-8")
+        # half a character, of a path that is no UTF-8, is written as JSON writes it
+        (folder / "job.json").write_text(record + "\n", encoding="utf-8", errors="backslashreplace")
     return saved

@@ -7,14 +7,28 @@ from collections.abc import Iterable, Mapping
 
 from thalweg.client.state import State
 from thalweg.errors import BadArgument
-from thalweg.specs.fields import shown
+from thalweg.specs.fields import not_unicode, shown
+
+LONGEST = 4096
+"""Characters of a text or a path; arbitrary, what Linux takes as a path."""
 
 
 def text(name: str, value: object) -> str:
-    """Raises BadArgument, as all of these do, for anything but a str."""
+    """Raises BadArgument, as all of these do, for anything but a str that can be sent."""
     if not isinstance(value, str):
         raise BadArgument(name, f"wanted text, got {shown(value)}")
-    return value
+    if complaint := not_unicode(value):
+        raise BadArgument(name, complaint)
+    return _short(name, value)
+
+
+def address(name: str, value: object) -> str:
+    """Where a service may answer, "host:port"."""
+    if not isinstance(value, str):
+        raise BadArgument(name, f"wanted text, got {shown(value)}")
+    if not value.isprintable() or " " in value:
+        raise BadArgument(name, f'wanted an address such as "127.0.0.1:7433", got {shown(value)}')
+    return _short(name, value)
 
 
 def texts(name: str, value: object) -> list[str]:
@@ -49,7 +63,19 @@ def whole(name: str, value: object, least: int) -> int:
 
 
 def path(name: str, value: object) -> str:
-    """A path as text."""
-    if not isinstance(value, str | os.PathLike):
-        raise BadArgument(name, f"wanted a path, got {shown(value)}")
-    return text(name, os.fspath(value))
+    """A path as text; it may hold bytes that are no UTF-8, as Python reads them."""
+    given = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if not isinstance(given, str):
+        raise BadArgument(name, f"wanted a path, got {shown(given)}")
+    try:
+        if b"\0" in os.fsencode(given):
+            raise BadArgument(name, f"wanted a path, got {shown(given)}, which holds a zero byte")
+    except UnicodeEncodeError:
+        raise BadArgument(name, f"wanted a path, got {shown(given)}, which no file can be called") from None
+    return _short(name, given)
+
+
+def _short(name: str, value: str) -> str:
+    if len(value) > LONGEST:
+        raise BadArgument(name, f"wanted at most {LONGEST} characters, got {len(value)}")
+    return value

@@ -18,7 +18,7 @@ from thalweg.client.service import Service, wait_or_give_up
 from thalweg.errors import Corrupt, ThalwegError, Unavailable
 from thalweg.v1 import jobs_pb2, results_pb2
 
-DAMAGED_AT_MOST = 3  # arbitrary: chunks that may fail their checksum before we give up
+DAMAGED_AT_MOST = 3  # arbitrary: answers that may be damaged or too short before we give up
 
 
 @dataclass(frozen=True)
@@ -95,22 +95,33 @@ class Artifact:
         offset, damaged, digest, pauses = 0, 0, hashlib.sha256(), self.service.pauses()
         while offset < self.size:
             lost = Unavailable(f"the service stopped sending {self.name} of job {self.job}")
+            wrong = ""
             try:
                 for chunk in self.service.stream(READ, self._from(offset)):
-                    if chunk.offset != offset or zlib.crc32(chunk.data) != chunk.crc32:
-                        damaged += 1
+                    wrong = self._wrong(chunk, offset)
+                    if wrong:
                         break
                     digest.update(chunk.data)
                     offset, pauses = offset + len(chunk.data), self.service.pauses()
                     yield chunk.data
+                damaged += offset < self.size
             except Unavailable as error:
                 lost = error
             if damaged > DAMAGED_AT_MOST:
-                raise Corrupt(f"{self.name} of job {self.job} arrived damaged at byte {offset}, {damaged} times")
+                what = f"{wrong or 'ended'} at byte {offset} of {self.size}"
+                raise Corrupt(f"{self.name} of job {self.job} {what}, {damaged} times: it may be damaged in the service")
             if offset < self.size:
                 wait_or_give_up(pauses, lost)
         if digest.hexdigest() != self.sha256:
             raise Corrupt(f"{self.name} of job {self.job} is not what was stored: its SHA-256 differs")
+
+    def _wrong(self, chunk: jobs_pb2.ReadArtifactResponse, offset: int) -> str:
+        """What is wrong with a chunk that should stand at this byte; empty if nothing is."""
+        if chunk.offset != offset or zlib.crc32(chunk.data) != chunk.crc32:
+            return "arrived damaged"
+        if offset + len(chunk.data) > self.size:
+            return "goes beyond its size"
+        return "" if chunk.data else "ended"
 
     def _from(self, offset: int) -> jobs_pb2.ReadArtifactRequest:
         return jobs_pb2.ReadArtifactRequest(id=self.job, name=self.name, offset=offset)

@@ -46,10 +46,11 @@ class Client:
         transport: Transport | None = None,
     ) -> None:
         if address is not None:
-            arguments.text("address", address)
+            arguments.address("address", address)
         if data is not None:
             arguments.path("data", data)
-        address = address or (os.environ.get("THALWEG_SERVER") if data is None else None)
+        if not address and data is None and (named := os.environ.get("THALWEG_SERVER")):
+            address = arguments.address("$THALWEG_SERVER", named)
         self.address = address
         self.data = None if address else data_folder(data)
         locate = Fixed(address) if address else Embedded(data_folder(data))

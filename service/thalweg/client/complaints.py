@@ -8,6 +8,7 @@ from grpc_status import rpc_status
 
 from thalweg.errors import (
     AlreadyExists,
+    Corrupt,
     Exhausted,
     FailedPrecondition,
     InvalidSpec,
@@ -16,6 +17,7 @@ from thalweg.errors import (
     ServiceFailed,
     ThalwegError,
     TimedOut,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -25,6 +27,8 @@ KINDS: dict[grpc.StatusCode, type[ThalwegError]] = {
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
     grpc.StatusCode.OUT_OF_RANGE: OutOfRange,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Exhausted,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.DATA_LOSS: Corrupt,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.CANCELLED: Unavailable,  # not by us: we stop reading then; a server that shuts down cancels
     grpc.StatusCode.DEADLINE_EXCEEDED: TimedOut,

@@ -2,6 +2,7 @@
 
 DIR/server.json   {"address", "pid", "version"} of the service that runs; removed when it ends cleanly
 DIR/server.log    what it printed
+DIR/token         what its calls carry; the service writes it
 """
 
 from __future__ import annotations
@@ -13,30 +14,54 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import grpc
 
-from thalweg.errors import NoService
+from thalweg import credentials
+from thalweg.client import arguments
+from thalweg.client.transport import Place
+from thalweg.errors import BadArgument, NoService
 
 START_WITHIN = 90.0  # s; a cold start loads torch and qiskit from a slow disk
 IDLE_SECONDS = 10
 FOLDER_TAKEN = 3  # exit status of a service whose folder has one already
 HEALTH = "/grpc.health.v1.Health/Check"
-SERVING = b"\x08\x01"  # HealthCheckResponse(status=SERVING); two bytes, not worth a dependency
+SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"  # HealthCheckResponse(status=…); two bytes, not worth a dependency
+SERVER = (sys.executable, "-P", "-m", "thalweg.server")  # -P: no file of the working folder stands in for a module
+WORDS = 500  # characters of the log that a complaint repeats; arbitrary
 
 
 def data_folder(given: str | os.PathLike[str] | None = None) -> Path:
-    """The data folder: as given, else $THALWEG_DATA, else thalweg/ in the user's XDG data home."""
+    """The data folder: as given, else $THALWEG_DATA, else thalweg/ in the user's XDG data home.
+
+    Raises:
+        BadArgument: there can be no such folder.
+    """
     if given is not None:
-        return Path(given).expanduser().absolute()
+        return _folder("data", given)
     if named := os.environ.get("THALWEG_DATA"):
-        return Path(named).expanduser().absolute()
-    home = os.environ.get("XDG_DATA_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "share") / "thalweg"
+        return _folder("$THALWEG_DATA", named)
+    if home := os.environ.get("XDG_DATA_HOME"):
+        return Path(home) / "thalweg"
+    return _folder("data", "~/.local/share/thalweg")
+
+
+def _folder(name: str, given: str | os.PathLike[str]) -> Path:
+    text = arguments.path(name, given)
+    try:
+        return Path(text).expanduser().absolute()
+    except (RuntimeError, OSError):  # no such user; no working folder any more
+        raise BadArgument(name, f"wanted a folder, got {text}, and there is no such place; name another one") from None
+
+
+def open_log(path: Path) -> BinaryIO:
+    """A log to append to, which only this user can read. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 class Embedded:
-    """The service of a data folder; calling it gives the address, starting the service if need be.
+    """The service of a data folder; calling it gives the place, starting the service if need be.
 
     Raises:
         NoService: it does not start; the sentence names the log.
@@ -45,30 +70,42 @@ class Embedded:
     def __init__(self, data: Path) -> None:
         self.data = data
         self._process: subprocess.Popen[bytes] | None = None  # kept, so that an early end is seen and reaped
+        self._log = data / "server.log"
+        self._logged = 0  # bytes of the log before our service wrote
 
-    def __call__(self) -> str:
+    def __call__(self) -> Place:
         address = self.address()
         if address is None:
             self._start()
             address = self._await()
-        return address
+        file = credentials.kept_in(self.data)
+        refusal = (
+            f"the service of {self.data} does not accept what {file} says; only the user who started the service can read it"
+        )
+        return Place(address, credentials.read_from(file), refusal)
 
     def address(self) -> str | None:
         """Where the service of this folder answers, None if none does."""
+        written = self._written()
+        return written if written is not None and answers(written) else None
+
+    def _written(self) -> str | None:
+        """Where it should answer, None if none runs."""
         try:
             written = json.loads((self.data / "server.json").read_text())
             address, pid = str(written["address"]), int(written["pid"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return address if _alive(pid) and answers(address) else None
+        return address if _alive(pid) else None
 
     def _start(self) -> None:
         require_server()
-        command = [sys.executable, "-m", "thalweg.server", "--data", str(self.data), "--exit-when-idle", str(IDLE_SECONDS)]
+        command = [*SERVER, "--data", str(self.data), "--exit-when-idle", str(IDLE_SECONDS)]
         try:
-            self.data.mkdir(parents=True, exist_ok=True)
-            with (self.data / "server.log").open("ab") as log:
-                # its own session: Ctrl-C here must not reach the jobs. Its own folder: no file of the user's shadows a module.
+            self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open_log(self._log) as log:
+                self._logged = log.tell()
+                # its own session: Ctrl-C here must not reach the jobs
                 self._process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.data, start_new_session=True
                 )
@@ -89,15 +126,19 @@ class Embedded:
             elif ended is not None:
                 break
             time.sleep(0.05)
-        log = self.data / "server.log"
-        raise NoService(f"the embedded service of {self.data} did not start; the reason is in {log}{self._last_words()}")
+        written = self._written()
+        if written is not None and health(written) == NOT_SERVING:
+            raise NoService(f"the service of {self.data} runs, but says that it cannot work; see {self._log}")
+        raise NoService(f"the embedded service of {self.data} did not start; the reason is in {self._log}{self._last_words()}")
 
     def _last_words(self) -> str:
         try:
-            lines = (self.data / "server.log").read_text(errors="replace").strip().splitlines()
+            with self._log.open("rb") as log:
+                log.seek(self._logged)
+                lines = log.read().decode(errors="replace").strip().splitlines()
         except OSError:
             return ""
-        return f" (it ends: {lines[-1].strip()[:200]})" if lines else ""
+        return f" (it ends: {lines[-1].strip()[:WORDS]})" if lines else ""
 
 
 def require_server() -> None:
@@ -118,25 +159,40 @@ class Fixed:
         self._within = within
         self._met = False
 
-    def __call__(self) -> str:
+    def __call__(self) -> Place:
         until = time.monotonic() + self._within
         while not self._met:
-            self._met = answers(self.address)
+            said = health(self.address)
+            self._met = said == SERVING
             if not self._met and time.monotonic() > until:
-                raise NoService(f"no thalweg service answers at {self.address}; is it running? `thalweg serve` starts one")
+                raise NoService(self._absent(said))
             if not self._met:
                 time.sleep(0.1)
-        return self.address
+        return Place(self.address, credentials.of_address(self.address), self._refusal())
+
+    def _absent(self, said: bytes | None) -> str:
+        if said == NOT_SERVING:
+            return f"the service at {self.address} runs, but says that it cannot work; see server.log in its data folder"
+        return f"no thalweg service answers at {self.address}; is it running? `thalweg serve` starts one"
+
+    def _refusal(self) -> str:
+        variable = f"${credentials.VARIABLE}"
+        way_out = f"set {variable} to the token in the file `token` of its data folder"
+        return f"the service at {self.address} does not accept {credentials.looked_for(self.address)}; {way_out}"
 
 
-def answers(address: str, within: float = 2.0) -> bool:
+def answers(address: str) -> bool:
     """Whether a service at this address says that it serves."""
+    return health(address) == SERVING
+
+
+def health(address: str, within: float = 2.0) -> bytes | None:
+    """What the service at this address says of itself: SERVING, NOT_SERVING; None where nobody answers."""
     with grpc.insecure_channel(address) as channel:
-        check = channel.unary_unary(HEALTH, bytes, bytes)
         try:
-            return bool(check(b"", timeout=within) == SERVING)
+            return bytes(channel.unary_unary(HEALTH, bytes, bytes)(b"", timeout=within))
         except grpc.RpcError:
-            return False
+            return None
 
 
 def _alive(pid: int) -> bool:

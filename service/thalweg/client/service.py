@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator
+from itertools import count
 
 from google.protobuf.message import Message
 
@@ -15,6 +17,8 @@ from thalweg.errors import NoService, TimedOut, Unavailable
 from thalweg.v1 import jobs_pb2
 
 ANSWER_WITHIN = 120.0  # s; arbitrary: a submission may have to build a molecule before it is accepted
+BREAKS = 60  # streams of events that may break at once, one after the other, while the service answers; most of a minute
+STOOD = 1.0  # s; a stream that lasted so long did not break at once
 
 
 class Service:
@@ -29,12 +33,12 @@ class Service:
         self._transport = transport
         self._patience = patience
 
-    def ask(self, call: Call[Answer], request: Message) -> Answer:
-        """The one answer. Every call of ours may be repeated: a submission carries its request_id."""
-        pauses = self.pauses()
+    def ask(self, call: Call[Answer], request: Message, most: float = math.inf) -> Answer:
+        """The one answer, within `most` seconds. Every call of ours may be repeated: a submission carries its request_id."""
+        pauses = self.pauses(most)
         while True:
             try:
-                return next(self._transport.send(call, request, ANSWER_WITHIN))
+                return next(self._transport.send(call, request, min(ANSWER_WITHIN, most)))
             except Unavailable as lost:
                 wait_or_give_up(pauses, lost)
 
@@ -45,51 +49,72 @@ class Service:
     def watch(self, job: str, after: int = 0, timeout: float | None = None) -> Iterator[jobs_pb2.JobEvent]:
         """Every event of a job after number `after`, each once and in order, across lost connections.
 
-        Ends after the event that ends the job.
+        Ends after the event that ends the job. The patience runs from each loss until the service answers again, however
+        long the job has been silent.
 
         Raises:
             Unavailable: nobody answered for as long as the patience lasts.
             TimedOut: `timeout` seconds are over.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        pauses = self.pauses()
+        pauses = growing(BREAKS)
         while True:
-            lost = Unavailable(f"the service stopped sending the events of job {job}")
+            lost, begun = Unavailable(f"the service stopped sending the events of job {job}"), time.monotonic()
             try:
                 request = jobs_pb2.WatchJobRequest(id=job, after=after)
                 for response in self._transport.send(WATCH, request, _left(deadline, job)):
                     if response.event.number <= after:
                         continue
-                    after, pauses = response.event.number, self.pauses()
+                    after, pauses = response.event.number, growing(BREAKS)
                     yield response.event
                     if ends(response.event):
                         return
-                if self._ended_at(job, after):
-                    return
             except Unavailable as error:
                 lost = error
             except TimedOut:
                 raise _waited(job) from None
+            if time.monotonic() - begun > STOOD:
+                pauses = growing(BREAKS)
+            if self._ended_at(job, after, deadline):
+                return
             wait_or_give_up(pauses, lost)
 
-    def pauses(self) -> Iterator[float]:
-        """Growing pauses (s), until the patience is over; spread, so that many clients do not come back at once."""
-        until, pause = time.monotonic() + self._patience, 0.05
-        while time.monotonic() < until:
-            yield pause * random.uniform(0.5, 1.0)
-            pause = min(2 * pause, 2.0)
+    def pauses(self, most: float = math.inf) -> Iterator[float]:
+        """Growing pauses (s), until the patience is over; for `most` seconds at most."""
+        until = time.monotonic() + min(self._patience, most)
+        for pause in growing():
+            if time.monotonic() >= until:
+                return
+            yield pause
 
     def close(self) -> None:
         self._transport.close()
 
-    def _ended_at(self, job: str, number: int) -> bool:
-        known = self.ask(GET, jobs_pb2.GetJobRequest(id=job)).job
+    def _ended_at(self, job: str, number: int, deadline: float | None) -> bool:
+        """Whether a job has ended with this event; asked with a patience of its own."""
+        left = _left(deadline, job)
+        try:
+            known = self.ask(GET, jobs_pb2.GetJobRequest(id=job), math.inf if left is None else left).job
+        except Unavailable:
+            _left(deadline, job)
+            raise
+        except TimedOut as error:
+            _left(deadline, job)
+            raise Unavailable(f"the service has not answered for {ANSWER_WITHIN:.0f} s") from error
         return State.of(known.state).ended and known.last_event <= number
 
 
 def ends(event: jobs_pb2.JobEvent) -> bool:
     """Whether this is the last event of its job."""
     return event.HasField("state_change") and State.of(event.state_change.state).ended
+
+
+def growing(most: int | None = None) -> Iterator[float]:
+    """Growing pauses (s), `most` of them; spread, so that many clients do not come back at once."""
+    pause = 0.05
+    for _ in count() if most is None else range(most):
+        yield pause * random.uniform(0.5, 1.0)
+        pause = min(2 * pause, 1.0)
 
 
 def wait_or_give_up(pauses: Iterator[float], lost: Unavailable) -> None:
@@ -100,6 +125,7 @@ def wait_or_give_up(pauses: Iterator[float], lost: Unavailable) -> None:
 
 
 def _left(deadline: float | None, job: str) -> float | None:
+    """Seconds until a deadline. Raises TimedOut when it is over."""
     if deadline is None:
         return None
     left = deadline - time.monotonic()

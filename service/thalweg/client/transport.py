@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import grpc
 from google.protobuf.message import Message
 
+from thalweg import credentials
 from thalweg.client.calls import Answer, Call
 from thalweg.client.complaints import translated
-from thalweg.errors import ThalwegError, Unavailable
+from thalweg.errors import NoService, ThalwegError, Unauthenticated, Unavailable
 
 OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),  # a dead server is noticed while a watch waits; the service allows one per 10 s
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 ]
+TOKEN_WITHIN = 1.0  # s; arbitrary: a service that has just started may answer before its token is written
 
 
 class Transport(Protocol):
@@ -31,57 +34,106 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
+class Place(NamedTuple):
+    """Where a service answers."""
+
+    address: str
+    """ "host:port"."""
+    token: str | None
+    """What a call carries, where it is known."""
+    refusal: str
+    """The complaint when the service does not accept that: where the token was looked for, and what to do."""
+
+
+class Line(NamedTuple):
+    """An open channel, and the place that it leads to."""
+
+    channel: grpc.Channel
+    place: Place
+
+
 class Wire:
-    """gRPC to wherever `locate` says that the service is; asked anew after the service was lost.
+    """gRPC to wherever `locate` says that the service is, with the token that it finds; asked again after a loss.
 
     Args:
-        locate: gives the address, "host:port"; may start a service. Raises NoService where there is none.
+        locate: gives the place; may start a service. Raises NoService where there is none. Once there was one, that is
+            Unavailable: a service that starts again may be late.
     """
 
-    def __init__(self, locate: Callable[[], str]) -> None:
+    def __init__(self, locate: Callable[[], Place]) -> None:
         self._locate = locate
+        self._locating = threading.Lock()  # held for as long as a service takes to start
         self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
+        self._line: Line | None = None
+        self._met = False
         self._closed = False
 
     def send(self, call: Call[Answer], request: Message, timeout: float | None = None) -> Iterator[Answer]:
-        channel = self._open()
-        try:
-            if call.streams:
-                yield from self._stream(channel, call, request, timeout)
-            else:
-                method = channel.unary_unary(call.path, type(request).SerializeToString, call.answer.FromString)
-                yield method(request, timeout=timeout)
-        except grpc.RpcError as error:
-            complaint = translated(error)
-            if isinstance(complaint, Unavailable):
-                self._forget(channel)
-            raise complaint from error
+        until = time.monotonic() + TOKEN_WITHIN
+        while True:
+            line = self._open()
+            try:
+                yield from self._answers(line, call, request, timeout)
+                return
+            except grpc.RpcError as error:
+                complaint = translated(error)
+                if isinstance(complaint, Unavailable | Unauthenticated):
+                    self._forget(line)
+                if not isinstance(complaint, Unauthenticated):
+                    raise complaint from error
+                if time.monotonic() > until:
+                    raise Unauthenticated(line.place.refusal) from error
+            time.sleep(0.1)
 
     def close(self) -> None:
         """End every call that is under way; this transport carries no more."""
         with self._lock:
             self._closed = True
-            if self._channel is not None:
-                self._channel.close()
+            if self._line is not None:
+                self._line.channel.close()
 
-    def _stream(self, channel: grpc.Channel, call: Call[Answer], request: Message, timeout: float | None) -> Iterator[Answer]:
-        method = channel.unary_stream(call.path, type(request).SerializeToString, call.answer.FromString)
-        answers = method(request, timeout=timeout)
+    def _answers(self, line: Line, call: Call[Answer], request: Message, timeout: float | None) -> Iterator[Answer]:
+        metadata = credentials.metadata(line.place.token)
+        written, read = type(request).SerializeToString, call.answer.FromString
+        if not call.streams:
+            yield line.channel.unary_unary(call.path, written, read)(request, timeout=timeout, metadata=metadata)
+            return
+        answers = line.channel.unary_stream(call.path, written, read)(request, timeout=timeout, metadata=metadata)
         try:
             yield from answers
         finally:
             answers.cancel()  # a reader that walks away leaves nothing running
 
-    def _open(self) -> grpc.Channel:
+    def _open(self) -> Line:
+        with self._locating:
+            return self._known() or self._keep(self._place())
+
+    def _known(self) -> Line | None:
         with self._lock:
             if self._closed:
                 raise ThalwegError("this client is closed")
-            if self._channel is None:
-                self._channel = grpc.insecure_channel(self._locate(), OPTIONS)
-            return self._channel
+            return self._line
 
-    def _forget(self, channel: grpc.Channel) -> None:
+    def _keep(self, place: Place) -> Line:
+        line = Line(grpc.insecure_channel(place.address, OPTIONS), place)
         with self._lock:
-            if self._channel is channel and not self._closed:
-                self._channel = None
+            if self._closed:
+                line.channel.close()
+                raise ThalwegError("this client is closed")
+            self._line = line
+        return line
+
+    def _place(self) -> Place:
+        try:
+            place = self._locate()
+        except NoService as error:
+            if self._met:
+                raise Unavailable(str(error)) from error
+            raise
+        self._met = True
+        return place
+
+    def _forget(self, line: Line) -> None:
+        with self._lock:
+            if self._line is line and not self._closed:
+                self._line = None

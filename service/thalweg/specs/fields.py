@@ -6,7 +6,9 @@ import base64
 import binascii
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from datetime import date, time
 from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -14,6 +16,10 @@ from google.protobuf.message import Message
 
 from thalweg.errors import InvalidSpec
 from thalweg.specs.suggestions import no_such_field
+from thalweg.visible import visible
+
+LARGEST = 3 * 2**20
+"""Bytes: what a service takes as a whole specification."""
 
 INTEGER_RANGES = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
@@ -36,16 +42,27 @@ def fill(message: Message, given: Mapping[str, object], path: str = "", whole: M
     whole = given if whole is None else whole
     descriptor = cast(Descriptor, message.DESCRIPTOR)
     fields = descriptor.fields_by_name
-    for name in given:
+    for name in names(given, path):
         if name not in fields:
-            raise InvalidSpec(join(path, str(name)), no_such_field(str(name), descriptor, path, whole))
+            raise InvalidSpec(join(path, name), no_such_field(name, descriptor, path, whole))
     present = {name: value for name, value in given.items() if value is not None}
     _one_of_each_choice(descriptor, present, path)
     for name, value in present.items():
         _assign(message, fields[name], value, join(path, name), whole)
 
 
+def names(given: Mapping[str, object], path: str) -> list[str]:
+    """The names in a table. Raises InvalidSpec where one is no text."""
+    for name in given:
+        if not isinstance(name, str):
+            raise InvalidSpec(path, f"wanted names that are text, got {shown(name)}")
+        if complaint := not_unicode(name):
+            raise InvalidSpec(join(path, name), complaint)
+    return list(given)
+
+
 def join(path: str, name: str) -> str:
+    name = visible(cut(name))
     return f"{path}.{name}" if path else name
 
 
@@ -64,7 +81,7 @@ def _one_of_each_choice(descriptor: Descriptor, present: Mapping[str, object], p
 
 
 def _assign(message: Message, field: FieldDescriptor, value: object, path: str, whole: Mapping[str, object]) -> None:
-    value = value.tolist() if hasattr(value, "tolist") else value  # arrays and scalars of numpy and torch
+    value = _without_numpy(value, path)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         _assign_map(getattr(message, field.name), field.message_type.fields_by_name["value"], value, path)
     elif field.is_repeated:
@@ -77,16 +94,28 @@ def _assign(message: Message, field: FieldDescriptor, value: object, path: str, 
         setattr(message, field.name, _scalar(field, value, path))
 
 
+def _without_numpy(value: object, path: str) -> object:
+    """Arrays and scalars of numpy and torch as lists and numbers."""
+    if isinstance(value, type) or not callable(listed := getattr(value, "tolist", None)):
+        return value
+    try:
+        return listed()
+    except Exception as error:
+        raise InvalidSpec(path, f"{type(value).__name__} cannot be read as a list: {cut(str(error))}") from error
+
+
 def _assign_map(target: Any, value_field: FieldDescriptor, value: object, path: str) -> None:
     if not isinstance(value, Mapping):
         raise InvalidSpec(path, f"wanted a table of names and values, got {shown(value)}")
-    for name, item in value.items():
-        target[str(name)] = _scalar(value_field, item, join(path, str(name)))
+    for name in names(value, path):
+        target[name] = _scalar(value_field, value[name], join(path, name))
 
 
 def _assign_list(target: Any, field: FieldDescriptor, value: object, path: str, whole: Mapping[str, object]) -> None:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise InvalidSpec(path, f"wanted a list, got {shown(value)}")
+    if _length(value) > LARGEST:
+        raise InvalidSpec(path, f"wanted a list of at most {LARGEST} items, got {shown(value)}")
     for index, item in enumerate(value):
         where = f"{path}[{index}]"
         if field.message_type is not None:
@@ -150,6 +179,8 @@ def _yes_or_no(value: object, path: str) -> bool:
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str):
         raise InvalidSpec(path, f"wanted text in quotes, got {shown(value)}")
+    if complaint := not_unicode(value):
+        raise InvalidSpec(path, complaint)
     return value
 
 
@@ -169,8 +200,39 @@ def shown(value: object) -> str:
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return f"a list of {len(value)}"
+        return f"a list of {_length(value)}" if _length(value) <= LARGEST else f"a list of more than {LARGEST}"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
         return "an integer of more than 20 digits"
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    if isinstance(value, date | time):
+        return f"the {type(value).__name__} {value.isoformat()}"
+    return visible(cut(_written(value)))
+
+
+def cut(text: str, most: int = 60) -> str:
+    """The beginning of a text that is longer than so many characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}…"
+
+
+def not_unicode(text: str) -> str:
+    """What is wrong with a text that has no UTF-8; empty where nothing is."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"wanted text in Unicode, got {shown(text)}; character {error.start + 1} is half of one"
+    return ""
+
+
+def _written(value: object) -> str:
+    if isinstance(value, str | bool):
+        return json.dumps(value[:100] if isinstance(value, str) else value, ensure_ascii=False)
+    try:
+        return repr(value)
+    except Exception:  # of an object that is not ours
+        return f"an object of type {type(value).__name__}"
+
+
+def _length(value: Sequence[object]) -> int:
+    try:
+        return len(value)
+    except OverflowError:
+        return sys.maxsize

@@ -9,10 +9,7 @@ from typing import cast
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from thalweg.errors import InvalidSpec
-from thalweg.specs.fields import join
-
-LARGEST = 3 * 2**20
-"""Bytes of a file: what a service takes as a whole specification."""
+from thalweg.specs.fields import LARGEST, cut, join, names, shown
 
 
 def with_files(given: Mapping[str, object], descriptor: Descriptor, folder: Path, path: str = "") -> Mapping[str, object]:
@@ -27,7 +24,8 @@ def with_files(given: Mapping[str, object], descriptor: Descriptor, folder: Path
     """
     fields = descriptor.fields_by_name
     out = dict(given)
-    for name, value in given.items():
+    for name in names(given, path):
+        value = given[name]
         inner = fields[name].message_type if name in fields else None
         if inner is not None and isinstance(value, Mapping):
             out[name] = with_files(value, inner, folder, join(path, name))
@@ -44,20 +42,34 @@ def _read_text(name: object, folder: Path, path: str) -> str:
     try:
         return _read(name, folder, path).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InvalidSpec(path, f"{folder / Path(str(name)).expanduser()}: is not text in UTF-8") from None
+        raise InvalidSpec(path, f"{shown_path(folder / str(name))}: is not text in UTF-8") from None
 
 
 def _read(name: object, folder: Path, path: str) -> bytes:
     if not isinstance(name, str):
-        raise InvalidSpec(path, f"wanted the name of a file, got {name!r}")
-    file = folder / Path(name).expanduser()
+        raise InvalidSpec(path, f"wanted the name of a file, got {shown(name)}")
+    file = folder / name
     try:
+        file = folder / Path(name).expanduser()
         with file.open("rb") as opened:
             content = opened.read(LARGEST + 1)
-    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
-        raise InvalidSpec(path, f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InvalidSpec(path, f"{shown_path(file)}: cannot be read: {why_not(error)}") from None
     if len(content) > LARGEST:
-        raise InvalidSpec(path, f"{file}: wanted at most {LARGEST} bytes, got more")
+        raise InvalidSpec(path, f"{shown_path(file)}: wanted at most {LARGEST} bytes, got more")
     if not content:
-        raise InvalidSpec(path, f"{file}: the file is empty")
+        raise InvalidSpec(path, f"{shown_path(file)}: the file is empty")
     return content
+
+
+def why_not(error: Exception) -> str:
+    """Why a file cannot be opened."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, RuntimeError):
+        return "no such user"  # of ~user
+    return "no file can have this name"  # a zero byte, half a character
+
+
+def shown_path(path: Path) -> str:
+    return cut(str(path), 500)

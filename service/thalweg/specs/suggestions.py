@@ -15,7 +15,7 @@ def no_such_field(name: str, descriptor: Descriptor, path: str, whole: Mapping[s
     """
     here = [field.name for field in descriptor.fields]
     root = descriptor.file.pool.FindMessageTypeByName("thalweg.v1.JobSpec")
-    near = get_close_matches(name.lower().replace("-", "_"), here, n=1)
+    near = get_close_matches(name[:100].lower().replace("-", "_"), here, n=1)  # none of ours is nearly as long
     if near:
         return f"no such field; did you mean {'.'.join([path, near[0]]) if path else near[0]}?"
     elsewhere = next((place for place in _places(root, "", whole) if place.split(".")[-1] == name), None)
