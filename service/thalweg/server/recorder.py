@@ -1,11 +1,12 @@
 """What is written down along a walk: a trace of every replica, thinned evenly, and for samplers every draw.
 
-Both grow by blocks: `take` gives the rows since the last checkpoint, `give` puts such a block back when a job goes on.
+Both grow by blocks: `take` gives the rows since the last checkpoint, `give` puts such blocks back when a job goes on.
 What they hold depends on the steps alone, never on when checkpoints fell.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -54,12 +55,14 @@ class Trace:
         self._most = most_rows(replicas) - 1  # one is for the last step
         self._blocks: list[tuple[Tensor, Tensor]] = []  # steps (n,), rows (n, COLUMNS, B)
         self._fresh: list[tuple[int, Tensor]] = []
+        self._count = 0  # of all rows
         self.stride = 1
 
     def add(self, here: Here) -> None:
         if here.step % self.stride == 0:
             self._fresh.append((here.step, self._row(here)))
-            if self._count() > self._most:
+            self._count += 1
+            if self._count > self._most:
                 self._thin(2 * self.stride)
 
     def take(self) -> Block:
@@ -72,10 +75,9 @@ class Trace:
         self._fresh = []
         return {"trace.step": steps, "trace.rows": rows}
 
-    def give(self, block: Block, stride: int) -> None:
-        """Put a block back, as it is at this stride."""
-        if "trace.step" in block:
-            self._blocks.append((block["trace.step"], block["trace.rows"]))
+    def give(self, blocks: Iterable[Block], stride: int) -> None:
+        """Put blocks back, as they are at this stride."""
+        self._blocks.extend((block["trace.step"], block["trace.rows"]) for block in blocks if "trace.step" in block)
         self._thin(stride)
 
     def table(self, last: Here) -> Table:
@@ -96,14 +98,12 @@ class Trace:
         columns = (state.seen.value, state.seen.value_var, norm, here.acceptance, *counts)
         return torch.stack([column.detach().to("cpu", torch.float64) for column in columns])
 
-    def _count(self) -> int:
-        return len(self._fresh) + sum(len(steps) for steps, _ in self._blocks)
-
     def _thin(self, stride: int) -> None:
         self.stride = stride
         self._fresh = [(step, row) for step, row in self._fresh if step % stride == 0]
         kept = ((steps % stride == 0, steps, rows) for steps, rows in self._blocks)
-        self._blocks = [(steps[keep], rows[keep]) for keep, steps, rows in kept]
+        self._blocks = [(steps[keep], rows[keep]) for keep, steps, rows in kept if keep.any()]
+        self._count = len(self._fresh) + sum(len(steps) for steps, _ in self._blocks)
 
 
 class Draws:
