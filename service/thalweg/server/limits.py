@@ -13,12 +13,13 @@ try:
 except ImportError:  # there are systems without it
     resource = None  # type: ignore[assignment]
 
-_FACTOR = 2.0  # over the estimate: it is an upper bound already, but address space is counted here, not what is touched
-_LEAST_MARGIN = 2**30  # bytes: compilers, threads and libraries take some hundred MB however small the job is
+_FACTOR = 2.0  # over the estimate, which is an upper bound of what is touched; here all that is mapped counts
+_LEAST_MARGIN = 3 * 2**30  # bytes: numba and LLVM alone map 1.2 GiB of private memory, of which they touch a tenth
 _STATUS = Path("/proc/self/status")
+_LONGEST_CHAIN = 20  # errors that caused one another; arbitrary
 _WORDS = (
     "can't allocate memory",  # torch
-    "cannot allocate memory",  # the system, through whatever passes it on
+    "cannot allocate memory",  # the system, through whatever passes it on, such as Aer
     "out of memory",
     "bad_alloc",  # C++
     "unable to allocate",  # numpy
@@ -29,10 +30,10 @@ _WORDS = (
 
 
 def limit_memory(estimate_bytes: int) -> None:
-    """Let this process take, beside what it has, twice the estimate, or 1 GiB more than it, whichever is larger.
+    """Let this process take, beside what it has, twice the estimate, or 3 GiB more than it, whichever is larger.
 
     Where the system does not count (everywhere but on Linux), nothing happens. Not for a process that uses a GPU: its driver
-    reserves addresses without end.
+    maps far more than it touches.
     """
     base = _data()
     if resource is None or base is None:
@@ -40,6 +41,13 @@ def limit_memory(estimate_bytes: int) -> None:
     wanted = base + max(int(_FACTOR * estimate_bytes), estimate_bytes + _LEAST_MARGIN)
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
+
+
+def lift_limit() -> None:
+    """Take the limit away: who has met it still needs some memory to say so."""
+    if resource is not None and _data() is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def limited() -> int | None:
@@ -52,13 +60,13 @@ def limited() -> int | None:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error, or what caused it, is one of memory that could not be had. Libraries have many ways to say so."""
-    seen: list[BaseException] = []
     here: BaseException | None = error
-    while here is not None and here not in seen:
+    for _ in range(_LONGEST_CHAIN):
+        if here is None:
+            return False
         if _is_of_memory(here):
             return True
-        seen.append(here)
-        here = here.__cause__ or here.__context__
+        here = here.__cause__ or (None if here.__suppress_context__ else here.__context__)
     return False
 
 
@@ -68,7 +76,7 @@ def _is_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     text = str(error).lower()
-    return isinstance(error, RuntimeError | SystemError) and any(words in text for words in _WORDS)
+    return isinstance(error, Exception) and any(words in text for words in _WORDS)
 
 
 def _data() -> int | None:

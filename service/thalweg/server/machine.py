@@ -1,9 +1,10 @@
-"""What this machine has: processors, memory, and whether a process still lives."""
+"""What this machine has: processors, memory, disk, and whether a process still lives."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 from pathlib import Path
 
 
@@ -17,6 +18,13 @@ def memory() -> int:
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = _first_line(Path("/sys/fs/cgroup/memory.max"))
     return min(physical, int(limit)) if limit.isdigit() else physical
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes that may be written below a folder, which need not exist yet."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def processor_name() -> str:

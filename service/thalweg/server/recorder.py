@@ -6,6 +6,7 @@ What they hold depends on the steps alone, never on when checkpoints fell.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -34,9 +35,26 @@ def most_rows(replicas: int) -> int:
     return min(_MOST_ROWS, max(_FEWEST_ROWS, _MOST_NUMBERS // replicas))
 
 
-def trace_bytes(steps: int, replicas: int) -> int:
-    """Memory of a trace, which is put together once at the end."""
-    return 2 * 8 * min(steps + 1, most_rows(replicas)) * (len(COLUMNS) * replicas + 1)
+def kept_rows(steps: int, replicas: int) -> int:
+    """Rows of the trace of so many steps."""
+    return min(steps + 1, most_rows(replicas))
+
+
+def written_rows(steps: int, replicas: int) -> int:
+    """Rows that go into checkpoints at most: every doubling of the stride leaves room for half as many more."""
+    most = most_rows(replicas)
+    doublings = max(0, math.ceil(math.log2((steps + 1) / most)))
+    return kept_rows(steps, replicas) + doublings * (most // 2 + 1)
+
+
+def row_bytes(replicas: int) -> int:
+    """Of a row of the trace."""
+    return 8 * (len(COLUMNS) * replicas + 1)
+
+
+def draw_bytes(replicas: int, size: int) -> int:
+    """Of a step of all chains: x, energy and acceptance."""
+    return 8 * replicas * (size + 2)
 
 
 class Here(NamedTuple):
