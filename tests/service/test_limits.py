@@ -16,10 +16,10 @@ from thalweg_core.errors import BadInput
 LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux counts the data of a process")
 TAKE = {
     "torch": "import torch; torch.zeros(2**40, dtype=torch.uint8)",
-    "many tensors": "import torch\nkept = []\nwhile True: kept.append(torch.zeros(2**22))",
+    "many tensors": "import torch\nkept = []\nwhile True: kept.append(torch.empty(2**26))",
     "numpy": "import numpy; numpy.ones(2**37)",
     "python": "bytearray(2**40)",
-    "a matrix of numpy": "import numpy\nx = numpy.zeros((2**13, 2**13))\nkept = []\nwhile True: kept.append(x @ x)",
+    "many arrays": "import numpy\nkept = []\nwhile True: kept.append(numpy.zeros(2**25))",
     "the system": "import mmap; mmap.mmap(-1, 2**40, flags=mmap.MAP_PRIVATE)",
     "numba": "import numba, numpy\n@numba.njit\ndef make(n): return numpy.zeros(n).sum()\nmake(2**37)",
     "pyscf": "import pyscf\npyscf.gto.M(atom='; '.join(f'C 0 0 {i}' for i in range(40)), basis='cc-pvdz', verbose=0).intor('int2e')",
