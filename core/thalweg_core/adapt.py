@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Info, Kernel, take_rows
+from thalweg_core.kernel import Goal, Info, Kernel, state_numbers, take_rows
 from thalweg_core.landscape import EXACT_VALUE, FLAT, Capability, Cost, Evaluation, Landscape
 from thalweg_core.manifold import Euclidean
 from thalweg_core.metropolis import accept
@@ -112,6 +112,10 @@ class WarmUp:
     @property
     def needs(self) -> frozenset[Capability]:
         return needs(self.kernel)
+
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the sampler's own, and those of the averages."""
+        return state_numbers(self.kernel, size) - state_numbers(None, size) + 6
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> WarmUpState:
         inner = self.kernel.init(landscape, x, rng)

@@ -134,6 +134,21 @@ class Remarks(Protocol):
         ...
 
 
+@runtime_checkable
+class Carries(Protocol):
+    """A kernel whose state holds more than x and the evaluation there."""
+
+    def carries(self, size: int) -> int:
+        """How many numbers more, for each replica and at most, where x has `size` numbers: what memory is estimated by."""
+        ...
+
+
+def state_numbers(kernel: Kernel | None, size: int) -> int:
+    """Numbers that the state of a replica holds at most, where x has `size` of them; None: x and the evaluation alone."""
+    plain = 4 * size + 6  # x, the gradient, its variance, second derivatives; value, variance and four counts
+    return plain + (kernel.carries(size) if isinstance(kernel, Carries) else 0)
+
+
 def reported(kernel: Kernel, state: Any) -> Tensor:
     """The answer of a walk that ends here, (B, *E)."""
     return kernel.reported(state) if isinstance(kernel, Reports) else state.x

@@ -27,6 +27,7 @@ class Traits:
         memory: bytes that the open landscape needs by itself.
         memory_per_replica: bytes that each replica adds while it is evaluated.
         unit: unit of U, empty for pure numbers.
+        numbers: numbers of x where they are more than the degrees of freedom, as the three of a unit vector; 0: as many.
         grows: whether it becomes another landscape as it is walked, see `growth.Grows`.
     """
 
@@ -38,6 +39,12 @@ class Traits:
     memory_of: Mapping[Capability, int] = field(default_factory=dict)
     unit: str = ""
     grows: bool = False
+    numbers: int = 0
+
+    @property
+    def size(self) -> int:
+        """Numbers of x, for one replica."""
+        return self.numbers or self.dimension
 
     def fits(self, kernel: Kernel | type[Kernel]) -> bool:
         """Whether a method asks for nothing that it does not know; nobody samples what changes under way."""

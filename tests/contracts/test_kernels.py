@@ -13,6 +13,7 @@ from tests.core.valleys import Curved, NoisyNormal, Normal, NormalSlope, Qubits,
 from tests.core.waves import SampledWaves, Waves
 from torch import Tensor
 
+from thalweg.server import catalog
 from thalweg_core import checkpoint
 from thalweg_core.adapt import WarmUp, state_types
 from thalweg_core.descent.adam import Adam
@@ -29,7 +30,7 @@ from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
 from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Info, Kernel, Settles, map_tensors, take_rows
+from thalweg_core.kernel import Goal, Info, Kernel, Settles, map_tensors, state_numbers, take_rows
 from thalweg_core.landscape import COMPONENTS, FLAT, GRADIENT, HARMONICS, LIPSCHITZ, METRIC, STATES, Landscape, Samples
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
@@ -273,6 +274,18 @@ def test_a_walk_resumed_from_a_checkpoint_equals_an_unbroken_one(kernel: Kernel,
     assert isinstance(again.state, kernel.State) and same(again, whole[4])
     rest = [frame.position for frame in walk(kernel, place, again, rng, range(int(words["step"]) + 1, 13))]
     assert same(rest[-1], whole[-1])
+
+
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_a_state_holds_as_many_numbers_as_its_kernel_declares(kernel: Kernel, place: Landscape) -> None:
+    rows = PANEL if isinstance(kernel, WarmUp) else 2
+    state, _ = steps(kernel, place, rows, 4)
+    held, declared = sum(t[0].numel() for t in tensors(state).values()), state_numbers(kernel, state.x[0].numel())
+    assert held <= declared <= 2 * held  # parts that noise alone asks for are declared where a landscape is exact, too
+
+
+def test_every_method_of_the_catalogue_is_held_to_this_contract() -> None:
+    assert {catalog.load(entry.where) for entry in catalog.METHODS.values()} <= {type(kernel) for kernel in KERNELS.values()}
 
 
 @pytest.mark.parametrize(("kernel", "place"), [pair for pair in PAIRS if isinstance(pair.values[0], Settles)])

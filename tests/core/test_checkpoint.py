@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor
 
 from thalweg_core import checkpoint
+from thalweg_core.checkpoint import Damaged
 from thalweg_core.landscape import Cost, Evaluation
 
 
@@ -87,5 +88,50 @@ def test_a_torn_file_is_refused(tmp_path: Path, kept: int) -> None:
     place = tmp_path / "c"
     checkpoint.write(place, {"x": torch.arange(100.0)}, {})
     place.write_bytes(place.read_bytes()[:kept])
-    with pytest.raises(safetensors.SafetensorError):
+    with pytest.raises(Damaged):
         checkpoint.read(place)
+
+
+def test_a_file_in_which_any_one_bit_is_changed_is_refused_or_says_the_same(tmp_path: Path) -> None:
+    place = tmp_path / "c"
+    tensors = {"x": torch.arange(3.0), "flag": torch.tensor([True])}
+    checkpoint.write(place, tensors, {"step": "12", "name": "walk"})
+    whole = place.read_bytes()
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        place.write_bytes(changed)
+        try:
+            read, words = checkpoint.read(place)
+        except Damaged:
+            continue
+        assert words == {"step": "12", "name": "walk"}
+        assert {name: bits(t) for name, t in read.items()} == {name: bits(t) for name, t in tensors.items()}
+
+
+def test_a_file_without_a_checksum_is_refused(tmp_path: Path) -> None:
+    safetensors.torch.save_file({"x": torch.ones(2)}, tmp_path / "c", {"step": "12"})
+    with pytest.raises(Damaged, match="no checksum"):
+        checkpoint.read(tmp_path / "c")
+
+
+def test_other_programs_can_read_a_file(tmp_path: Path) -> None:
+    tensors = {"flag": torch.tensor([True]), "x": torch.arange(6.0).reshape(2, 3).T, "n": torch.arange(2)}
+    checkpoint.write(tmp_path / "c", tensors, {})
+    read = safetensors.torch.load_file(tmp_path / "c")
+    assert read.keys() == tensors.keys() and all(torch.equal(read[name], tensors[name]) for name in tensors)
+
+
+def test_a_large_tensor_is_written_from_where_it_is(tmp_path: Path) -> None:
+    x, told = torch.arange(4.0), {}
+    pieces = checkpoint._bytes(x)
+    x[0] = 7.0
+    told["x"] = bytes(pieces)
+    assert told["x"] == bits(x)  # the same memory, not a copy
+
+
+def test_a_tree_that_lacks_what_it_must_have_is_refused(tmp_path: Path) -> None:
+    flat = checkpoint.flatten(Cost.of(torch.zeros(2, 1), gradients=4))
+    del flat["shots"]
+    with pytest.raises(LookupError, match="shots"):
+        checkpoint.unflatten(Cost, flat)

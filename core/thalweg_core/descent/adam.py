@@ -113,6 +113,10 @@ class Adam:
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: three moments, the average, and counts."""
+        return 4 * size + 7
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> AdamState:
         return self.init_within(landscape, x, rng, None)
 

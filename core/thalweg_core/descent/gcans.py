@@ -73,6 +73,10 @@ class Gcans:
         check(self.learning_rate, self.lipschitz, self.first_samples, self.memory)
         one_of("allocation", self.allocation, ALLOCATIONS)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the statistics of the gradient, and samples."""
+        return 3 * size + 1
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> FrugalState:
         first = None
         if landscape.noisy and isinstance(landscape, Sampled):

@@ -48,6 +48,10 @@ class GradientDescent:
         if self.learning_rate is not None:
             positive("learning_rate", self.learning_rate)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: of the energies so far."""
+        return 4
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> GradientDescentState:
         seen = landscape.evaluate(x, rng)
         return GradientDescentState(x, seen, begin_standstill(seen))

@@ -65,6 +65,10 @@ class Icans:
         positive("bias", self.bias)
         one_of("allocation", self.allocation, ALLOCATIONS)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the statistics of the gradient, and samples."""
+        return 3 * size + 1
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> FrugalState:
         first = torch.full_like(x, self.first_samples, dtype=torch.int64)
         return begin(allocated(landscape, self.allocation), x, rng, first)

@@ -121,6 +121,11 @@ class Lbfgs:
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the pairs, and what the looks have told, or a search."""
+        vectors = 5 + self.curvature + (self.averaging > 0)
+        return self.memory * (2 * size + 1) + vectors * size + 19
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> LbfgsState:
         return self.init_within(landscape, x, rng, None)
 

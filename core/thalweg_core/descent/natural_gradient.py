@@ -135,6 +135,10 @@ class NaturalGradient:
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the metric and its variance, the filtered gradient, the average."""
+        return 2 * size**2 + 4 * size + 9
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> NaturalGradientState:
         return self.init_within(landscape, x, rng, None)
 

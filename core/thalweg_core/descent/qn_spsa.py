@@ -96,6 +96,10 @@ class QnSpsa:
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the metric, the average, and counts."""
+        return size**2 + size + 11
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> QnSpsaState:
         seen, perturbing = self._rule.begin(allocated(landscape, self.allocation), x, rng)
         metric = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand(len(x), -1, -1).clone()

@@ -49,6 +49,10 @@ class Rosalin:
         check(self.learning_rate, self.lipschitz, self.first_samples, self.memory)
         positive("bias", self.bias)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the statistics of the gradient, and samples."""
+        return 3 * size + 1
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> FrugalState:
         first = torch.full_like(x, self.first_samples, dtype=torch.int64)
         return begin(allocated(landscape, "random"), x, rng, first)

@@ -112,6 +112,10 @@ class Smo:
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the order of the coordinates, the average, and counts."""
+        return 2 * size + 6
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> SmoState:
         harmonics = _harmonics(landscape)
         size, samples = None, None

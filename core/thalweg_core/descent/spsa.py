@@ -84,6 +84,10 @@ class Spsa:
         one_of("allocation", self.allocation, ALLOCATIONS)
         share("averaging", self.averaging)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the average, and counts."""
+        return size + 11
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> SpsaState:
         seen, perturbing = self._rule.begin(allocated(landscape, self.allocation), x, rng)
         average = begin_average(x, seen.cost) if landscape.noisy and self.averaging else None

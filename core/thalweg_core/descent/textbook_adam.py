@@ -57,6 +57,10 @@ class TextbookAdam:
         share("beta2", self.beta2)
         positive("epsilon", self.epsilon)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the moments, and the energies so far."""
+        return 3 * size + 6
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> TextbookAdamState:
         seen = landscape.evaluate(x, rng)
         return TextbookAdamState(x, seen, no_moments(landscape.manifold, x), begin_standstill(seen))

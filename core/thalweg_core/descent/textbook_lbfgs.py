@@ -73,6 +73,10 @@ class TextbookLbfgs:
         not_negative("reduction", self.reduction)
         not_negative("gradient", self.gradient)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the pairs and a search."""
+        return self.memory * (2 * size + 1) + size + 22
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> TextbookLbfgsState:
         seen = landscape.evaluate(x, rng)
         search = begin_descent(landscape.manifold, x, seen, self.memory).search

@@ -64,6 +64,10 @@ class TextbookNaturalGradient:
         one_of("metric", self.metric, METRIC_FORMS)
         not_negative("damping", self.damping)
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the metric, and the energies so far."""
+        return size**2 + 4
+
     def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> TextbookNaturalGradientState:
         seen, metric = self._look(landscape, x, rng)
         return TextbookNaturalGradientState(x, seen, metric, begin_rise(seen))

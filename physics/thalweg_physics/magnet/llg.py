@@ -75,6 +75,10 @@ class Llg:
                 "wanted a step, got none: without damping every step of Heun's gains energy; give one far below 1 / (γ μ0 H)",
             )
 
+    def carries(self, size: int) -> int:
+        """Numbers beside x and the evaluation there: the time."""
+        return 1
+
     def check(self, problem: Any) -> None:
         """Raises BadInput for a time step that is too long for the spins of a problem, or of a landscape."""
         if not (isinstance(problem, Turning) and self.damping and self.time_step is not None):

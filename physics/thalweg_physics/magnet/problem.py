@@ -95,6 +95,7 @@ class Magnet:
             memory=3 * 8 * self.grid.count,
             memory_per_replica=BYTES_PER_CELL * self.grid.count,
             unit="J",
+            numbers=3 * self.grid.count,
         )
 
     def open(self, device: torch.device, dtype: torch.dtype) -> MagnetLandscape:

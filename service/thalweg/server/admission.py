@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -11,12 +12,12 @@ from thalweg.server.blueprint import Blueprint, read
 from thalweg.server.decode import choose
 from thalweg.server.describe import fitting_methods
 from thalweg.server.posterior import FEWEST
-from thalweg.server.recorder import trace_bytes
+from thalweg.server.recorder import draw_bytes, kept_rows, row_bytes, written_rows
 from thalweg.v1 import jobs_pb2
 from thalweg_core.adapt import PANEL, needs, needs_warm_up
 from thalweg_core.errors import BadInput, Mismatch, Unaffordable, Unavailable
 from thalweg_core.growth import afford
-from thalweg_core.kernel import ChecksProblem, Goal
+from thalweg_core.kernel import ChecksProblem, Goal, state_numbers
 from thalweg_core.landscape import EXACT_VALUE
 from thalweg_core.problem import RehearsesUnopened, Traits, end_shots, require
 from thalweg_core.stopping import Stop
@@ -28,15 +29,34 @@ _LARGEST_SPEC = 3 * 2**20  # bytes; a job with its result goes into one message,
 _MOST_LABELS = 64  # arbitrary
 _USABLE = 0.9  # of the memory: the rest is the system's
 
+_WORKER = 48 * 2**20  # bytes that a worker takes whatever its job is: threads, the store, what is imported late
+_STEP_COPIES = 7  # of the state, in a step: before, after, stopped replicas apart; L-BFGS carries its pairs to another point
+_TRACE_COPIES = 3  # in blocks, as one table, and by columns
+_DRAW_COPIES = 5  # in blocks, as one array, for mean and standard deviation, and what the allocator keeps
+_STATISTICS = 10 * 8 * 2**21  # bytes: the autocovariance of as many numbers as are taken together
+_STEP_OBJECTS = 2560  # bytes of the objects that hold one step until the next checkpoint
+_MOST_WAITING = 20_000  # steps until the next checkpoint, where time decides
+_COUNTS = 24  # numbers of a replica in a position beside its state: what it spent, how it stopped, what the rules remember
+_POSITIONS = 3  # files of one phase: two, and the one that is being written
+_FINAL = 8  # arrays of the size of x among the artifacts
+_SOME_CHECKPOINTS = 1000  # where time decides
+_CHECKPOINT_FILES = 2**14  # bytes of two files beyond what they hold: headers, and parts of blocks
+_LITTLE = 2**22  # bytes of logs, events and small files
+
 
 class Admission(NamedTuple):
     blueprint: Blueprint
     traits: Traits
     memory: int  # bytes
+    disk: int  # bytes
 
 
-def admit(spec: jobs_pb2.JobSpec) -> Admission:
-    """What a worker would build, and the memory it would need.
+def admit(spec: jobs_pb2.JobSpec, folder: Path | None = None) -> Admission:
+    """What a worker would build, and the memory and disk it would need.
+
+    Args:
+        spec: the job.
+        folder: where its files would be written; left out, their size is not compared with what is free.
 
     Raises:
         BadInput: something cannot be as it was asked for; with the path of the field.
@@ -59,11 +79,14 @@ def admit(spec: jobs_pb2.JobSpec) -> Admission:
             raise bad.under(f"method.{blueprint.method_name}") from None
     try:
         _check_plan(blueprint, traits)
-        memory = _check_memory(blueprint, traits)
+        needed = estimate(blueprint, traits)
+        _check_memory(needed.memory)
+        if folder is not None:
+            _check_disk(needed.disk, folder)
     except BadInput as bad:
         raise bad.under("plan") from None
     _check_budget(blueprint, traits)
-    return Admission(blueprint, traits, memory)
+    return Admission(blueprint, traits, *needed)
 
 
 def _check_size(spec: jobs_pb2.JobSpec) -> None:
@@ -140,24 +163,69 @@ def _check_budget(blueprint: Blueprint, traits: Traits) -> None:
         raise bad.under(f"method.{blueprint.method_name}") from None
 
 
-def _check_memory(blueprint: Blueprint, traits: Traits) -> int:
-    """Bytes that the job will need at most at once."""
-    needed, available = estimate(blueprint, traits), machine.memory()
+def _check_memory(needed: int) -> None:
+    available = machine.memory()
     if needed > _USABLE * available:
         raise BadInput(
             "replicas",
             f"the job would need about {needed / 2**30:.1f} GiB of memory, and this machine has {available / 2**30:.1f} GiB;"
             " ask for fewer replicas, fewer steps, or a smaller problem",
         )
-    return needed
 
 
-def estimate(blueprint: Blueprint, traits: Traits) -> int:
-    """Bytes: the landscape, its replicas, what the method asks of it, the trace, and the draws twice, since they are written at
-    the end as one array."""
+def _check_disk(needed: int, folder: Path) -> None:
+    free = machine.free_disk(folder)
+    if needed > free:
+        raise Unavailable(
+            "replicas",
+            f"the job would write about {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free below {folder};"
+            " ask for fewer replicas or fewer steps, or make room there",
+        )
+
+
+class Needs(NamedTuple):
+    """Bytes that a job takes at most at once."""
+
+    memory: int
+    disk: int
+
+
+def estimate(blueprint: Blueprint, traits: Traits) -> Needs:
+    """Upper bounds, of which jobs take a third and more."""
+    position = _position_bytes(blueprint, traits)
+    return Needs(_memory(blueprint, traits, position), _disk(blueprint, traits, position))
+
+
+def _memory(blueprint: Blueprint, traits: Traits, position: int) -> int:
+    """The landscape and its evaluations, the state with the copies that a step makes of it, and what is recorded."""
     plan, kernel = blueprint.plan, blueprint.kernel
-    rows = max(plan.replicas, PANEL) if needs_warm_up(kernel) else plan.replicas
-    steps = plan.last_step(kernel.goal)
-    draws = 2 * 8 * steps * plan.replicas * (traits.dimension + 1) if blueprint.draws else 0
+    steps, rows = plan.last_step(kernel.goal), _rows(blueprint)
     asked = sum(traits.memory_of.get(need, 0) for need in kernel.needs)
-    return traits.memory + asked + rows * traits.memory_per_replica + trace_bytes(steps, plan.replicas) + draws
+    landscape = traits.memory + asked + rows * traits.memory_per_replica
+    waiting = min(steps, plan.checkpoint_every or _MOST_WAITING) * _STEP_OBJECTS
+    trace = _TRACE_COPIES * kept_rows(steps, plan.replicas) * row_bytes(plan.replicas)
+    drawn = steps * draw_bytes(plan.replicas, traits.size) if blueprint.draws else 0
+    draws = _DRAW_COPIES * drawn + min(10 * drawn, _STATISTICS)
+    return _WORKER + landscape + _STEP_COPIES * position + waiting + trace + draws
+
+
+def _disk(blueprint: Blueprint, traits: Traits, position: int) -> int:
+    """The newest positions of each phase, all that was recorded, and the artifacts, which hold it once more."""
+    plan, kernel = blueprint.plan, blueprint.kernel
+    steps = plan.last_step(kernel.goal)
+    positions = (_POSITIONS + (_POSITIONS - 1 if plan.warmup else 0)) * position
+    trace = (written_rows(steps, plan.replicas) + kept_rows(steps, plan.replicas)) * row_bytes(plan.replicas)
+    draws = 2 * steps * draw_bytes(plan.replicas, traits.size) if blueprint.draws else 0
+    checkpoints = plan.asked_for(kernel.goal) // plan.checkpoint_every if plan.checkpoint_every else _SOME_CHECKPOINTS
+    return _LITTLE + positions + trace + draws + _CHECKPOINT_FILES * checkpoints + _FINAL * 8 * plan.replicas * traits.size
+
+
+def _rows(blueprint: Blueprint) -> int:
+    """Replicas that walk at once."""
+    return max(blueprint.plan.replicas, PANEL) if needs_warm_up(blueprint.kernel) else blueprint.plan.replicas
+
+
+def _position_bytes(blueprint: Blueprint, traits: Traits) -> int:
+    """The method's state and what the rules remember, for all replicas."""
+    rules = 4 * (blueprint.plan.stop.plateau or 0) + _COUNTS
+    return 8 * _rows(blueprint) * (state_numbers(blueprint.kernel, traits.size) + rules)

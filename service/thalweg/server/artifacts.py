@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,38 +27,40 @@ class Shelf:
 
     def put(self, name: str, content: bytes | memoryview, media_type: str, description: str) -> None:
         """A file, whole on disk when this returns."""
+        self._write(name, lambda file: file.write(content), media_type, description)
+
+    def put_array(self, name: str, array: NDArray[Any], description: str) -> None:
+        """A .npy file, which numpy opens without us."""
+        array = np.ascontiguousarray(array)
+        self._write(name, lambda file: np.save(file, array, allow_pickle=False), "application/x-npy", description)
+
+    def put_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]], description: str) -> None:
+        """A .npz file; the same arrays give the same bytes."""
+        self._write(name, lambda file: np.savez(file, allow_pickle=False, **arrays), "application/x-npz", description)
+
+    def put_json(self, name: str, value: Any, description: str) -> None:
+        """Sorted, and without numbers that JSON does not know: those become null."""
+        self.put(name, json.dumps(_finite(value), indent=1, allow_nan=False).encode(), "application/json", description)
+
+    def _write(self, name: str, write: Callable[[BinaryIO], object], media_type: str, description: str) -> None:
+        """Straight into the file: what fills half of the memory cannot be copied before it is written."""
         if Path(name).name != name or name.startswith(".") or name in {row.name for row in self.rows}:
             raise Refused(f"an artifact cannot be called {name!r}")
         path, aside = self._folder / name, self._folder / f".{name}"
-        with aside.open("wb") as file:
-            file.write(content)
+        with aside.open("w+b") as file:
+            write(file)
             file.flush()
             os.fsync(file.fileno())
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         aside.replace(path)
         folder = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
-        digest = hashlib.sha256(content).hexdigest()
-        relative = str(path.relative_to(self._job_folder))
-        self.rows.append(ArtifactRow(name, relative, memoryview(content).nbytes, digest, media_type, description))
-
-    def put_array(self, name: str, array: NDArray[Any], description: str) -> None:
-        """A .npy file, which numpy opens without us."""
-        buffer = io.BytesIO()
-        np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
-        self.put(name, buffer.getbuffer(), "application/x-npy", description)
-
-    def put_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]], description: str) -> None:
-        """A .npz file; the same arrays give the same bytes."""
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)
-        self.put(name, buffer.getbuffer(), "application/x-npz", description)
-
-    def put_json(self, name: str, value: Any, description: str) -> None:
-        """Sorted, and without numbers that JSON does not know: those become null."""
-        self.put(name, json.dumps(_finite(value), indent=1, allow_nan=False).encode(), "application/json", description)
+        self.rows.append(ArtifactRow(name, str(path.relative_to(self._job_folder)), size, digest, media_type, description))
 
 
 def _finite(value: Any) -> Any:

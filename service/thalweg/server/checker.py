@@ -22,9 +22,9 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from thalweg.server import machine
 from thalweg.server.admission import admit
 from thalweg.server.describe import describe
+from thalweg.server.limits import at_most, out_of_memory
 from thalweg.server.other_jobs import looked_up
 from thalweg.server.store import Store
 from thalweg.v1 import jobs_pb2
@@ -49,7 +49,8 @@ def serve(pipe: Connection, folder: Path, place: Path) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             task, content = pipe.recv_bytes().decode(), pipe.recv_bytes()
-            with _limited():
+            _limit_time()
+            with at_most(MEMORY):
                 answer, more = _answer(store, task, content)
             pipe.send_bytes(json.dumps(answer).encode())
             pipe.send_bytes(more)
@@ -61,11 +62,13 @@ def _answer(store: Store, task: str, content: bytes) -> tuple[Mapping[str, Any],
     except BadInput as bad:
         kind = MACHINE if isinstance(bad, Unavailable) else PROBLEM
         return {"refused": kind, "field": bad.field, "sentence": bad.sentence}, b""
-    except MemoryError:
-        sentence = f"to check it takes more than {MEMORY / 2**30:g} GiB of memory; wanted a smaller problem"
-        return {"refused": PROBLEM, "field": "problem", "sentence": sentence}, b""
-    except (OSError, sqlite3.Error) as error:
-        return {"refused": TROUBLE, "field": "", "sentence": f"the specification cannot be checked now: {error}"}, b""
+    except Exception as error:
+        if out_of_memory(error):
+            sentence = f"to check it takes more than {MEMORY / 2**30:g} GiB of memory; wanted a smaller problem"
+            return {"refused": PROBLEM, "field": "problem", "sentence": sentence}, b""
+        if isinstance(error, (OSError, sqlite3.Error)):
+            return {"refused": TROUBLE, "field": "", "sentence": f"the specification cannot be checked now: {error}"}, b""
+        raise
 
 
 def _described() -> tuple[Mapping[str, Any], bytes]:
@@ -78,7 +81,7 @@ def _admitted(store: Store, content: bytes) -> tuple[Mapping[str, Any], bytes]:
     except DecodeError:
         raise BadInput("", "the bytes are no JobSpec") from None
     spec = looked_up(store, sent)
-    admission = admit(spec)
+    admission = admit(spec, store.folder)
     plan = admission.blueprint.plan
     about = {
         "kind": admission.blueprint.problem_name,
@@ -89,16 +92,8 @@ def _admitted(store: Store, content: bytes) -> tuple[Mapping[str, Any], bytes]:
     return about, spec.SerializeToString(deterministic=True)
 
 
-@contextlib.contextmanager
-def _limited() -> Any:
-    """Meanwhile this process has so much processor time and memory, beside what it has taken already."""
+def _limit_time() -> None:
+    """This process has so much processor time from here on; one that takes more is killed."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + SECONDS
-    _, most_time = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, most_time))
-    _, most_data = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (machine.data_bytes() + MEMORY, most_data))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (most_data, most_data))
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + SECONDS, most))

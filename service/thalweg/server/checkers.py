@@ -163,6 +163,7 @@ def _in_a_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Future[
     done: Future[T] = Future()
 
     def run() -> None:
+        done.set_running_or_notify_cancel()
         try:
             done.set_result(function(*arguments))
         except Exception as error:

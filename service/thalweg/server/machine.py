@@ -1,9 +1,10 @@
-"""What this machine has: processors, memory, and whether a process still lives."""
+"""What this machine has: processors, memory, disk, and whether a process still lives."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 from pathlib import Path
 
 
@@ -17,6 +18,19 @@ def memory() -> int:
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = _first_line(Path("/sys/fs/cgroup/memory.max"))
     return min(physical, int(limit)) if limit.isdigit() else physical
+
+
+def free_memory() -> int | None:
+    """Bytes that processes may still take; None where the system does not tell."""
+    line = next((line for line in _lines(Path("/proc/meminfo")) if line.startswith("MemAvailable:")), None)
+    return None if line is None else 1024 * int(line.split()[1])
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes that may be written below a folder, which need not exist yet."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def processor_name() -> str:
@@ -58,7 +72,7 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
-def data_bytes() -> int:
-    """Bytes that this process has for data of its own, as RLIMIT_DATA counts them; 0 where the system does not tell."""
-    line = next((line for line in _lines(Path("/proc/self/status")) if line.startswith("VmData:")), "")
-    return 1024 * int(line.split()[1]) if line else 0
+def data_bytes() -> int | None:
+    """Bytes that this process has for data of its own, as RLIMIT_DATA counts them; None where the system does not tell."""
+    line = next((line for line in _lines(Path("/proc/self/status")) if line.startswith("VmData:")), None)
+    return None if line is None else 1024 * int(line.split()[1])

@@ -26,7 +26,7 @@ def provenance(
     """Of a job as this process does it; `method` is the repr of the kernel as it was tuned."""
     return results_pb2.Provenance(
         version=__version__,
-        revision=_revision(Path(thalweg.__file__).resolve().parents[2]),
+        revision=revision(),
         spec_sha256=blueprint.sha256(),
         seed=blueprint.plan.seed,
         packages={name: version for name in _PACKAGES if (version := _version(name))} | {"thalweg": __version__},
@@ -47,6 +47,11 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return ""
+
+
+def revision() -> str:
+    """The commit of the code that runs here; empty for an installed package."""
+    return _revision(Path(thalweg.__file__).resolve().parents[2])
 
 
 @cache

@@ -1,11 +1,13 @@
 """What is written down along a walk: a trace of every replica, thinned evenly, and for samplers every draw.
 
-Both grow by blocks: `take` gives the rows since the last checkpoint, `give` puts such a block back when a job goes on.
+Both grow by blocks: `take` gives the rows since the last checkpoint, `give` puts such blocks back when a job goes on.
 What they hold depends on the steps alone, never on when checkpoints fell.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -33,9 +35,26 @@ def most_rows(replicas: int) -> int:
     return min(_MOST_ROWS, max(_FEWEST_ROWS, _MOST_NUMBERS // replicas))
 
 
-def trace_bytes(steps: int, replicas: int) -> int:
-    """Memory of a trace, which is put together once at the end."""
-    return 2 * 8 * min(steps + 1, most_rows(replicas)) * (len(COLUMNS) * replicas + 1)
+def kept_rows(steps: int, replicas: int) -> int:
+    """Rows of the trace of so many steps."""
+    return min(steps + 1, most_rows(replicas))
+
+
+def written_rows(steps: int, replicas: int) -> int:
+    """Rows that go into checkpoints at most: every doubling of the stride leaves room for half as many more."""
+    most = most_rows(replicas)
+    doublings = max(0, math.ceil(math.log2((steps + 1) / most)))
+    return kept_rows(steps, replicas) + doublings * (most // 2 + 1)
+
+
+def row_bytes(replicas: int) -> int:
+    """Of a row of the trace."""
+    return 8 * (len(COLUMNS) * replicas + 1)
+
+
+def draw_bytes(replicas: int, size: int) -> int:
+    """Of a step of all chains: x, energy and acceptance."""
+    return 8 * replicas * (size + 2)
 
 
 class Here(NamedTuple):
@@ -54,12 +73,14 @@ class Trace:
         self._most = most_rows(replicas) - 1  # one is for the last step
         self._blocks: list[tuple[Tensor, Tensor]] = []  # steps (n,), rows (n, COLUMNS, B)
         self._fresh: list[tuple[int, Tensor]] = []
+        self._count = 0  # of all rows
         self.stride = 1
 
     def add(self, here: Here) -> None:
         if here.step % self.stride == 0:
             self._fresh.append((here.step, self._row(here)))
-            if self._count() > self._most:
+            self._count += 1
+            if self._count > self._most:
                 self._thin(2 * self.stride)
 
     def take(self) -> Block:
@@ -72,10 +93,9 @@ class Trace:
         self._fresh = []
         return {"trace.step": steps, "trace.rows": rows}
 
-    def give(self, block: Block, stride: int) -> None:
-        """Put a block back, as it is at this stride."""
-        if "trace.step" in block:
-            self._blocks.append((block["trace.step"], block["trace.rows"]))
+    def give(self, blocks: Iterable[Block], stride: int) -> None:
+        """Put blocks back, as they are at this stride."""
+        self._blocks.extend((block["trace.step"], block["trace.rows"]) for block in blocks if "trace.step" in block)
         self._thin(stride)
 
     def table(self, last: Here) -> Table:
@@ -96,14 +116,12 @@ class Trace:
         columns = (state.seen.value, state.seen.value_var, norm, here.acceptance, *counts)
         return torch.stack([column.detach().to("cpu", torch.float64) for column in columns])
 
-    def _count(self) -> int:
-        return len(self._fresh) + sum(len(steps) for steps, _ in self._blocks)
-
     def _thin(self, stride: int) -> None:
         self.stride = stride
         self._fresh = [(step, row) for step, row in self._fresh if step % stride == 0]
         kept = ((steps % stride == 0, steps, rows) for steps, rows in self._blocks)
-        self._blocks = [(steps[keep], rows[keep]) for keep, steps, rows in kept]
+        self._blocks = [(steps[keep], rows[keep]) for keep, steps, rows in kept if keep.any()]
+        self._count = len(self._fresh) + sum(len(steps) for steps, _ in self._blocks)
 
 
 class Draws:

@@ -37,7 +37,12 @@ class Ending(NamedTuple):
 
 
 def bring_home(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf) -> Ending:
-    """Write the arrays of a walk and measure its end."""
+    """Write the arrays of a walk and measure its end; a trouble with its checkpoints is the last thing said of it."""
+    ending = _brought(blueprint, traits, walked, shelf)
+    return ending._replace(outcome=f"{ending.outcome}; {walked.resumed}") if walked.resumed else ending
+
+
+def _brought(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf) -> Ending:
     outcomes = [Outcome(code) for code in walked.here.position.outcome[: blueprint.plan.replicas].tolist()]
     cancelled = Outcome.CANCELLED in outcomes
     if walked.phase == WARM_UP:

@@ -46,6 +46,7 @@ class Walked(NamedTuple):
     seconds: Callable[[], float]  # wall clock of all attempts, so far
     reserve: int  # shots of a replica that the measurement at the end takes
     phase: str  # in which it ended
+    resumed: str  # what is to be said of how it was resumed; "" where there is nothing
 
 
 class Walker:
@@ -71,15 +72,16 @@ class Walker:
 
     def walked(self) -> Walked:
         """The whole walk, or what is left of it."""
-        saved, before, blocks = self.keeper.newest()
+        warming = self._warming()
+        saved, before, blocks = self.keeper.newest({WARM_UP: warming, WALK: self.blueprint.kernel})
         if saved is not None:
             self._earlier = float(saved.words["seconds"])
         warm = saved if saved is not None and saved.phase == WARM_UP else before
-        kernel, here = self._warmed(warm)
+        kernel, here = self._warmed(warming, warm)
         if kernel is None:
             return self._home(self.blueprint.kernel, here, WARM_UP)
         if saved is not None and saved.phase == WALK:
-            here = Here(saved.step, saved.position(kernel), saved.tensors["here.acceptance"])
+            here = Here(saved.step, saved.position, saved.tensors["here.acceptance"])
             self._remember(saved)
             self._give_back(blocks, int(saved.words["stride"]))
         else:
@@ -88,15 +90,18 @@ class Walker:
 
     # --- phases
 
-    def _warmed(self, saved: Saved | None) -> tuple[Kernel | None, Here]:
+    def _warming(self) -> Kernel:
+        """What walks through the warm-up."""
+        kernel = self.blueprint.kernel
+        return cast(Kernel, WarmUp(kernel)) if needs_warm_up(kernel) else kernel
+
+    def _warmed(self, warm: Kernel, saved: Saved | None) -> tuple[Kernel | None, Here]:
         """The tuned kernel and where its walk begins; no kernel where the job was stopped before."""
         plan, kernel = self.blueprint.plan, self.blueprint.kernel
         if not plan.warmup:
             return kernel, self._begun(kernel, self._starts, WALK, self._rules())
-        warm = cast(Kernel, WarmUp(kernel)) if needs_warm_up(kernel) else kernel
         if saved is not None:
-            position = saved.position(warm)
-            here = Here(saved.step, position, saved.tensors["here.acceptance"])
+            here = Here(saved.step, saved.position, saved.tensors["here.acceptance"])
         else:
             here = self._begun(warm, self._starts, WARM_UP, Rules(budget=plan.budget))
         if here.step < plan.warmup:
@@ -178,8 +183,8 @@ class Walker:
             self.landscape = self.landscape.with_memory(dict(named))
 
     def _give_back(self, blocks: list[dict[str, Tensor]], stride: int) -> None:
+        self.trace.give(blocks, stride)
         for block in blocks:
-            self.trace.give(block, stride)
             if self.draws is not None:
                 self.draws.give(block)
                 for x in block.get("draws.x", ()):
@@ -196,7 +201,7 @@ class Walker:
         start = self._starts[: self.blueprint.plan.replicas]
         self._report(phase, here)
         home = (self.landscape, kernel, start, here, self.trace, self.draws, self.extra, self._seconds, self.reserve, phase)
-        return Walked(*home)
+        return Walked(*home, "; ".join(self.keeper.remarks))
 
     def _report(self, phase: str, here: Here) -> None:
         self.pulse.report(progress(self.blueprint, self.traits, self.landscape, phase, here, self.extra, self.running))

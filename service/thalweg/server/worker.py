@@ -23,6 +23,7 @@ from thalweg.server.attempts import Attempt
 from thalweg.server.blueprint import Blueprint, read
 from thalweg.server.errors import FencedOff
 from thalweg.server.keeper import Keeper
+from thalweg.server.limits import limit_data, limit_memory, limited, out_of_memory
 from thalweg.server.notices import told
 from thalweg.server.other_jobs import mentioned
 from thalweg.server.provenance import provenance
@@ -40,7 +41,7 @@ from thalweg_core.errors import BadInput
 
 _log = logging.getLogger(__name__)
 
-
+_SPARE = 2**29  # bytes that a machine has left whose memory is not at an end (arbitrary)
 _TOLD_WITHIN = 5.0  # s; what cannot be told about the machine's trouble in the job's log stands in the attempt's
 
 
@@ -106,19 +107,38 @@ def _work(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf, folder: Pat
         raise
     except BadInput as bad:
         return Ending(State.FAILED, str(bad), None)
-    except (OSError, sqlite3.Error) as error:
-        _tell(attempt, trouble_of(error) or Trouble.DISK, error)
-        raise
     except Exception as error:
+        if out_of_memory(error):
+            return _without_memory(attempt, row, error)
+        if isinstance(error, (OSError, sqlite3.Error)):
+            _tell(attempt, trouble_of(error) or Trouble.DISK, error)
+            raise
         traceback.print_exc()
         attempt.log("error", f"the traceback is in {folder / 'jobs' / row.id / f'attempt-{attempt.number}.log'}")
         return Ending(State.FAILED, _sentence(error), None)
+
+
+def _without_memory(attempt: Attempt, row: JobRow, error: Exception) -> Ending:
+    """The job's own fault if it met its limit on a machine that has memory left; else the machine's, and raised."""
+    own = limited() and (machine.free_memory() or 0) > _SPARE
+    limit_data(None)
+    traceback.print_exc()
+    if own:
+        sentence = (
+            f"the job took far more memory than the {row.memory / 2**30:.2g} GiB that it was estimated to need;"
+            " ask for fewer replicas, fewer steps, or a smaller problem"
+        )
+        return Ending(State.FAILED, sentence, None)
+    _tell(attempt, Trouble.MEMORY, error)
+    raise MemoryError(Trouble.MEMORY.sentence) from error
 
 
 def _walk(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf) -> Ending:
     spec = jobs_pb2.JobSpec.FromString(row.spec)
     blueprint = read(spec)
     torch.set_num_threads(blueprint.plan.cpus)
+    if blueprint.plan.device != "cuda":
+        limit_memory(row.memory)
     with under(f"problem.{blueprint.problem_name}"):
         traits = blueprint.problem.traits()
     walker = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every, blueprint.plan.device), pulse)
@@ -141,8 +161,6 @@ def _describe(attempt: Attempt, spec: jobs_pb2.JobSpec, blueprint: Blueprint, me
 
 def _sentence(error: Exception) -> str:
     """An error of ours, in one line for somebody who cannot mend it."""
-    if isinstance(error, MemoryError):
-        return "this machine ran out of memory; ask for fewer replicas, fewer steps, or a smaller problem"
     words = " ".join(str(error).split())[:300]
     return (
         f"the worker met an error of its own: {type(error).__name__}: {words}"
