@@ -158,7 +158,7 @@ def bases() -> Mapping[str, Base]:
     out["magnet"] = Base(_spec({"magnet": _FILM}, "llg"), magnet)
     for name, start in _MAGNET_STARTS.items():
         out[f"magnet start {name}"] = Base(_spec({"magnet": _FILM | {"start": start}}), (*magnet, "start"))
-    for method in _SAMPLERS:
+    for method in ("ula", "hmc"):
         sampled = _spec({"magnet": _FILM}, method)
         getattr(sampled.method, method).temperature = 4e-21
         out[f"magnet {method}"] = Base(sampled, ("method", method))
@@ -294,7 +294,9 @@ def _filled(message: Message) -> Message:
         oneof = field.containing_oneof
         if oneof is not None and len(oneof.fields) > 1 and field is not oneof.fields[0]:
             continue
-        if field.message_type is not None:
+        if _is_map(field):
+            getattr(message, field.name)["1"] = "1"
+        elif field.message_type is not None:
             inner = getattr(message, field.name).add() if field.is_repeated else _emptied(message, field.name)
             _filled(inner)
         else:
