@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from io import BytesIO
@@ -18,6 +20,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from thalweg import specs
+from thalweg.server.describe import describe
 from thalweg.v1 import jobs_pb2
 
 Path = tuple[str | int, ...]
@@ -272,13 +275,23 @@ def values(field: Any, given: Any) -> list[Any]:
     if field.type in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
         return list(_NUMBERS)
     if field.type == FieldDescriptor.TYPE_STRING:
-        return [*_TEXTS, *([given[: len(given) // 2], given + given] if given else [])]
+        return [*_TEXTS, *sorted(words()[field.name]), *([given[: len(given) // 2], given + given] if given else [])]
     if field.type == FieldDescriptor.TYPE_BYTES:
         return [*_BYTES, *([given[: len(given) // 2], given[:-1]] if given else [])]
     if field.type == FieldDescriptor.TYPE_BOOL:
         return [False, True]
     low, high = _RANGES[field.type]
     return [number for number in _WHOLE if low <= number < high]
+
+
+@cache
+def words() -> Mapping[str, set[str]]:
+    """What the catalogue quotes where it describes a field of this name: "equal", "parity", "float32"."""
+    said, out = describe(), defaultdict[str, set[str]](set)
+    for description in (*said.problems, *said.methods, said.plan):
+        for field in description.fields:
+            out[field.name.rpartition(".")[2]] |= set(re.findall(r'"([\w-]+)"', field.description))
+    return out
 
 
 def _emptied(message: Message, name: str) -> Message:
