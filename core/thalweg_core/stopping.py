@@ -58,6 +58,9 @@ _SENTENCES = {
 CONVERGED = frozenset({Outcome.TORQUE, Outcome.GRADIENT, Outcome.VALUE, Outcome.PLATEAU})
 """Outcomes that a test has shown: exact numbers, or estimates beyond their errors. Noise is none of them."""
 
+LONGEST_PLATEAU = 10**6
+"""Steps (arbitrary): of each replica two windows take 32 MB."""
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -89,6 +92,8 @@ class Stop:
             raise BadInput("value", f"wanted a finite energy, got {self.value}")
         if self.plateau is not None and self.plateau < 4:
             raise BadInput("plateau", f"wanted at least 4 steps to tell a trend from noise, got {self.plateau}")
+        if self.plateau is not None and self.plateau > LONGEST_PLATEAU:
+            raise BadInput("plateau", f"wanted at most {LONGEST_PLATEAU} steps, whose energies are all kept, got {self.plateau}")
 
 
 MOST = 2**62

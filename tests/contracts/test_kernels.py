@@ -449,6 +449,7 @@ WRONG = [
     (Hmc, {"step_size": -0.1}),
     (Hmc, {"leapfrog_steps": 0}),
     (Hmc, {"leapfrog_steps": 2.5}),
+    (Hmc, {"leapfrog_steps": 2**31}),
     (Hmc, {"temperature": float("nan")}),
     (Hmc, {"target_acceptance": 0.0}),
 ]

@@ -247,6 +247,7 @@ WRONG = [
     (Stop, {"gradient_norm": -1.0}),
     (Stop, {"value": math.nan}),
     (Stop, {"plateau": 3}),
+    (Stop, {"plateau": 2**31}),
     (Budget, {"shots": 0}),
     (Budget, {"gradients": -5}),
     (Budget, {"seconds": math.nan}),

@@ -199,14 +199,18 @@ def test_the_coefficients_are_named_after_the_features() -> None:
     ("field", "build"),
     [
         ("scales", lambda: Gaussian(())),
-        ("scales", lambda: Gaussian((1.0, 0.0))),
-        ("scales", lambda: Gaussian((1.0, math.nan))),
+        ("scales[1]", lambda: Gaussian((1.0, 0.0))),
+        ("scales[1]", lambda: Gaussian((1.0, math.nan))),
+        ("scales[0]", lambda: Gaussian((1e300,))),
+        ("scales[0]", lambda: Gaussian((5e-324,))),
         ("correlation", lambda: Gaussian((1.0, 1.0), 1.0)),
         ("correlation", lambda: Gaussian((1.0, 1.0, 1.0), -0.5)),
         ("correlation", lambda: Gaussian((1.0, 1.0), math.nan)),
         ("dataset", lambda: LogisticRegression("breast_canser")),
         ("prior_scale", lambda: LogisticRegression("breast_cancer", 0.0)),
         ("prior_scale", lambda: LogisticRegression("breast_cancer", math.inf)),
+        ("prior_scale", lambda: LogisticRegression("breast_cancer", 1e170)),
+        ("prior_scale", lambda: LogisticRegression("breast_cancer", 1e-170)),
     ],
 )
 def test_what_cannot_be_a_density_is_refused_by_the_name_of_its_field(field: str, build: object) -> None:

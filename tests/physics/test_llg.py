@@ -226,6 +226,8 @@ def test_a_relaxed_magnet_stops_at_the_torque_it_was_asked_for() -> None:
     [
         ("damping", {"damping": -0.1}),
         ("damping", {"damping": math.nan}),
+        ("damping", {"damping": 1e300}),
+        ("damping", {"damping": 5e-324}),
         ("damping", {"damping": 0.0, "precession": False}),
         ("time_step", {"damping": 0.0}),
         ("time_step", {"time_step": 0.0}),
@@ -236,6 +238,12 @@ def test_a_march_that_cannot_be_is_refused(field: str, arguments: dict[str, floa
     with pytest.raises(BadInput) as refused:
         Llg(**arguments)  # type: ignore[arg-type]
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("damping", [1e-30, 1e12])
+@pytest.mark.parametrize("precession", [True, False])
+def test_the_least_and_the_most_damping_have_a_stable_step(damping: float, precession: bool) -> None:
+    assert 0 < Llg(damping, precession).seconds(Magnet(FILM, PT_CO)) < math.inf
 
 
 def test_a_step_at_which_precession_swings_up_is_refused_with_the_largest_that_does_not() -> None:

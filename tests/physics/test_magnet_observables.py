@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+from itertools import product
 
 import numpy as np
 import pytest
@@ -219,13 +220,20 @@ def test_a_magnet_keeps_its_magnetization_and_two_pictures() -> None:
         ("cell_size", lambda: Grid((4, 4, 1), (1e-9, 0.0, 1e-9))),
         ("cell_size", lambda: Grid((4, 4, 1), (1e-9, math.nan, 1e-9))),
         ("cell_size", lambda: Grid((4, 4, 1), (1e-9, 1e-9))),  # type: ignore[arg-type]
+        ("cell_size", lambda: Grid((4, 4, 1), (1e-9, 1e-170, 1e-9))),
+        ("cell_size", lambda: Grid((4, 4, 1), (1e-9, 1e170, 1e-9))),
         ("periodic", lambda: Grid((4, 4, 1), (1e-9, 1e-9, 1e-9), (True,))),  # type: ignore[arg-type]
         ("saturation_magnetization", lambda: Material(0.0)),
         ("saturation_magnetization", lambda: Material(math.inf)),
+        ("saturation_magnetization", lambda: Material(1e300)),
+        ("saturation_magnetization", lambda: Material(1e-170)),
         ("exchange_stiffness", lambda: Material(5e5, -1e-12)),
         ("exchange_stiffness", lambda: Material(5e5, math.nan)),
+        ("exchange_stiffness", lambda: Material(5e5, 1e300)),
         ("interfacial_dmi", lambda: Material(5e5, 1e-12, math.nan)),
+        ("interfacial_dmi", lambda: Material(5e5, 1e-12, -1e300)),
         ("constant", lambda: UniaxialAnisotropy(math.nan)),
+        ("constant", lambda: UniaxialAnisotropy(-1e300)),
         ("axis", lambda: UniaxialAnisotropy(1.0, (0.0, 0.0, 0.0))),
         ("axis", lambda: UniaxialAnisotropy(1.0, (0.0, 1.0))),  # type: ignore[arg-type]
         ("radius", lambda: SkyrmionStart(0.0)),
@@ -234,7 +242,9 @@ def test_a_magnet_keeps_its_magnetization_and_two_pictures() -> None:
         ("direction", lambda: UniformStart((math.inf, 0.0, 0.0))),
         ("external_field", lambda: Magnet(BOX, PT_CO, (0.0, 0.0))),  # type: ignore[arg-type]
         ("external_field", lambda: Magnet(BOX, PT_CO, (0.0, 0.0, math.nan))),
+        ("external_field", lambda: Magnet(BOX, PT_CO, (0.0, 1e300, 0.0))),
         ("material", lambda: Magnet(BOX, Material(580e3))),
+        ("material", lambda: Magnet(BOX, Material(580e3), (0.0, 0.0, 5e-324))),
         ("material", lambda: Magnet(Grid((1, 1, 1), (1e-9, 1e-9, 1e-9)), Material(580e3, 15e-12, 3e-3))),
         ("start.skyrmion.radius", lambda: Magnet(BOX, PT_CO, start=SkyrmionStart(20e-9))),
         ("start.skyrmion.radius", lambda: Magnet(BOX, PT_CO, start=SkyrmionStart(1e-9))),
@@ -245,6 +255,17 @@ def test_what_cannot_be_a_magnet_is_refused_by_the_name_of_its_field(field: str,
         build()  # type: ignore[operator]
     assert refused.value.field == field
     assert "wanted" in refused.value.sentence
+
+
+def test_the_largest_and_the_smallest_numbers_that_are_taken_make_finite_energies_even_in_single_precision() -> None:
+    sizes, largest = [(1e-12,) * 3, (1.0,) * 3], UniaxialAnisotropy(1e12)
+    materials = [Material(ms, 1e3, 1e6, largest) for ms in (1.0, 1e9)] + [Material(ms, 1e-20) for ms in (1.0, 1e9)]
+    for size, material in product(sizes, materials):
+        problem = Magnet(Grid((3, 2, 2), size), material, (0.0, 1e6, 0.0))
+        landscape = problem.open(CPU, torch.float32)
+        seen = landscape.evaluate(problem.start(landscape, Stream.of(0, 2)), Stream.of(0, 2))
+        assert torch.isfinite(seen.value).all() and torch.isfinite(seen.grad).all()
+        assert 0 < problem.energy_scale < math.inf
 
 
 @pytest.mark.parametrize("axis", [(0.0, 0.0, 1e-200), (0.0, 0.0, 1e200), (0.0, 0.0, 5.0)])

@@ -237,6 +237,8 @@ def test_a_page_token_does_not_mind_the_order_of_a_filter() -> None:
     assert pages.before(one, "") is None
     with pytest.raises(BadInput):
         pages.before(Filter(), pages.token(one, 7))
+    with pytest.raises(BadInput, match="no token of ours"):
+        pages.before(one, pages.token(one, 2**63))
 
 
 def test_cancelling_and_deleting(service: Service, sampling: Sampling) -> None:

@@ -11,9 +11,13 @@ from torch import Tensor
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import EXACT_VALUE, GRADIENT, Capability, Cost, Evaluation, GradientOnly, Landscape
 from thalweg_core.metropolis import accept
-from thalweg_core.ranges import at_least, chosen, fraction, positive
+from thalweg_core.ranges import chosen, fraction, positive, whole_between
 from thalweg_core.rows import row_dot
 from thalweg_core.streams import Stream
+
+
+MOST_LEAPFROG_STEPS = 10**6
+"""Of a trajectory (arbitrary): nobody can stop a job within one."""
 
 
 class HmcState(NamedTuple):
@@ -63,7 +67,7 @@ class Hmc:
     def __post_init__(self) -> None:
         if self.step_size is not None:
             positive("step_size", self.step_size)
-        at_least("leapfrog_steps", self.leapfrog_steps, 1)
+        whole_between("leapfrog_steps", self.leapfrog_steps, 1, MOST_LEAPFROG_STEPS)
         positive("temperature", self.temperature)
         fraction("target_acceptance", self.target_acceptance)
 

@@ -10,9 +10,13 @@ from torch import Tensor
 
 from thalweg_core.errors import BadInput
 from thalweg_core.problem import Traits
+from thalweg_core.ranges import between
 from thalweg_core.rows import per_row, row_sum
 from thalweg_core.streams import Stream
 from thalweg_physics.densities.density import Density, FlatLandscape, small
+
+NARROWEST, WIDEST = 1e-100, 1e100
+"""Of the standard deviations (arbitrary): covariances and their inverses stay numbers."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Gaussian(Density):
     def __post_init__(self) -> None:
         if not self.scales:
             raise BadInput("scales", "wanted the standard deviation of at least one coordinate, got none")
-        if not all(math.isfinite(s) and s > 0 for s in self.scales):
-            raise BadInput("scales", f"wanted positive numbers, got {list(self.scales)}")
+        for place, scale in enumerate(self.scales):
+            between(f"scales[{place}]", scale, NARROWEST, WIDEST)
         lowest = -1 / (len(self.scales) - 1) if len(self.scales) > 1 else -1.0
         if not lowest < self.correlation < 1:
             raise BadInput(

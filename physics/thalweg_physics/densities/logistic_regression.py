@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, NamedTuple
@@ -15,6 +14,7 @@ from thalweg_core.chunks import in_chunks
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, LIPSCHITZ, METRIC, Cost, Evaluation, Landscape, Reading, Samples
 from thalweg_core.problem import Observed, Traits
+from thalweg_core.ranges import between
 from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
 from thalweg_physics.densities.density import KNOWN, LACKING, Density, FlatLandscape
@@ -28,6 +28,9 @@ WIDTH = 32
 ALIGNED = 16
 """The design is filled up with zeros to a multiple of this on both sides: a matrix product may round a row of its result by
 where the row begins in memory, and then every row begins alike."""
+
+NARROWEST, WIDEST = 1e-15, 1e15
+"""Of the prior's standard deviations (arbitrary): their squares stay numbers in float32, too."""
 
 
 class Data(NamedTuple):
@@ -64,8 +67,7 @@ class LogisticRegression(Density):
         if self.dataset not in DATASETS:
             near = difflib.get_close_matches(self.dataset, DATASETS, n=1, cutoff=0.0)[0]
             raise BadInput("dataset", f"wanted one of {sorted(DATASETS)}, got {self.dataset!r}; did you mean {near!r}?")
-        if not (math.isfinite(self.prior_scale) and self.prior_scale > 0):
-            raise BadInput("prior_scale", f"wanted a positive number, got {self.prior_scale}")
+        between("prior_scale", self.prior_scale, NARROWEST, WIDEST)
         rows = DATASETS[self.dataset][0]
         if self.batch_size is not None and not 2 <= self.batch_size <= rows:
             raise BadInput("batch_size", f"wanted 2 to {rows} rows, or none given for all of them, got {self.batch_size}")

@@ -14,10 +14,16 @@ def three(field: str, values: Sequence[object], what: str) -> None:
         raise BadInput(field, f"wanted three {what}, along x, y and z, got {len(values)}")
 
 
-def finite(field: str, value: float, unit: str) -> None:
-    """Refuse infinities and what is not a number."""
-    if not math.isfinite(value):
-        raise BadInput(field, f"wanted a finite number of {unit}, got {value}")
+def no_larger(field: str, value: float, most: float, unit: str) -> None:
+    """Refuse numbers of a larger size, and what is not a number."""
+    if not abs(value) <= most:
+        raise BadInput(field, f"wanted {-most:g} to {most:g} {unit}, got {value:g}")
+
+
+def within(field: str, value: float, least: float, most: float, unit: str) -> None:
+    """Refuse numbers that are not from the least to the most."""
+    if not least <= value <= most:
+        raise BadInput(field, f"wanted {least:g} to {most:g} {unit}, got {value:g}")
 
 
 def positive(field: str, value: float, unit: str) -> None:

@@ -17,6 +17,9 @@ from thalweg_physics.magnet import checks
 MOST_CELLS = 2**30
 """Beyond this one replica alone takes 300 GB: a slip of the pen."""
 
+SHORTEST_EDGE, LONGEST_EDGE = 1e-12, 1.0
+"""m. Atoms are 100 times as far apart as the shortest; a magnetization does not vary slowly over the longest (arbitrary)."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -41,7 +44,7 @@ class Grid:
         if math.prod(self.cells) > MOST_CELLS:
             raise BadInput("cells", f"wanted at most {MOST_CELLS} cells, got {math.prod(self.cells)}; take larger cells")
         for edge in self.cell_size:
-            checks.positive("cell_size", edge, "metres for every edge")
+            checks.within("cell_size", edge, SHORTEST_EDGE, LONGEST_EDGE, "m for every edge")
 
     @property
     def event(self) -> tuple[int, int, int, int]:

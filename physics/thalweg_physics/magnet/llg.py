@@ -20,6 +20,9 @@ from thalweg_physics.magnet.spins import PRECESSION, Precesses, Turning
 OF_STABLE = 0.9
 """Part of the largest stable step that is taken where none was asked for."""
 
+LEAST_DAMPING, MOST_DAMPING = 1e-30, 1e12
+"""Far outside of any material (arbitrary): between them the stable step is a number, and is found."""
+
 MOST_HALVINGS = 30
 """A step that still climbs at a billionth of its length climbs by rounding alone: it is not taken."""
 
@@ -61,8 +64,8 @@ class Llg:
     State: ClassVar[type] = LlgState
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.damping) and self.damping >= 0):
-            raise BadInput("damping", f"wanted 0 or more, got {self.damping}")
+        if self.damping != 0 and not LEAST_DAMPING <= self.damping <= MOST_DAMPING:
+            raise BadInput("damping", f"wanted 0, or {LEAST_DAMPING:g} to {MOST_DAMPING:g}, got {self.damping:g}")
         if self.time_step is not None and not (math.isfinite(self.time_step) and self.time_step > 0):
             raise BadInput(
                 "time_step", f"wanted a positive number of seconds, got {self.time_step}; leave it out for the largest stable"

@@ -8,6 +8,13 @@ from thalweg_core.errors import BadInput
 from thalweg_physics.constants import GYROMAGNETIC_RATIO, MU0
 from thalweg_physics.magnet import checks
 
+LEAST_MAGNETIZATION, MOST_MAGNETIZATION = 1.0, 1e9
+"""A/m. Of iron it is 1.7e6."""
+
+STIFFEST, MOST_DMI, MOST_ANISOTROPY = 1e3, 1e6, 1e12
+"""J/m, J/m², J/m³: far above those of any material (arbitrary). With the least magnetization and the smallest cell the
+landscape's numbers stay below 1e34, which float32 holds."""
+
 
 @dataclass(frozen=True)
 class UniaxialAnisotropy:
@@ -22,7 +29,7 @@ class UniaxialAnisotropy:
     axis: tuple[float, float, float] = (0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
-        checks.finite("constant", self.constant, "J/m³")
+        checks.no_larger("constant", self.constant, MOST_ANISOTROPY, "J/m³")
         checks.direction("axis", self.axis)
 
 
@@ -43,11 +50,12 @@ class Material:
     uniaxial_anisotropy: UniaxialAnisotropy = UniaxialAnisotropy(0.0)
 
     def __post_init__(self) -> None:
-        checks.positive("saturation_magnetization", self.saturation_magnetization, "A/m")
-        checks.finite("exchange_stiffness", self.exchange_stiffness, "J/m")
-        checks.finite("interfacial_dmi", self.interfacial_dmi, "J/m²")
+        magnetization = self.saturation_magnetization
+        checks.within("saturation_magnetization", magnetization, LEAST_MAGNETIZATION, MOST_MAGNETIZATION, "A/m")
         if self.exchange_stiffness < 0:
             raise BadInput("exchange_stiffness", f"wanted 0 or more J/m, as in a ferromagnet, got {self.exchange_stiffness:g}")
+        checks.within("exchange_stiffness", self.exchange_stiffness, 0.0, STIFFEST, "J/m")
+        checks.no_larger("interfacial_dmi", self.interfacial_dmi, MOST_DMI, "J/m²")
 
     @property
     def energy_density(self) -> float:

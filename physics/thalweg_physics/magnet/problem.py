@@ -33,6 +33,12 @@ BYTES_PER_CELL = 20 * 3 * 8
 MOST_FILES = 8
 """Replicas whose magnetization is written as a file of its own (arbitrary); the arrays of the job hold all of them."""
 
+STRONGEST_FIELD = 1e6
+"""T (arbitrary): the strongest that a laboratory makes is 1e3."""
+
+WEAKEST = 1e-30
+"""Bound of h = H_eff / Ms below which nothing turns (arbitrary): a spin would take longer than the age of the universe."""
+
 
 @dataclass(frozen=True)
 class Magnet:
@@ -56,9 +62,9 @@ class Magnet:
     def __post_init__(self) -> None:
         checks.three("external_field", self.external_field, "components")
         for component in self.external_field:
-            checks.finite("external_field", component, "T")
+            checks.no_larger("external_field", component, STRONGEST_FIELD, "T")
         self.start.check(self.grid)
-        if not self.curvature_bound():
+        if not self.curvature_bound() >= WEAKEST:
             raise BadInput(
                 "material",
                 "wanted an energy that turns spins, got none; give exchange, DMI, anisotropy, or problem.magnet.external_field",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import sys
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
@@ -55,10 +57,26 @@ def read(spec: jobs_pb2.JobSpec) -> Blueprint:
         raise bad.under("plan") from None
     scale = _energy_scale(problem)
     if plan.stop.value is not None:
-        plan = replace(plan, stop=replace(plan.stop, value=plan.stop.value / scale))
+        value = _in_natural_units("plan.stop.value", plan.stop.value, scale)
+        plan = replace(plan, stop=replace(plan.stop, value=value))
     if scale != 1.0 and hasattr(kernel, "temperature"):
-        kernel = replace(kernel, temperature=kernel.temperature / scale)
+        temperature = _in_natural_units(f"method.{method_name}.temperature", kernel.temperature, scale)
+        kernel = replace(kernel, temperature=temperature)
     return Blueprint(problem_name, cast(Problem, problem), method_name, cast(Kernel, kernel), plan)
+
+
+def _in_natural_units(field: str, energy: float, scale: float) -> float:
+    """An energy that was given in the unit of the reports, in the landscape's own.
+
+    Raises:
+        BadInput: there it overflows, or vanishes.
+    """
+    natural = energy / scale
+    if math.isinf(natural):
+        raise BadInput(field, f"wanted an energy of at most {sys.float_info.max * scale:.3g} in size, got {energy:g}")
+    if natural == 0 != energy:
+        raise BadInput(field, f"wanted 0, or an energy of at least {sys.float_info.min * scale:.3g} in size, got {energy:g}")
+    return natural
 
 
 def _energy_scale(problem: Any) -> float:

@@ -10,6 +10,8 @@ import struct
 from thalweg.server.store import Filter
 from thalweg_core.errors import BadInput
 
+_FIRST_TOO_LARGE = 2**63  # the store counts its jobs in signed words
+
 
 def token(which: Filter, before: int) -> str:
     """The token of the page that goes on below this number."""
@@ -28,11 +30,12 @@ def before(which: Filter, page_token: str) -> int | None:
         raw = base64.urlsafe_b64decode(page_token.encode("ascii", "replace"))
     except (binascii.Error, ValueError):
         raw = b""
-    if len(raw) != 16:
+    number = int(struct.unpack(">Q", raw[8:])[0]) if len(raw) == 16 else _FIRST_TOO_LARGE
+    if number >= _FIRST_TOO_LARGE:
         raise BadInput("page_token", "is no token of ours; take next_page_token as it came, or none for the first page")
     if raw[:8] != _stamp(which):
         raise BadInput("page_token", "belongs to another filter; the filter must stay the same from page to page")
-    return int(struct.unpack(">Q", raw[8:])[0])
+    return number
 
 
 def _stamp(which: Filter) -> bytes:
