@@ -18,7 +18,7 @@ from pathlib import Path
 
 NAMESPACES = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 AS_ROOT = ["--user", "--map-root-user"]
-BEYOND = 900.0  # s for references, the end and the check, beyond the chaos itself; then all is killed
+BEYOND = 780.0  # s for references, the end and the check, beyond the chaos itself; then all is killed
 SIZE, INODES = 64 * 2**20, 2000  # of the disk for the first half minute; more for each further one
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Any
 
 import grpc
 
@@ -14,7 +12,7 @@ from thalweg.v1 import jobs_pb2, results_pb2
 
 from . import callers
 from .processes import glance
-from .scene import Scene, verdict
+from .scene import OnePort, Scene, verdict
 from .specs import LABEL, SPECS, labelled
 
 Reference = tuple[results_pb2.Result, dict[str, bytes]]
@@ -22,21 +20,21 @@ Reference = tuple[results_pb2.Result, dict[str, bytes]]
 _ENDED = frozenset({State.SUCCEEDED.value, State.FAILED.value, State.CANCELLED.value})
 
 
-def references(scene: Scene, seconds: float) -> dict[str, Reference]:
+def references(service: OnePort, seconds: float) -> dict[str, Reference]:
     """Each specification run undisturbed. The first compiles kernels where that was not done before."""
-    jobs = {name: scene.service.submit(labelled(name)) for name in SPECS}
+    jobs = {name: service.submit(labelled(name)) for name in SPECS}
     for job in jobs.values():
-        scene.service.ended(job.id, seconds)
-    scene.service.store.close()
-    return {name: brought_home(scene, scene.service.job(job.id)) for name, job in jobs.items()}
+        service.ended(job.id, seconds)
+    service.store.close()
+    return {name: brought_home(service, service.job(job.id)) for name, job in jobs.items()}
 
 
-def brought_home(scene: Scene, job: jobs_pb2.Job) -> Reference:
+def brought_home(service: OnePort, job: jobs_pb2.Job) -> Reference:
     """Result and artifacts, but for the seconds that it took."""
     result = results_pb2.Result()
     result.CopyFrom(job.result)
     result.cost.pop("seconds")
-    return result, {artifact.name: scene.service.content(job.id, artifact.name) for artifact in result.artifacts}
+    return result, {artifact.name: service.content(job.id, artifact.name) for artifact in result.artifacts}
 
 
 def drain(scene: Scene, seconds: float) -> list[jobs_pb2.Job]:
@@ -68,11 +66,11 @@ def check(scene: Scene, jobs: list[jobs_pb2.Job], expected: dict[str, Reference]
     for request_id, job in scene.record.acknowledged.items():
         if job not in known:
             scene.record.fail(f"job {job} was acknowledged (request {request_id}) and is not there")
-    for job in jobs:
+    for one in jobs:
         try:
-            _check_job(scene, job, expected)
+            _check_job(scene, one, expected)
         except grpc.RpcError as error:
-            scene.record.fail(f"job {job.id} could not be read: {verdict(error)[1]}")
+            scene.record.fail(f"job {one.id} could not be read: {verdict(error)[1]}")
     _check_requests(scene)
     _check_store(scene)
 
@@ -85,9 +83,9 @@ def _check_job(scene: Scene, job: jobs_pb2.Job, expected: dict[str, Reference]) 
     scene.record.count("jobs ended")
     if wrong := wrong_events(scene.service.events(job.id), job.last_event):
         scene.record.fail(f"job {job.id} ({name}): {wrong}")
-    if job.state != State.SUCCEEDED:
+    if State(job.state) is not State.SUCCEEDED:
         scene.record.fail(f"job {job.id} ({name}) {State(job.state).name}: {job.outcome}{_story(scene, job)}")
-    elif brought_home(scene, job) != expected[name]:
+    elif brought_home(scene.service, job) != expected[name]:
         scene.record.fail(f"job {job.id} ({name}) brought home other numbers than the undisturbed run")
     else:
         scene.record.count("jobs identical")
@@ -107,7 +105,7 @@ def wrong_events(events: list[jobs_pb2.JobEvent], last: int) -> str:
 def _check_waiting(scene: Scene, job: jobs_pb2.Job) -> None:
     """A job may wait if it is queued and its last event says why."""
     reasons = _reasons(scene, job)
-    if job.state == State.QUEUED and reasons and reasons[-1] != "accepted":
+    if State(job.state) is State.QUEUED and reasons and reasons[-1] != "accepted":
         scene.record.count("jobs that wait and say why")
         scene.record.say(f"job {job.id} waits: {reasons[-1]}")
     else:
@@ -138,14 +136,10 @@ def _reasons(scene: Scene, job: jobs_pb2.Job) -> list[str]:
 
 def _check_requests(scene: Scene) -> None:
     """A request that is sent again gives the job that it made."""
-    requests = dict(glance_requests(scene.data))
+    requests = dict(glance(scene.data, "SELECT request_id, id FROM jobs WHERE request_id IS NOT NULL"))
     for request_id, job in scene.record.acknowledged.items():
         if requests.get(request_id) != job:
             scene.record.fail(f"request {request_id} made job {job}, and the store has job {requests.get(request_id)} for it")
-
-
-def glance_requests(data: Path) -> list[tuple[Any, ...]]:
-    return list(glance(data, "SELECT request_id, id FROM jobs WHERE request_id IS NOT NULL"))
 
 
 def _check_store(scene: Scene) -> None:

@@ -23,7 +23,7 @@ from thalweg.v1 import jobs_pb2
 
 from . import callers
 from .processes import Process, fork_server, freeze_in_transaction, unfinished, workers
-from .scene import LEASE, Scene, verdict
+from .scene import Scene, verdict
 from .specs import TINY, labelled
 
 MOST_LONG, MOST_TINY = 8, 20
@@ -52,18 +52,19 @@ class Fault(NamedTuple):
     first: float
     pause: tuple[float, float]
     strike: Callable[[Scene, random.Random], None]
+    cheap: bool = False  # costs so little that it need not be rarer on a slow machine
 
 
 def run(scene: Scene, name: str, fault: Fault) -> None:
-    """Strike until the run is over."""
-    rng = scene.rng(name)
-    wait = rng.uniform(0.0, fault.first)
+    """Strike until the run is over; less often on a slow machine, or nothing else would get done."""
+    rng, slowness = scene.rng(name), 1.0 if fault.cheap else scene.pace.slowness
+    wait = rng.uniform(0.0, fault.first) * slowness
     while not scene.over.wait(wait):
         try:
             fault.strike(scene, rng)
         except Exception as error:
             scene.record.fail(f"the fault {name!r} could not be made: {error!r}")
-        wait = rng.uniform(*fault.pause)
+        wait = rng.uniform(*fault.pause) * slowness
 
 
 def start(scene: Scene, which: dict[str, Fault]) -> list[threading.Thread]:
@@ -97,8 +98,8 @@ def kill_a_client(scene: Scene, rng: random.Random) -> None:
 
 
 def cancel_a_call(scene: Scene, rng: random.Random) -> None:
-    """A call is cancelled after 0 to 50 ms."""
-    kind, pause, request_id = rng.choice(["submit", "submit", "list", "watch", "check"]), rng.uniform(0.0, 0.05), _uuid(rng)
+    """A call is cancelled after 0 to 50 ms, mostly less: an undisturbed service answers within a few."""
+    kind, pause, request_id = rng.choice(["submit", "submit", "list", "watch", "check"]), 0.05 * rng.random() ** 3, _uuid(rng)
     if kind == "submit" and unfinished(scene.data) >= MOST_TINY:
         kind = "check"
     try:
@@ -161,7 +162,7 @@ def lock_the_store(scene: Scene, rng: random.Random) -> None:
             assert holder.stdout is not None
             if holder.stdout.readline() == b"held\n":
                 scene.locked.set()
-                scene.record.count("store locked by another process")
+                scene.record.strike("store locked by another process", f" for {seconds:.1f} s")
                 holder.wait(seconds + 10)
         finally:
             scene.locked.clear()
@@ -173,34 +174,34 @@ def lock_the_store(scene: Scene, rng: random.Random) -> None:
 
 def kill_a_worker(scene: Scene, rng: random.Random) -> None:
     if (found := _any_worker(scene, rng)) and found.signal(signal.SIGKILL):
-        scene.record.count("worker killed")
+        scene.record.strike("worker killed")
 
 
 def freeze_a_worker(scene: Scene, rng: random.Random) -> None:
     """Mostly beyond its lease; half are thawed then, half stay frozen until the run is over."""
-    seconds = _frozen_for(rng)
+    seconds = _frozen_for(rng, scene.pace.lease)
     if (found := _any_worker(scene, rng)) and scene.freezer.freeze(found, seconds):
-        scene.record.count("worker frozen")
-        if seconds > LEASE:
+        scene.record.strike("worker frozen", f" for {seconds:.1f} s")
+        if seconds > scene.pace.lease:
             scene.record.count("worker frozen beyond its lease")
 
 
 def freeze_a_worker_in_a_transaction(scene: Scene, rng: random.Random) -> None:
     """A worker is stopped while it holds the write lock, beyond its lease."""
-    seconds = LEASE * rng.uniform(1.5, 3.0)
-    if freeze_in_transaction(scene.data, workers(scene.data), scene.freezer, seconds, within=1.5):
-        scene.record.count("worker frozen in a transaction")
+    seconds = scene.pace.lease * rng.uniform(1.5, 3.0)
+    if freeze_in_transaction(scene.data, workers(scene.data), scene.freezer, seconds, within=3.0):
+        scene.record.strike("worker frozen in a transaction", f" for {seconds:.1f} s")
 
 
 def kill_the_fork_server(scene: Scene, rng: random.Random) -> None:
     if (found := fork_server(scene.data, scene.service.process.pid)) and found.signal(signal.SIGKILL):
-        scene.record.count("fork server killed")
+        scene.record.strike("fork server killed")
 
 
 def freeze_the_fork_server(scene: Scene, rng: random.Random) -> None:
-    seconds = LEASE * rng.uniform(1.2, 2.0)
+    seconds = scene.pace.lease * rng.uniform(1.2, 2.0)
     if (found := fork_server(scene.data, scene.service.process.pid)) and scene.freezer.freeze(found, seconds):
-        scene.record.count("fork server frozen beyond the lease")
+        scene.record.strike("fork server frozen beyond the lease", f" for {seconds:.1f} s")
 
 
 def thaw(scene: Scene, rng: random.Random) -> None:
@@ -213,9 +214,9 @@ def _any_worker(scene: Scene, rng: random.Random) -> Process | None:
     return found[int(place * len(found))] if found else None
 
 
-def _frozen_for(rng: random.Random) -> float:
+def _frozen_for(rng: random.Random, lease: float) -> float:
     short, stays = rng.random() < 0.2, rng.random() < 0.5
-    seconds = LEASE * (rng.uniform(0.2, 0.8) if short else rng.uniform(1.2, 2.5))
+    seconds = lease * (rng.uniform(0.2, 0.8) if short else rng.uniform(1.2, 2.5))
     return 3600.0 if stays and not short else seconds
 
 
@@ -226,7 +227,7 @@ def kill_the_server(scene: Scene, rng: random.Random) -> None:
     down = rng.uniform(0.0, 1.5)
     with scene.restarting:
         scene.service.kill()
-        scene.record.count("server killed")
+        scene.record.strike("server killed", f", down for {down:.1f} s")
         _start_after(scene, down)
 
 
@@ -234,7 +235,7 @@ def terminate_the_server(scene: Scene, rng: random.Random) -> None:
     down = rng.uniform(0.0, 1.5)
     with scene.restarting:
         scene.record.lasted("server end after SIGTERM", scene.service.terminate())
-        scene.record.count("server terminated")
+        scene.record.strike("server terminated", f", down for {down:.1f} s")
         _start_after(scene, down)
 
 
@@ -252,7 +253,7 @@ def fill_the_disk(scene: Scene, rng: random.Random) -> None:
     seconds = rng.uniform(1.0, 4.0)
     assert scene.disk is not None
     if (full := scene.disk.fill(seconds)) > 0:
-        scene.record.count("disk filled")
+        scene.record.strike("disk filled", f" for {full:.1f} s, until now")
         scene.record.lasted("disk full", full)
 
 
@@ -260,18 +261,18 @@ def use_up_the_inodes(scene: Scene, rng: random.Random) -> None:
     seconds = rng.uniform(1.0, 3.0)
     assert scene.disk is not None
     if (full := scene.disk.use_up_inodes(seconds)) > 0:
-        scene.record.count("inodes used up")
+        scene.record.strike("inodes used up", f" for {full:.1f} s, until now")
         scene.record.lasted("no inode free", full)
 
 
 FAULTS: dict[str, Fault] = {
     "clients": Fault(("client killed",), 1, (0.05, 0.4), kill_a_client),
-    "calls": Fault(("call cancelled",), 1, (0.05, 0.4), cancel_a_call),
-    "deadlines": Fault(("deadline missed",), 1, (0.1, 0.5), run_out_of_time),
+    "calls": Fault(("call cancelled",), 1, (0.05, 0.4), cancel_a_call, cheap=True),
+    "deadlines": Fault(("deadline missed",), 1, (0.1, 0.5), run_out_of_time, cheap=True),
     "locks": Fault(("store locked by another process",), 3, (2, 6), lock_the_store),
     "workers": Fault(("worker killed",), 2, (0.7, 2.5), kill_a_worker),
     "freezes": Fault(("worker frozen", "worker frozen beyond its lease"), 3, (3, 6), freeze_a_worker),
-    "transactions": Fault(("worker frozen in a transaction",), 4, (3, 7), freeze_a_worker_in_a_transaction),
+    "transactions": Fault(("worker frozen in a transaction",), 3, (2, 5), freeze_a_worker_in_a_transaction),
     "fork-servers": Fault(("fork server killed",), 5, (5, 9), kill_the_fork_server),
     "fork-server-freezes": Fault(("fork server frozen beyond the lease",), 8, (7, 12), freeze_the_fork_server),
     "server-kills": Fault(("server killed",), 7, (6, 10), kill_the_server),
@@ -285,4 +286,4 @@ NEED_A_DISK = frozenset({"disk", "inodes"})
 BOTH = "submission given up while the store was locked"
 """Counted where all of `locks`, `calls` and `deadlines` strike."""
 
-THAW = Fault((), 0.1, (0.1, 0.1), thaw)
+THAW = Fault((), 0.1, (0.1, 0.1), thaw, cheap=True)

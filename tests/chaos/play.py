@@ -7,35 +7,52 @@ import uuid
 from pathlib import Path
 
 from . import callers, faults
-from .check import check, drain, read_notes, references
+from .check import Reference, check, drain, read_notes, references
 from .disk import SmallDisk
 from .probe import Probe, ask
-from .processes import end_all
+from .processes import end_all, unfinished
 from .record import Record
-from .scene import LEASE, START_WITHIN, OnePort, Scene
+from .scene import OnePort, Pace, Scene
+from .specs import TINY, labelled
 
 REFERENCES_WITHIN = 240.0  # s; compiles kernels the first time
-RECOVERED_WITHIN = 10.0  # s from the end of the chaos to the first submission that is accepted
 
 
 def play(folder: Path, seconds: float, seed: int, without: frozenset[str], disk: SmallDisk | None) -> Record:
     """Run the chaos for so long on `folder`/data, and say what happened."""
     record = Record()
-    service = OnePort(folder / "data", record, THALWEG_LEASE_SECONDS=f"{LEASE:g}")
-    scene = Scene(service, record, seed, without, disk, folder / "notes")
+    service = OnePort(folder / "data", record)
     try:
-        expected = references(scene, REFERENCES_WITHIN)
-        record.say(f"references are computed; {seconds:g} s of chaos, seed {seed}")
+        return _play(service, seconds, seed, without, disk, folder / "notes")
+    finally:
+        end_all(service.data)
+
+
+def _play(service: OnePort, seconds: float, seed: int, without: frozenset[str], disk: SmallDisk | None, notes: Path) -> Record:
+    pace, expected = _undisturbed(service)
+    record, scene = service.record, Scene(service, service.record, pace, seed, without, disk, notes)
+    record.say(f"references are computed; {seconds:g} s of chaos, seed {seed}, all times × {pace.slowness:.1f}")
+    try:
         _chaos(scene, seconds)
         record.say("the chaos is over")
         if _calm(scene):
-            jobs = drain(scene, 60 + 2.0 * len(record.acknowledged))
+            jobs = drain(scene, (40 + 2.0 * unfinished(scene.data)) * pace.slowness)
             check(scene, jobs, expected)
     finally:
         scene.over.set()
         scene.freezer.thaw_all()
-        end_all(scene.data)
     return record
+
+
+def _undisturbed(service: OnePort) -> tuple[Pace, dict[str, Reference]]:
+    """How fast this machine is, and the references; afterwards the service runs with the lease of this pace."""
+    began = time.monotonic()
+    service.submit(labelled(TINY), check=True)
+    pace = Pace(time.monotonic() - began)
+    expected = references(service, REFERENCES_WITHIN)
+    service.start_with(pace)
+    service.submit(labelled(TINY), check=True)
+    return pace, expected
 
 
 def _chaos(scene: Scene, seconds: float) -> None:
@@ -46,7 +63,7 @@ def _chaos(scene: Scene, seconds: float) -> None:
     probe.start()
     threads = faults.start(scene, chosen | {"thaw": faults.THAW})
     try:
-        time.sleep(seconds)
+        _let_run(scene, chosen, seconds)
     finally:
         scene.over.set()
         over.set()
@@ -59,15 +76,24 @@ def _chaos(scene: Scene, seconds: float) -> None:
         client.join()
 
 
+def _let_run(scene: Scene, chosen: dict[str, faults.Fault], seconds: float) -> None:
+    """For so long, and a little longer where a fault has not struck yet: a worker is not always there to be frozen."""
+    began, counters = time.monotonic(), [counter for fault in chosen.values() for counter in fault.counters]
+    while (spent := time.monotonic() - began) < seconds + scene.pace.extra:
+        if spent >= seconds and all(scene.record.counts[counter] for counter in counters):
+            return
+        time.sleep(0.1)
+
+
 def _calm(scene: Scene) -> bool:
     """Nothing is frozen, there is room, the server runs: whether it takes submissions within seconds."""
-    if scene.service.process.poll() is not None and not scene.service.start_until_up(START_WITHIN):
+    if scene.service.process.poll() is not None and not scene.service.start_until_up(scene.pace.start):
         scene.record.fail(f"the server could not be started after the chaos{scene.service.last_words()}")
         return False
     began = time.monotonic()
-    while (kind := ask(scene, str(uuid.uuid4()), RECOVERED_WITHIN)) != "answered":
-        if time.monotonic() - began > RECOVERED_WITHIN:
-            scene.record.fail(f"no submission was accepted within {RECOVERED_WITHIN:g} s of the end of the chaos ({kind})")
+    while (kind := ask(scene, str(uuid.uuid4()), scene.pace.recovered)) != "answered":
+        if time.monotonic() - began > scene.pace.recovered:
+            scene.record.fail(f"no submission was accepted within {scene.pace.recovered:.1f} s of the end of the chaos ({kind})")
             break
         time.sleep(0.1)
     scene.record.lasted("first submission after the chaos", time.monotonic() - began)

@@ -13,7 +13,6 @@ from .faults import submission
 from .scene import Scene, verdict
 from .specs import TINY
 
-DEADLINE = 10.0  # s; a lock of 3 s and a lease of 3 s may have to be waited for one after the other
 _EVERY = 1.0  # s
 
 
@@ -24,7 +23,7 @@ class Probe:
         self._scene = scene
         self._rng = scene.rng("probe")
         self._over = threading.Event()
-        self._pool = ThreadPoolExecutor(2 + int(DEADLINE / _EVERY))
+        self._pool = ThreadPoolExecutor(2 + int(scene.pace.probe / _EVERY))
         self._thread = threading.Thread(target=self._run, name="probe")
 
     def start(self) -> None:
@@ -42,22 +41,20 @@ class Probe:
 
     def _ask(self, request_id: str) -> None:
         began = time.monotonic()
-        kind = ask(self._scene, request_id)
+        kind = ask(self._scene, request_id, self._scene.pace.probe)
         self._scene.record.count(f"probe {kind}")
         self._scene.record.lasted(f"probe {kind}", time.monotonic() - began)
 
 
-def ask(scene: Scene, request_id: str, deadline: float = DEADLINE) -> str:
+def ask(scene: Scene, request_id: str, deadline: float) -> str:
     """Submit the tiny job: "answered", "refused", "hung" or "wrong"; the last two are failures of the service."""
     try:
-        scene.record.acknowledge(
-            request_id, scene.service.jobs.SubmitJob(submission(TINY, request_id), timeout=deadline).job.id
-        )
+        scene.record.acknowledge(request_id, scene.service.jobs.SubmitJob(submission(TINY, request_id), timeout=deadline).job.id)
         return "answered"
     except (grpc.RpcError, ValueError) as error:
         kind, words = ("refused", "") if isinstance(error, ValueError) else verdict(error)
     if kind in ("hung", "wrong"):
-        scene.record.fail(f"a probe was {'not answered' if kind == 'hung' else 'answered'} within {deadline:g} s: {words}")
+        scene.record.fail(f"a probe was {'not answered' if kind == 'hung' else 'answered'} within {deadline:.1f} s: {words}")
     else:
-        scene.record.count(f"probe refused: {words.partition(':')[0] or 'while the server was restarted'}")
+        scene.record.count(f"probe refused: {words[:70] or 'no channel while the server was started'}")
     return kind

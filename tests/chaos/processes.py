@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from thalweg.server import machine
 from thalweg.server.records import AT_WORK, ENDED
@@ -88,12 +88,13 @@ def unfinished(data: Path) -> int:
     return int(rows[0][0]) if rows else 1000
 
 
-def glance(data: Path, query: str) -> list[tuple[int, ...]]:
+def glance(data: Path, query: str) -> list[tuple[Any, ...]]:
     """Rows of the store, read only; none where it cannot be read now."""
-    with contextlib.suppress(sqlite3.Error):
+    try:
         with contextlib.closing(sqlite3.connect(f"file:{data}/thalweg.sqlite?mode=ro", uri=True, timeout=0.5)) as db:
             return list(db.execute(query).fetchall())
-    return []
+    except sqlite3.Error:
+        return []
 
 
 class WriteLock:

@@ -23,6 +23,11 @@ class Record:
         with self._lock:
             self.counts[what] += times
 
+    def strike(self, what: str, more: str = "") -> None:
+        """Count a fault that is rare enough to be told."""
+        self.count(what)
+        self.say(f"{what}{more}")
+
     def lasted(self, what: str, seconds: float) -> None:
         """Add to a duration, and keep the longest."""
         with self._lock:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-
 from tests.service.conftest import Service
+
 from thalweg.client.complaints import translated
 from thalweg.errors import Exhausted, FailedPrecondition, ThalwegError, TimedOut, Unavailable
 
@@ -20,23 +20,48 @@ from .disk import SmallDisk
 from .processes import Freezer
 from .record import Record
 
-LEASE = 3.0  # s
-END_WITHIN = 30.0  # s for a server that was told to end
-START_WITHIN = 30.0  # s for a server to start, once there is room and nobody is frozen
+UNHURRIED = 1.5  # s for the first submission to a new server on a machine that does nothing else: it imports the engines
+SLOWEST = 6.0  # arbitrary
+
+
+class Pace:
+    """Times (s) that grow with how slow this machine is now: a lease must be longer than the import of torch takes.
+
+    Args:
+        cold: how long the first submission to a new server took.
+    """
+
+    def __init__(self, cold: float) -> None:
+        self.slowness = min(max(1.0, cold / UNHURRIED), SLOWEST)
+        self.lease = 3.0 * self.slowness
+        self.probe = 10.0 * self.slowness  # for an answer: a lock of 3 s, then a lease, then a commit on a slow disk
+        self.recovered = 10.0 * self.slowness  # from the end of the chaos to the first submission that is accepted
+        self.end = 15.0 * self.slowness  # for a server that was told to end
+        self.start = 30.0 * self.slowness  # for a server to start, once there is room and nobody is frozen
+        self.extra = 30.0 * self.slowness  # of chaos, at most, where a fault has not struck yet
 
 
 class OnePort(Service):
     """A service that is started again on the port it had, whose calls see its end as a remote client does."""
 
     def __init__(self, data: Path, record: Record, **environment: str) -> None:
-        self.record = record
+        self.record, self.end_within = record, 15.0
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{taken.getsockname()[1]}"
         super().__init__(data, **environment)
 
     def start(self, *arguments: str) -> None:
+        if hasattr(self, "channel"):
+            self.channel.close()  # or the next channel to this port would inherit how long this one waits to connect again
         super().start("--address", self.address, *arguments)
+
+    def start_with(self, pace: Pace) -> None:
+        """End it and start it with the lease of this pace."""
+        self.terminate()
+        self._environment["THALWEG_LEASE_SECONDS"] = f"{pace.lease:g}"
+        self.end_within = pace.end
+        self.start()
 
     def kill(self) -> None:
         self.process.kill()
@@ -47,9 +72,9 @@ class OnePort(Service):
         began = time.monotonic()
         self.process.terminate()
         try:
-            self.process.wait(END_WITHIN)
+            self.process.wait(self.end_within)
         except subprocess.TimeoutExpired:
-            self.record.fail(f"the server had not ended {END_WITHIN:g} s after SIGTERM, and was killed{self.last_words()}")
+            self.record.fail(f"the server had not ended {self.end_within:.1f} s after SIGTERM, and was killed{self.last_words()}")
             self.kill()
         return time.monotonic() - began
 
@@ -90,6 +115,7 @@ class Scene:
 
     service: OnePort
     record: Record
+    pace: Pace
     seed: int
     without: frozenset[str]
     disk: SmallDisk | None
@@ -116,5 +142,3 @@ def verdict(error: Exception) -> tuple[str, str]:
         return "hung", words
     clean = isinstance(said, Unavailable | Exhausted | FailedPrecondition)
     return ("refused" if clean else "wrong"), words if isinstance(said, ThalwegError) else repr(said)
-
-

@@ -53,5 +53,3 @@ def _durations(record: Record) -> Iterator[str]:
 
 def _row(what: str, value: str) -> str:
     return f"{what:<52} {value}"
-
-
