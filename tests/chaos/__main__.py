@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 NAMESPACES = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -29,8 +30,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
         environment = {**os.environ, "XDG_STATE_HOME": f"{folder}/state"}
         command = [*isolation(), sys.executable, "-m", "tests.chaos", *sys.argv[1:], "--inside", folder]
+        alive, _held = os.pipe()  # the run ends itself when the other end closes: when this process is gone, however it went
         try:
-            return subprocess.run(command, env=environment, timeout=given.seconds + BEYOND, check=False).returncode
+            return subprocess.run(command, stdin=alive, env=environment, timeout=given.seconds + BEYOND, check=False).returncode
         except subprocess.TimeoutExpired:
             print(f"the run was not over {BEYOND:g} s after its chaos; it was killed")
             return 1
@@ -69,6 +71,7 @@ def inside(given: argparse.Namespace) -> int:
     from .play import judge, play
     from .table import NO_DISK, table
 
+    threading.Thread(target=_end_with_parent, args=[given.inside / "data"], daemon=True).start()
     data, more = given.inside / "data", max(1.0, given.seconds / 30)
     disk: SmallDisk | None = None
     try:
@@ -86,6 +89,15 @@ def inside(given: argparse.Namespace) -> int:
     finally:
         if disk is not None:
             disk.close()
+
+
+def _end_with_parent(data: Path) -> None:
+    """Wait until nobody holds the other end of the input, then end at once, with everything that was started."""
+    from .processes import end_all
+
+    os.read(0, 1)
+    end_all(data)
+    os._exit(1)
 
 
 def _names(given: str) -> frozenset[str]:

@@ -29,6 +29,9 @@ from .specs import TINY, labelled
 MOST_LONG, MOST_TINY = 8, 20
 """Jobs that may be unfinished before clients submit no more: the run must end, and a machine has few processors."""
 
+FOR_GOOD = 3600.0
+"""Seconds: until the run is over, when everything is thawed."""
+
 HOLDER = """
 import sqlite3, sys, time
 db = sqlite3.connect(sys.argv[1], timeout=5, isolation_level=None)
@@ -181,7 +184,7 @@ def freeze_a_worker(scene: Scene, rng: random.Random) -> None:
     """Mostly beyond its lease; half are thawed then, half stay frozen until the run is over."""
     seconds = _frozen_for(rng, scene.pace.lease)
     if (found := _any_worker(scene, rng)) and scene.freezer.freeze(found, seconds):
-        scene.record.strike("worker frozen", f" for {seconds:.1f} s")
+        scene.record.strike("worker frozen", f" for {seconds:.0f} s")
         if seconds > scene.pace.lease:
             scene.record.count("worker frozen beyond its lease")
 
@@ -199,7 +202,9 @@ def kill_the_fork_server(scene: Scene, rng: random.Random) -> None:
 
 
 def freeze_the_fork_server(scene: Scene, rng: random.Random) -> None:
-    seconds = scene.pace.lease * rng.uniform(1.2, 2.0)
+    """Half of the time for good: a service must not need somebody who thaws it."""
+    stays, seconds = rng.random() < 0.5, scene.pace.lease * rng.uniform(1.2, 2.0)
+    seconds = FOR_GOOD if stays else seconds
     if (found := fork_server(scene.data, scene.service.process.pid)) and scene.freezer.freeze(found, seconds):
         scene.record.strike("fork server frozen beyond the lease", f" for {seconds:.1f} s")
 
@@ -217,7 +222,7 @@ def _any_worker(scene: Scene, rng: random.Random) -> Process | None:
 def _frozen_for(rng: random.Random, lease: float) -> float:
     short, stays = rng.random() < 0.2, rng.random() < 0.5
     seconds = lease * (rng.uniform(0.2, 0.8) if short else rng.uniform(1.2, 2.5))
-    return 3600.0 if stays and not short else seconds
+    return FOR_GOOD if stays and not short else seconds
 
 
 # --- the server

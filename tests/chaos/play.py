@@ -81,8 +81,10 @@ def _let_run(scene: Scene, chosen: dict[str, faults.Fault], seconds: float) -> N
     began, counters = time.monotonic(), [counter for fault in chosen.values() for counter in fault.counters]
     while (spent := time.monotonic() - began) < seconds + scene.pace.extra:
         if spent >= seconds and all(scene.record.counts[counter] for counter in counters):
-            return
+            break
         time.sleep(0.1)
+    if spent > seconds + 1.0:
+        time.sleep(2 * scene.pace.lease)  # what struck last has its consequences too
 
 
 def _calm(scene: Scene) -> bool:
