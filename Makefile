@@ -1,12 +1,15 @@
-# make demo · make test · make bench · make lint · make protos · make setup        every target sets up .venv by itself
+# make demo · make test · make chaos · make bench · make lint · make protos · make setup        every target sets up .venv by itself
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROTOS := $(sort $(wildcard protos/thalweg/v1/*.proto))
 BENCH ?=
+SECONDS ?= 120
+SEED ?= 1
+WITHOUT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format protos wire-check wire-baseline clean
+.PHONY: help setup demo test chaos bench lint format protos wire-check wire-baseline clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -33,6 +36,9 @@ demo: $(VENV)/run.stamp ## run the three jobs of examples/ on an embedded servic
 
 test: $(VENV)/dev.stamp ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+chaos: $(VENV)/dev.stamp ## kill, freeze and starve every part of a service; SECONDS=120 SEED=1 WITHOUT=disk,inodes
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) --without "$(WITHOUT)"
 
 bench: $(VENV)/dev.stamp ## side by side with the peers; BENCH="NAME --quick" for one
 	$(BIN)/python -m benchmarks $(if $(BENCH),$(BENCH),all)
