@@ -108,7 +108,7 @@ def _head(tensors: Mapping[str, Tensor], words: Mapping[str, str]) -> bytes:
 
 def _bytes(t: Tensor) -> memoryview:
     """The bytes of a tensor; a view of them where it is contiguous and on the CPU."""
-    return memoryview(t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Tensor]:

@@ -77,7 +77,12 @@ _FILM: dict[str, Any] = {
 
 
 def _circuit(**parts: Any) -> dict[str, Any]:
-    fine = {"hamiltonian": _ISING, "ansatz": {"real_amplitudes": {"reps": 0}}, "estimator": {"shots": 100}, "start": {"zeros": {}}}
+    fine = {
+        "hamiltonian": _ISING,
+        "ansatz": {"real_amplitudes": {"reps": 0}},
+        "estimator": {"shots": 100},
+        "start": {"zeros": {}},
+    }
     return {"vqe": fine | parts}
 
 
@@ -106,8 +111,8 @@ _HAMILTONIANS: dict[str, dict[str, Any]] = {
     "hubbard": {"fermi_hubbard": {"columns": 2}},
 }
 _ANSAETZE = {
-    **{name: _ISING for name in ("efficient_su2", "real_amplitudes", "hamiltonian_variational", "excitation_preserving")},
-    **{name: _H2 for name in ("uccsd", "k_up_ccgsd", "adapt")},
+    **dict.fromkeys(("efficient_su2", "real_amplitudes", "hamiltonian_variational", "excitation_preserving"), _ISING),
+    **dict.fromkeys(("uccsd", "k_up_ccgsd", "adapt"), _H2),
 }
 _ESTIMATORS: dict[str, dict[str, Any]] = {
     "estimator": _circuit(),

@@ -16,10 +16,11 @@ import torch
 
 from thalweg.server import attempts, keeper
 from thalweg.server.attempts import Attempt
-from thalweg.server.keeper import ALL_DAMAGED, DAMAGED, discard
+from thalweg.server.keeper import ALL_DAMAGED, DAMAGED
 from thalweg.server.recorder import Trace
 from thalweg.server.results import Ending
 from thalweg.server.store import Store
+from thalweg.server.sweep import discard
 from thalweg.v1 import jobs_pb2
 from thalweg_core import checkpoint
 from thalweg_core.checkpoint import Damaged
@@ -221,7 +222,10 @@ def test_what_happened_is_told_at_the_end_though_a_later_attempt_was_not_trouble
     finish(again(attempt.store, attempt.store.job(attempt.job)), broken, DAMAGED)
 
 
-@pytest.mark.parametrize(("version", "revision", "told"), [("0.0.1", "", "0.0.1"), (keeper.__version__, "abc", f"{keeper.__version__} abc")])
+@pytest.mark.parametrize(
+    ("version", "revision", "told"),
+    [("0.0.1", "", "0.0.1"), (keeper.__version__, "abc", f"{keeper.__version__} abc")],
+)
 def test_a_resume_under_another_version_is_told(
     store: Store, monkeypatch: pytest.MonkeyPatch, version: str, revision: str, told: str
 ) -> None:

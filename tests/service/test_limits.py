@@ -22,7 +22,10 @@ TAKE = {
     "many arrays": "import numpy\nkept = []\nwhile True: kept.append(numpy.zeros(2**25))",
     "the system": "import mmap; mmap.mmap(-1, 2**40, flags=mmap.MAP_PRIVATE)",
     "numba": "import numba, numpy\n@numba.njit\ndef make(n): return numpy.zeros(n).sum()\nmake(2**37)",
-    "pyscf": "import pyscf\npyscf.gto.M(atom='; '.join(f'C 0 0 {i}' for i in range(40)), basis='cc-pvdz', verbose=0).intor('int2e')",
+    "pyscf": (
+        "import pyscf\natoms = '; '.join(f'C 0 0 {i}' for i in range(40))\n"
+        "pyscf.gto.M(atom=atoms, basis='cc-pvdz', verbose=0).intor('int2e')"
+    ),
     "aer": (
         "import qiskit, qiskit_aer\nc = qiskit.QuantumCircuit(30)\nc.h(range(30))\nc.measure_all()\n"
         "qiskit_aer.AerSimulator(method='statevector', max_memory_mb=2**20).run(c, shots=1).result().get_counts()"

@@ -1,4 +1,4 @@
-"""No specification and no message, whatever is wrong in it, makes the service fail or hang: it is refused by a sentence, or done."""
+"""No specification and no message, whatever is wrong in it, makes the service fail or hang: it is refused or done."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-
 from tests.service import mutations
 from tests.service.mutations import Mutant
+
 from thalweg.server import attempts, pages, worker
 from thalweg.server.records import NewJob
 from thalweg.server.store import Filter, Store

@@ -23,12 +23,12 @@ _NO_SETTINGS = Path(__file__).with_name("pyscf_settings.py")
 
 def _settings() -> str:
     """The user's own settings, from where PySCF looks for them, but not those of the working directory."""
-    own = (os.environ.get("PYSCF_CONFIG_FILE"), os.path.join(os.environ.get("HOME", os.sep), ".pyscf_conf.py"))
-    return next((path for path in own if path and os.path.isabs(path) and os.path.isfile(path)), str(_NO_SETTINGS))
+    own = Path(os.environ.get("PYSCF_CONFIG_FILE", "")), Path(os.environ.get("HOME", "/"), ".pyscf_conf.py")
+    return str(next((path for path in own if path.is_absolute() and path.is_file()), _NO_SETTINGS))
 
 
 with patch.dict(os.environ, {"PYSCF_CONFIG_FILE": _settings()}):
-    from pyscf import gto
+    from pyscf import gto as gto
 
 _POPLE = re.compile(r"(?P<core>(?:321|431|631)[^(),]*)\((?P<heavy>(?:\d?[a-z])*)(?:,(?P<light>(?:\d?[a-z])*))?\)")
 """A core such as 6-31+G; functions for all atoms but H and He, then for these."""

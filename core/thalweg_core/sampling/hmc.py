@@ -15,7 +15,6 @@ from thalweg_core.ranges import chosen, fraction, positive, whole_between
 from thalweg_core.rows import row_dot
 from thalweg_core.streams import Stream
 
-
 MOST_LEAPFROG_STEPS = 10**6
 """Of a trajectory (arbitrary): nobody can stop a job within one."""
 

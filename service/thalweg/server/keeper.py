@@ -182,9 +182,7 @@ class Keeper:
             raise Damaged(f"it has {min(unknown)}, which this version does not know")
         return Saved(row.phase, row.step, position, {n: t for n, t in tensors.items() if n not in here}, words)
 
-    def _checked(
-        self, row: CheckpointRow, path: str, kind: str, device: str = "cpu"
-    ) -> tuple[dict[str, Tensor], dict[str, str]]:
+    def _checked(self, row: CheckpointRow, path: str, kind: str, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, str]]:
         """A file that says what the store says of it."""
         try:
             tensors, words = checkpoint.read(self._job_folder / path, device)

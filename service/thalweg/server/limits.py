@@ -86,4 +86,3 @@ def _is_of_memory(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     text = str(error).lower()
     return isinstance(error, Exception) and any(words in text for words in _WORDS)
-
