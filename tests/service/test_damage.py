@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sys
@@ -323,7 +324,7 @@ def test_to_discard_checkpoints_while_another_attempt_works_there_never_raises(
     folder.mkdir()
     for number in range(5):
         (folder / f"{number}").write_bytes(b"x")
-    unlink, rmdir = keeper.shutil.os.unlink, keeper.shutil.os.rmdir
+    unlink, rmdir = os.unlink, os.rmdir
 
     def raced_unlink(path: Any, **more: Any) -> None:
         unlink(path, **more)

@@ -223,6 +223,7 @@ def test_a_job_whose_artifact_meets_a_full_disk_is_done_by_the_next_worker(own_s
 def test_a_fork_server_frozen_for_longer_than_a_lease_is_replaced_and_no_job_fails(own_service: Make, sampling: Sampling) -> None:
     service = own_service(THALWEG_LEASE_SECONDS="1")
     assert service.ended(service.submit(sampling(steps=4)).id).state is State.SUCCEEDED
+    until(lambda: b"the fork server has loaded" in (service.data / "server.log").read_bytes(), 90)
     frozen = service.fork_server()
     os.kill(frozen, signal.SIGSTOP)
     jobs = [service.submit(sampling(steps=4, seed=seed)) for seed in range(4)]

@@ -138,6 +138,7 @@ class Launcher:
             self._orders.pop(key, None)
             if "loaded" in words:
                 self._loaded = self._loaded or words["loaded"] == self._process.pid
+                _log.info("the fork server has loaded what workers need")
             elif "status" not in words:
                 self._processes[key] = Process(words["pid"], machine.mark(words["pid"]))
             elif "job" in words:
