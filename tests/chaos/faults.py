@@ -22,7 +22,7 @@ from thalweg import specs
 from thalweg.v1 import jobs_pb2
 
 from . import callers
-from .processes import Process, fork_server, freeze_in_transaction, unfinished, workers
+from .processes import Process, checkers, fork_server, freeze_in_transaction, unfinished, workers
 from .scene import Scene, verdict
 from .specs import TINY, labelled
 
@@ -113,7 +113,7 @@ def cancel_a_call(scene: Scene, rng: random.Random) -> None:
             if scene.locked.is_set() and kind == "submit":
                 scene.record.count("submission given up while the store was locked")
         elif kind == "submit":
-            scene.record.acknowledge(request_id, call.result(timeout=0).job.id)
+            scene.record.acknowledge(request_id, call.result().job.id)
     except (grpc.RpcError, grpc.FutureCancelledError, ValueError):  # it had failed before: there is no server now
         scene.record.count("call cancelled too late")
 
@@ -225,6 +225,12 @@ def _frozen_for(rng: random.Random, lease: float) -> float:
     return FOR_GOOD if stays and not short else seconds
 
 
+def kill_a_checker(scene: Scene, rng: random.Random) -> None:
+    place, found = rng.random(), checkers(scene.service.process.pid)
+    if found and found[int(place * len(found))].signal(signal.SIGKILL):
+        scene.record.strike("checker killed")
+
+
 # --- the server
 
 
@@ -280,6 +286,7 @@ FAULTS: dict[str, Fault] = {
     "transactions": Fault(("worker frozen in a transaction",), 3, (2, 5), freeze_a_worker_in_a_transaction),
     "fork-servers": Fault(("fork server killed",), 5, (5, 9), kill_the_fork_server),
     "fork-server-freezes": Fault(("fork server frozen beyond the lease",), 8, (7, 12), freeze_the_fork_server),
+    "checkers": Fault(("checker killed",), 3, (2, 6), kill_a_checker),
     "server-kills": Fault(("server killed",), 7, (6, 10), kill_the_server),
     "server-ends": Fault(("server terminated",), 12, (7, 12), terminate_the_server),
     "disk": Fault(("disk filled",), 6, (5, 9), fill_the_disk),

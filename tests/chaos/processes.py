@@ -67,6 +67,19 @@ def fork_server(data: Path, server: int) -> Process | None:
     return None
 
 
+def checkers(server: int) -> list[Process]:
+    """The processes in which the server with this process number has specifications checked."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    pools = {pid for pid in pids if parent(pid) == server and "multiprocessing.forkserver" in _command(pid)}
+    return [found for pid in pids if parent(pid) in pools and (found := process(pid)) is not None]
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    return ""
+
+
 def workers(data: Path) -> list[Process]:
     """Processes that the store names as workers, and children of any fork server of the folder."""
     named = of_folder(data)

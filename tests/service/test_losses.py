@@ -111,7 +111,10 @@ def test_a_job_that_kills_its_workers_is_given_up_and_others_go_on(store: Store,
 
 
 @pytest.mark.parametrize("status", [Trouble.DISK_FULL, Trouble.STORE, Trouble.FILES])
-def test_trouble_of_the_machine_ends_no_job(store: Store, run: Callable[..., FakeLauncher], status: Trouble) -> None:
+def test_trouble_of_the_machine_ends_no_job(
+    store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch, status: Trouble
+) -> None:
+    monkeypatch.setattr(pauses, "FIRST", 0.05)
     job, attempts_wanted = submitted(store), 3 * attempts.MOST_LOSSES
 
     def worker(job: str, attempt: int) -> int:

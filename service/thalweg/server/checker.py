@@ -16,6 +16,7 @@ import resource
 import signal
 import sqlite3
 from collections.abc import Mapping
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from google.protobuf.message import DecodeError
 
 from thalweg.server.admission import admit
 from thalweg.server.describe import describe
+from thalweg.server.errors import Refused
 from thalweg.server.limits import at_most, out_of_memory
 from thalweg.server.other_jobs import looked_up
 from thalweg.server.store import Store
@@ -45,20 +47,19 @@ def serve(pipe: Connection, folder: Path, place: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends its checkers itself
     os.umask(0o077)
     os.chdir(place)
-    store = Store(folder)
     with contextlib.suppress(EOFError, OSError):
         while True:
             task, content = pipe.recv_bytes().decode(), pipe.recv_bytes()
             _limit_time()
             with at_most(MEMORY):
-                answer, more = _answer(store, task, content)
+                answer, more = _answer(folder, task, content)
             pipe.send_bytes(json.dumps(answer).encode())
             pipe.send_bytes(more)
 
 
-def _answer(store: Store, task: str, content: bytes) -> tuple[Mapping[str, Any], bytes]:
+def _answer(folder: Path, task: str, content: bytes) -> tuple[Mapping[str, Any], bytes]:
     try:
-        return _described() if task == "describe" else _admitted(store, content)
+        return _described() if task == "describe" else _admitted(_store(folder), content)
     except BadInput as bad:
         kind = MACHINE if isinstance(bad, Unavailable) else PROBLEM
         return {"refused": kind, "field": bad.field, "sentence": bad.sentence}, b""
@@ -66,9 +67,15 @@ def _answer(store: Store, task: str, content: bytes) -> tuple[Mapping[str, Any],
         if out_of_memory(error):
             sentence = f"to check it takes more than {MEMORY / 2**30:g} GiB of memory; wanted a smaller problem"
             return {"refused": PROBLEM, "field": "problem", "sentence": sentence}, b""
-        if isinstance(error, (OSError, sqlite3.Error)):
+        if isinstance(error, (OSError, sqlite3.Error, Refused)):
             return {"refused": TROUBLE, "field": "", "sentence": f"the specification cannot be checked now: {error}"}, b""
         raise
+
+
+@cache
+def _store(folder: Path) -> Store:
+    """Opened with the first question that needs it; on a full disk, with the first one after."""
+    return Store(folder)
 
 
 def _described() -> tuple[Mapping[str, Any], bytes]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from thalweg.server import catalog
 from thalweg.server.errors import MachineTrouble
@@ -80,7 +80,7 @@ class Checkers:
 
     def close(self) -> None:
         for checker in self._checkers:
-            checker.kill()
+            checker.stop()
 
     async def _ask(self, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
         checker = await self._free.get()
@@ -100,7 +100,7 @@ class Checkers:
         with contextlib.suppress(Exception):
             await asyncio.wait([asking], timeout=_ABANDONED)
             if not asking.done():
-                checker.kill()
+                checker.stop()
             await asking
         self._free.put_nowait(checker)
 
@@ -113,27 +113,40 @@ class _Checker:
         self._process: Any = None
         self._pipe: Connection | None = None
         self._answered = False
+        self._stopped = False  # by us
 
     def ask(self, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
-        """Blocks until there is an answer, or the process has died."""
-        try:
-            pipe = self._running()
-            pipe.send_bytes(task.encode())
-            pipe.send_bytes(content)
-            if not pipe.poll(_WITHIN if self._answered else _LOADED_WITHIN):
-                self.kill()
-            answer, more = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
-        except (EOFError, OSError) as error:
-            raise self._death(error) from None
+        """Blocks until there is an answer. Only a question that kills two processes is blamed for it."""
+        self._stopped = False
+        for _ in range(2):
+            try:
+                pipe = self._running()
+            except (EOFError, OSError) as error:
+                raise MachineTrouble(f"no specification can be checked now: {error}") from None
+            try:
+                return self._asked(pipe, task, content)
+            except (EOFError, OSError):
+                if self._buried() == -signal.SIGXCPU or self._stopped:
+                    sentence = "to check it takes too long; wanted a smaller problem, or fewer of whatever it has many of"
+                    raise BadInput("problem", sentence) from None
+        raise BadInput("problem", "what checks it has died of it; wanted a smaller problem")
+
+    def stop(self) -> None:
+        """Whoever waits for its answer gets a refusal."""
+        self._stopped = True
+        if self._process is not None:
+            self._process.kill()
+
+    def _asked(self, pipe: Connection, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
+        pipe.send_bytes(task.encode())
+        pipe.send_bytes(content)
+        if not pipe.poll(_WITHIN if self._answered else _LOADED_WITHIN):
+            self.stop()
+        answer, more = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
         self._answered = True
         if "refused" in answer:
             raise _refusal(answer)
         return answer, more
-
-    def kill(self) -> None:
-        """Whoever waits for its answer gets a refusal."""
-        if self._process is not None:
-            self._process.kill()
 
     def _running(self) -> Connection:
         if self._pipe is None or not self._process.is_alive():
@@ -144,18 +157,14 @@ class _Checker:
             self._pipe = ours
         return self._pipe
 
-    def _death(self, error: Exception) -> Exception:
-        """Why there is no answer. A process that ran into its limits, or that its specification has killed, is gone."""
-        if self._process is None:
-            return MachineTrouble(f"no specification can be checked now: {error}")
-        self._process.kill()
+    def _buried(self) -> int | None:
+        """How the process ended that has closed its end of the pipe."""
         self._process.join(_ABANDONED)
-        status, self._pipe = self._process.exitcode, None
-        if status == -signal.SIGXCPU or status == -signal.SIGKILL:
-            sentence = "to check it takes too long; wanted a smaller problem, or fewer of whatever it has many of"
-        else:
-            sentence = "what checks it has died of it; wanted a smaller problem"
-        return BadInput("problem", sentence)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join(_ABANDONED)
+        self._pipe = None
+        return cast(int | None, self._process.exitcode)
 
 
 def _in_a_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
