@@ -87,7 +87,7 @@ def _own(data: Path) -> Path:
 
 
 def not_loopback(address: str) -> str | None:
-    """Why an address cannot be served: there is neither encryption nor authentication, so only this machine may ask."""
+    """Why an address cannot be served: nothing is encrypted, the token of a call neither, so only this machine may ask."""
     host, colon, port = address.rpartition(":")
     name = host.strip("[]")
     if not colon or not port.isdigit() or int(port) > 65535:
@@ -97,7 +97,7 @@ def not_loopback(address: str) -> str | None:
     except ValueError:
         local = False
     if not local:
-        return f"the service listens on loopback only, since it has no authentication: wanted 127.0.0.1 or [::1], got {host}"
+        return f"the service listens on loopback only, since nothing is encrypted: wanted 127.0.0.1 or [::1], got {host}"
     return None
 
 
@@ -136,6 +136,7 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
 @contextlib.asynccontextmanager
 async def _parts(data: Path) -> AsyncIterator[tuple[Store, Executor, Checkers]]:
     store = Store(data, _PATIENCE)
+    store.check()
     sweep(store)
     executor = Executor(store, Launcher(data, lease_seconds()), lease_seconds(), grace_seconds())
     checkers = Checkers(data)

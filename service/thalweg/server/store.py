@@ -61,6 +61,19 @@ class Store:
         _open(self.database, folder / "jobs")
         self.writer = Writer(self.database, patience)
 
+    def check(self) -> None:
+        """Read all of the database (1 GB: some seconds).
+
+        Raises:
+            Unreadable: it is damaged.
+        """
+        try:
+            ((found,),) = self._reader().execute("PRAGMA quick_check(1)").fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(self.database, error) from None
+        if found != "ok":
+            raise _unreadable(self.database, sqlite3.DatabaseError(" ".join(found.split())))
+
     def close(self) -> None:
         """Write what waits, then let go of the file."""
         self.writer.close()
