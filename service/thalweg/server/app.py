@@ -126,6 +126,7 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
         ]
         with _published(data, f"{address.rpartition(':')[0]}:{port}", token):
             await _until_done(store, executor, activity, stopping, exit_when_idle)
+            watchdog.stop()
             await checker.enter_graceful_shutdown()
         for task in beside:
             task.cancel()

@@ -132,7 +132,7 @@ class _Checker:
         raise BadInput("problem", "what checks it has died of it; wanted a smaller problem")
 
     def stop(self) -> None:
-        """Whoever waits for its answer gets a refusal."""
+        """Whoever waits for its answer gets a refusal. From any thread."""
         self._stopped = True
         if self._process is not None:
             self._process.kill()
@@ -151,10 +151,12 @@ class _Checker:
     def _running(self) -> Connection:
         if self._pipe is None or not self._process.is_alive():
             ours, theirs = self._context.Pipe()
-            self._process = self._context.Process(target=_serve, args=[theirs, self._folder, self._place], daemon=True)
-            self._process.start()
+            process = self._context.Process(target=_serve, args=[theirs, self._folder, self._place], daemon=True)
+            process.start()  # the first one waits until all that a check needs is loaded
             theirs.close()
-            self._pipe = ours
+            self._process, self._pipe = process, ours
+            if self._stopped:
+                process.kill()
         return self._pipe
 
     def _buried(self) -> int | None:

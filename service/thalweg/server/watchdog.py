@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 import threading
-import time
 from typing import NoReturn, Protocol
 
 LATE = 45.0
@@ -31,22 +30,26 @@ class ShowsSigns(Protocol):
 
 
 class Watchdog:
-    """Watches the writer and the executor until the process ends."""
+    """Watches the writer and the executor until it is stopped."""
 
     def __init__(self, writer: ShowsSigns, executor: ShowsSigns) -> None:
         self._watched = {"writer": writer, "executor": executor}
+        self._over = threading.Event()
         threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
     def trouble(self) -> str:
         """Which of them does not work; empty where all is well."""
         return self._silent_for(LATE)
 
+    def stop(self) -> None:
+        """The service ends, and with it what is watched."""
+        self._over.set()
+
     def _silent_for(self, seconds: float) -> str:
         return next((name for name, thread in self._watched.items() if thread.silent_seconds() > seconds), "")
 
     def _run(self) -> None:
-        while True:
-            time.sleep(_LOOK)
+        while not self._over.wait(_LOOK):
             if stuck := self._silent_for(STUCK):
                 _log.critical("the %s does not work any more; the service begins anew", stuck)
                 _begin_anew()
