@@ -192,9 +192,9 @@ class _MeanField(NamedTuple):
 @lru_cache(maxsize=4)  # a job's checks and its landscape ask for the same one
 def _mean_field(molecule: Molecule) -> _MeanField:
     """Hartree-Fock, the active orbitals' integrals in the field of the frozen ones, and the qubit operator."""
+    size = molecule.size()  # imports PySCF without settings of the working directory
     from pyscf import ao2mo, lib, scf
 
-    size = molecule.size()
     with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
         mole = molecule._mole(symmetry=molecule.tapering == "all")  # its orbitals show the symmetries that are to be tapered
         field = scf.RHF(mole) if molecule.spin == 0 else scf.ROHF(mole)
