@@ -106,6 +106,24 @@ class Problem(Protocol):
 
 
 @runtime_checkable
+class Foretells(Protocol):
+    """A problem whose traits may take long to find, and which tells sooner what they are at most."""
+
+    def foretold(self) -> Traits:
+        """Traits at least as large, and what only a long look would refuse taken as good: the job looks before it starts."""
+        ...
+
+
+def foretold(problem: Problem) -> Traits:
+    """What a problem tells of itself within about a second.
+
+    Raises:
+        BadInput: what `Problem.traits` refuses, as far as that shows so soon.
+    """
+    return problem.foretold() if isinstance(problem, Foretells) else problem.traits()
+
+
+@runtime_checkable
 class MeasuresEnd(Protocol):
     """A problem whose measurement at the end takes shots."""
 

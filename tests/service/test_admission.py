@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,66 @@ def took(spec: str) -> str:
 def _resident(name: str) -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def searched(hamiltonian: Any, ansatz: Any, method: Any, **vqe: Any) -> dict[str, Any]:
+    return job({"vqe": {"hamiltonian": hamiltonian, "ansatz": ansatz, **vqe}}, method, steps=1)
+
+
+def carbons(number: int, **active: int) -> dict[str, Any]:
+    atoms = "; ".join(f"C 0 0 {1.3 * place:g}" for place in range(number))
+    return {"molecule": {"atoms": atoms, "tapering": "all", "active_space": active}}
+
+
+def test_no_mean_field_runs_before_a_large_molecule_is_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise AssertionError("admission ran the mean field")
+
+    monkeypatch.setattr("thalweg_vqe.molecule._mean_field", refuse)
+    before = time.process_time()
+    told = admitted(searched(carbons(40, electrons=2, orbitals=2), {"efficient_su2": {"reps": 1}}, {"adam": {}}))
+    assert time.process_time() - before < 4
+    assert told.traits.dimension == 8  # two qubits, if the point group fixes none
+
+
+def ended(spec: dict[str, Any], folder: Path) -> tuple[State, str]:
+    store = Store(folder)
+    row = store.submit(NewJob("", specs.load(spec).SerializeToString(), "")).result()
+    attempts.claim(store, row).result()
+    worker.main(folder, row.id, 1)
+    seen = store.job(row.id)
+    store.close()
+    return seen.state, seen.outcome
+
+
+LATE = {
+    "angles": (
+        searched({"molecule": {"atoms": "H 0 0 0; H 0 0 1", "tapering": "all"}}, {"efficient_su2": {"reps": 1}}, {"adam": {}},
+                 start={"values": {"angles": [0.1] * 8}}),
+        "problem.vqe.start.values.angles: wanted 4 angles, one a parameter, got 8",
+    ),
+    "frequencies": (
+        searched({"molecule": {"atoms": "H 0 0 0; H 0 0 1"}}, {"hamiltonian_variational": {"layers": 1}}, {"smo": {}}),
+        "method.smo: minimizes one coordinate after the other by its harmonics, but problem.vqe has a parameter that turns by",
+    ),
+    "nothing varies": (
+        searched({"fcidump": {"text": "&FCI NORB=2,NELEC=2,MS2=0 &END\n1.5e-12 1 1 0 0\n"}}, {"uccsd": {}}, {"adam": {}}),
+        "problem.vqe.hamiltonian.fcidump: every state has the energy 1.5e-12 Ha, and there is nothing to minimize",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_what_only_a_long_look_shows_ends_the_job_with_the_sentence(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thalweg_vqe.molecule.QUICK_FUNCTIONS", 1)
+    monkeypatch.setattr(worker, "limit_memory", lambda estimate: None)
+    spec, sentence = LATE[name]
+    admitted(spec)
+    state, outcome = ended(spec, tmp_path)
+    assert state is State.FAILED
+    assert outcome.startswith(sentence)
 
 
 def test_what_a_method_keeps_counts() -> None:

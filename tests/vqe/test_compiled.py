@@ -15,6 +15,7 @@ from tests.vqe.random_circuits import random_observable, random_program, random_
 from thalweg_core.streams import Stream
 from thalweg_vqe import engines
 from thalweg_vqe.ansatz import EfficientSu2
+from thalweg_vqe.pauli import Observable
 from thalweg_vqe.readable import Readable
 from thalweg_vqe.sampler import shifted_angles
 from thalweg_vqe.shots import StatevectorSampler
@@ -135,3 +136,10 @@ def test_without_numba_the_readable_engine_serves_and_says_so():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     assert "thalweg[fast]" in done.stderr
+
+
+def test_an_operator_without_words_takes_no_circuit():
+    sampler = CompiledSampler.of(EfficientSu2(1).program(2), Observable(2, (), ()))
+    looks = sampler.shifted(torch.zeros(3, 8, dtype=torch.float64), torch.zeros(3, 17, 0, dtype=torch.int64), Stream.of(1, 3))
+    assert sampler.groups == 0
+    assert looks.mean.shape == (3, 17, 0)

@@ -1,5 +1,6 @@
 """The problem that a job names: what it tells before it is opened, refuses, starts from, and measures at the end."""
 
+import io
 import json
 import math
 import os
@@ -9,7 +10,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from qiskit import qasm3
+from qiskit import QuantumCircuit, qasm3, qpy
+from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.quantum_info import Statevector as QiskitState
 
@@ -19,13 +21,20 @@ from thalweg_core.problem import require
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.streams import Stream
 from thalweg_vqe import aer
+from thalweg_vqe.adaptive import Adapt
 from thalweg_vqe.ansatz import EfficientSu2
+from thalweg_vqe.combinations import snake
 from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.excitations import Uccsd
+from thalweg_vqe.fcidump import Fcidump
 from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.hubbard import FermiHubbard
 from thalweg_vqe.molecule import Molecule
+from thalweg_vqe.open_qasm import OpenQasm
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.problem import FINAL_SHOTS, Vqe
-from thalweg_vqe.spin_chains import TransverseFieldIsing
+from thalweg_vqe.qpy import Qpy
+from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
@@ -114,6 +123,62 @@ def test_what_cannot_be_is_refused_with_the_path_of_the_field(build, field, part
         build()
     assert refused.value.field == field
     assert not isinstance(refused.value, Unavailable)
+
+
+NO_INTEGRALS = "&FCI NORB=2,NELEC=2,MS2=0 &END\n1.5e-12 1 1 0 0\n0.7 0 0 0 0\n"  # more than rounding, but half of it is not
+QASM = OpenQasm('include "stdgates.inc"; input float a; qubit[2] q; ry(a) q[0];')
+
+
+def two(*coefficients):
+    return PauliSum(tuple(PauliTerm("ZZ", c) for c in coefficients))
+
+
+def as_qpy():
+    circuit, file = QuantumCircuit(2), io.BytesIO()
+    circuit.ry(Parameter("a"), 0)
+    qpy.dump(circuit, file)
+    return Qpy(file.getvalue())
+
+
+@pytest.mark.parametrize("shots", [0, 100])
+@pytest.mark.parametrize(
+    ("hamiltonian", "ansatz", "energy"),
+    [
+        (two(1.0, -1.0), EfficientSu2(1), "0 Ha"),
+        (two(1e-13), EfficientSu2(1), "0 Ha"),
+        (two(1e-13), HamiltonianVariational(1), "0 Ha"),
+        (PauliSum((PauliTerm("II", 1.0), PauliTerm("ZZ", 1e-14))), QASM, "1 Ha"),
+        (two(1e-13), as_qpy(), "0 Ha"),
+        (two(1e-13), Adapt("qubit"), "0 Ha"),
+        (TransverseFieldIsing(2, 0.0, 0.0), QASM, "0"),
+        (HeisenbergXxz(2, 0.0), QASM, "0"),
+        (FermiHubbard(2, hopping=0.0, repulsion=0.0), EfficientSu2(1), "0"),
+    ],
+)
+def test_an_operator_that_every_state_has_the_same_energy_of_is_refused(hamiltonian, ansatz, energy, shots):
+    problem = Vqe(hamiltonian, ansatz, Estimator(shots), Uniform())
+    for look in (problem.foretold, problem.traits, problem.rehearsal, lambda: problem.open(CPU, FLOAT64)):
+        with pytest.raises(
+            BadInput, match=f"every state has the energy {energy}, and there is nothing to minimize; wanted"
+        ) as bad:
+            look()
+        assert bad.value.field == f"hamiltonian.{snake(hamiltonian)}"
+
+
+@pytest.mark.parametrize("ansatz", [EfficientSu2(1), HamiltonianVariational(1), Uccsd()])
+def test_where_only_integrals_tell_that_nothing_varies_the_open_landscape_is_refused(ansatz):
+    problem = Vqe(Fcidump(NO_INTEGRALS), ansatz)
+    problem.foretold()
+    with pytest.raises(BadInput, match=r"every state has the energy 0.7 Ha, and there is nothing to minimize; wanted") as refused:
+        problem.open(CPU, FLOAT64)
+    assert refused.value.field == "hamiltonian.fcidump"
+
+
+@pytest.mark.parametrize("tapering", ["particles", "all"])
+def test_a_molecule_whose_symmetries_leave_nothing_is_refused(tapering):
+    with pytest.raises(BadInput, match='nothing is left to vary; use tapering = "none"') as refused:
+        Vqe(Molecule("He 0 0 0", tapering=tapering), EfficientSu2(1)).foretold()
+    assert refused.value.field == "hamiltonian.molecule.tapering"
 
 
 def test_a_gpu_that_aer_does_not_see_is_refused_with_the_package_that_would_bring_it(monkeypatch):

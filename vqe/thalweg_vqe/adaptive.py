@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from thalweg_core.errors import BadInput
@@ -66,9 +66,14 @@ class Adapt:
 
     def circuit(self, register: Register, taken: tuple[int, ...]) -> Program:
         """The circuit of these operators, by their numbers in the pool."""
-        prepared, pool = register.prepared(), self.from_pool(register)
+        pool, empty = self.from_pool(register), self.empty(register)
         turns = [Rotation(word, d, scale=scale) for d, number in enumerate(taken) for word, scale in pool[number].turns]
-        return Program(register.qubits, self.operators, (*prepared.gates, *turns), prepared.start)
+        return replace(empty, gates=(*empty.gates, *turns))
+
+    def empty(self, register: Register) -> Program:
+        """The circuit before it has taken any operator; nobody asks what there is to take."""
+        prepared = register.prepared()
+        return Program(register.qubits, self.operators, prepared.gates, prepared.start)
 
     def spectra(self, register: Register, ideal: bool) -> tuple[Spectrum]:
         """Of every parameter, whatever it becomes the angle of."""

@@ -20,6 +20,8 @@ ENTANGLEMENTS = ("reverse_linear", "linear")
 class Ansatz(Protocol):
     """A parametrized circuit: a frozen dataclass whose fields are the wire schema."""
 
+    def __hash__(self) -> int: ...
+
     def program(self, register: Register) -> Program:
         """The circuit on a Hamiltonian's qubits.
 

@@ -51,14 +51,18 @@ def keeps_sector(hamiltonian: Hamiltonian, ansatz: Ansatz | Adapt) -> bool:
     return numbered and (grown or isinstance(ansatz, Uccsd | KUpCcgsd | ExcitationPreserving))
 
 
-def lacking(estimator: Estimator, ansatz: Ansatz | Adapt, program: Program, register: Register) -> dict[Capability, str]:
-    """For what of KNOWN the landscape cannot be asked, why, and what would change that."""
+def lacking(
+    estimator: Estimator, ansatz: Ansatz | Adapt, program: Program, register: Register, short: bool = True
+) -> dict[Capability, str]:
+    """For what of KNOWN the landscape cannot be asked, why, and what would change that; frequencies only if that is short."""
     lacks: dict[Capability, str] = {}
     shots, ideal = estimator.shots, estimator.noise is None
     if shots:
         lacks[EXACT_VALUE] = f"with estimator.shots = {shots} is noisy; set problem.vqe.estimator.shots = 0"
     else:
         lacks[COMPONENTS] = "with estimator.shots = 0 is exact, and takes no samples; set problem.vqe.estimator.shots"
+    if not short:
+        return lacks
     found = ansatz.spectra(register, ideal) if isinstance(ansatz, Adapt) else spectra(program, None, ideal)
     if not all(spectrum.number for spectrum in found):
         lacks[HARMONICS] = "has a parameter that turns by frequencies without a common divisor; take another ansatz"
@@ -70,14 +74,16 @@ def check_deflation(deflation: Sequence[Deflation], ansatz: Ansatz | Adapt, prog
     if deflation and isinstance(ansatz, Adapt):
         other = "an adaptive circuit is another one in every search, so no angles of it tell a lower state"
         raise BadInput("deflation", f"{other}; use a fixed ansatz, such as uccsd")
+    seen: set[tuple[float, ...]] = set()
     for number, one in enumerate(deflation):
         try:
             one.check(program.parameters)
         except BadInput as bad:
             raise bad.under(f"deflation[{number}]") from None
-        if any(one.angles == other.angles for other in deflation[:number]):
+        if one.angles in seen:
             again = "the same lower state stands above, and each is counted as a level of its own"
             raise BadInput(f"deflation[{number}]", f"{again}; leave it out, or raise the weight of the first")
+        seen.add(one.angles)
 
 
 def check_start(start: Start, ansatz: Ansatz | Adapt, program: Program, register: Register) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
@@ -22,7 +22,7 @@ from thalweg_vqe.encoding import check
 from thalweg_vqe.geometry import pyscf_gto
 from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
-from thalweg_vqe.orbitals import LARGEST_TO_TAPER, Size
+from thalweg_vqe.orbitals import LARGEST_TO_TAPER, QUICK_ORBITALS, Size
 from thalweg_vqe.pauli import LARGEST, ROUND_OFF, Observable
 
 MOST_CHARACTERS = 2**21
@@ -79,11 +79,17 @@ class Fcidump:
         pyscf_gto()
         size = self.size()
         integrals = 8 * 3 * size.orbitals**4
-        if self.tapering == "all" and size.qubits > LARGEST_TO_TAPER:
-            few = f"wanted at most {LARGEST_TO_TAPER} spin orbitals to look for symmetries in, got {size.qubits}"
-            raise BadInput("tapering", f'{few}; use tapering = "particles"')
+        self._check_tapering(size)
         qubits = self.electrons().encoding.qubits
         return size.system(qubits, self.tapering, integrals, "fewer orbitals", "text")
+
+    def quick(self) -> bool:
+        return self.size().orbitals <= QUICK_ORBITALS
+
+    def most(self) -> Fcidump:
+        """Tapered by the numbers of electrons only, where the integrals' symmetries would take long to find."""
+        self._check_tapering(self.size())
+        return replace(self, tapering="particles") if self.tapering == "all" and not self.quick() else self
 
     def electrons(self) -> Electrons:
         if self.tapering == "all":
@@ -110,6 +116,11 @@ class Fcidump:
 
         with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
             return solve(found.integrals, found.mapped, determinant_energy(found.integrals), self.size().solvable)
+
+    def _check_tapering(self, size: Size) -> None:
+        if self.tapering == "all" and size.qubits > LARGEST_TO_TAPER:
+            few = f"wanted at most {LARGEST_TO_TAPER} spin orbitals to look for symmetries in, got {size.qubits}"
+            raise BadInput("tapering", f'{few}; use tapering = "particles"')
 
 
 _KINDS = {(True,) * filled + (False,) * (4 - filled) for filled in (0, 1, 2, 4)}

@@ -31,6 +31,9 @@ Statement = ast.Statement | ast.Pragma
 MEMORY = 4 * 2**30
 """Of address space, bytes (arbitrary: three times what Qiskit takes by itself)."""
 
+MOST_QUBITS = 60
+"""A basis state is a number of 64 bits."""
+
 
 class Read(NamedTuple):
     """A circuit as it is sent back."""
@@ -88,6 +91,7 @@ def of_open_qasm(text: str) -> Read:
         if not isinstance(statement, _UNITARY):
             wanted = "wanted qubits, inputs, gates and their definitions; the energy's own measurements are added later"
             raise BadInput("", f"{_place(text, statement)}: {wanted}")
+    _check_qubits(text, program.statements)
     try:
         return _converted(program.statements)
     except Exception as error:
@@ -115,6 +119,14 @@ def _parsed(text: str) -> ast.Program:
         raise BadInput("", f"line {token.line}: {end}") from None
     except Exception as error:
         raise BadInput("", f"Qiskit's reader of OpenQASM cannot read it: {_reason(error)}") from None
+
+
+def _check_qubits(text: str, statements: Sequence[Statement]) -> None:
+    """Refuses what no Hamiltonian here has, before Qiskit makes an object of each."""
+    for statement in statements:
+        size = statement.size if isinstance(statement, ast.QubitDeclaration) else None
+        if isinstance(size, ast.IntegerLiteral) and size.value > MOST_QUBITS:
+            raise BadInput("", f"{_place(text, statement)}: wanted at most {MOST_QUBITS} qubits, got {size.value}")
 
 
 def _converted(statements: Sequence[Statement]) -> Read:

@@ -34,9 +34,10 @@ def read(text: str) -> tuple[Atom, ...]:
     Raises:
         BadInput: of the field atoms.
     """
-    atoms = tuple(_atom(part) for part in text.replace("\n", ";").split(";") if part.strip())
-    if len(atoms) > MOST_ATOMS:
-        raise BadInput("atoms", f"wanted at most {MOST_ATOMS} atoms, got {len(atoms)}")
+    parts = [part for part in text.replace("\n", ";").split(";") if part.strip()]
+    if len(parts) > MOST_ATOMS:
+        raise BadInput("atoms", f"wanted at most {MOST_ATOMS} atoms, got {len(parts)}")
+    atoms = tuple(map(_atom, parts))
     if not atoms:
         raise BadInput("atoms", 'wanted atoms such as "H 0 0 0; H 0 0 0.735", got none')
     for (i, a), (j, b) in combinations(enumerate(atoms, 1), 2):

@@ -26,6 +26,7 @@ class System(NamedTuple):
     varying: int | None = None  # flips whose weight depends on the state, at most; by default all
     solvable: bool = True  # whether the exact diagonalization is done: it takes minutes at most
     stored: bool = True  # whether it keeps the operator's entries, or computes them from integrals
+    words: int = 0  # of the operator, at most; 0 where that is not asked for, since it is found as soon
 
     @property
     def row(self) -> int:
@@ -95,6 +96,18 @@ class Hamiltonian(Protocol):
             BadInput: what the fields say cannot be, together.
             Unavailable: a package is missing.
         """
+        ...
+
+    def quick(self) -> bool:
+        """Whether its operator is found in about a second, mean field and all: so soon that a check may ask for it.
+
+        Raises:
+            BadInput: as `system`.
+        """
+        ...
+
+    def most(self) -> Hamiltonian:
+        """Where it is not quick, the same without the symmetries that only its operator shows: on as many qubits or more."""
         ...
 
     def electrons(self) -> Electrons | None:

@@ -56,6 +56,11 @@ def spectra(program: Program, observable: Observable | None, ideal: bool = True)
     return tuple(out)
 
 
+def looks(program: Program) -> int:
+    """At how many gates `spectra` looks to bring the rotations of each parameter together, at most."""
+    return sum(place - alike[0] for alike in _places(program) for place in alike)
+
+
 class Turn(NamedTuple):
     """Commuting rotations of one parameter, brought to the place of the first."""
 

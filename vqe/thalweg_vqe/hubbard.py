@@ -95,6 +95,12 @@ class FermiHubbard:
         flips = 1 + 2 * sum(len(bonds) for bonds in self._bonds())
         return System(self.electrons().encoding.qubits, flips, sector, less="fewer sites", solvable=affordable(flips, sector))
 
+    def quick(self) -> bool:
+        return True
+
+    def most(self) -> FermiHubbard:
+        return self
+
     def electrons(self) -> Electrons:
         if self.tapering == "all":
             return _operator(self).mapped.electrons

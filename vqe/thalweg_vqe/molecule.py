@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -17,7 +17,7 @@ from thalweg_vqe.encoding import check
 from thalweg_vqe.geometry import Atom, atomic_number, pyscf_gto, quoted, read
 from thalweg_vqe.grouping import commuting_parts
 from thalweg_vqe.hamiltonian import Electrons, Prepared, Solved, System
-from thalweg_vqe.orbitals import LARGEST_TO_TAPER, ActiveSpace, Size
+from thalweg_vqe.orbitals import LARGEST_TO_TAPER, QUICK_ORBITALS, ActiveSpace, Size
 from thalweg_vqe.pauli import Observable
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ _SMALLER = "a smaller basis, an active_space or fewer atoms"
 
 _PYSCF_NUMBERS = 2**29
 """Above so many integrals PySCF computes them as it needs them (its max_memory, 4 GB)."""
+
+QUICK_FUNCTIONS = 32
+"""Up to so many basis functions a check runs the mean field: their number is all that tells beforehand how long it takes. Where
+it does not converge 32 functions take 1.4 s; 200 take more than a minute and 2 GB."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +112,17 @@ class Molecule:
         size = self.size()
         functions = int(self._mole().nao)
         integrals = 8 * (min(functions**4 // 8, _PYSCF_NUMBERS) + 3 * size.orbitals**4)
-        if self.tapering == "all" and size.qubits > LARGEST_TO_TAPER:
-            few = f"wanted at most {LARGEST_TO_TAPER} spin orbitals to look for symmetries in, got {size.qubits}"
-            raise BadInput("tapering", f'{few}; use tapering = "particles" or a smaller active_space')
+        self._check_tapering(size)
         qubits = self.electrons().encoding.qubits
         return size.system(qubits, self.tapering, integrals, _SMALLER)
+
+    def quick(self) -> bool:
+        return int(self._mole().nao) <= QUICK_FUNCTIONS and self.size().orbitals <= QUICK_ORBITALS
+
+    def most(self) -> Molecule:
+        """Tapered by the numbers of electrons only, where the point group's symmetries would take long to find."""
+        self._check_tapering(self.size())
+        return replace(self, tapering="particles") if self.tapering == "all" and not self.quick() else self
 
     def electrons(self) -> Electrons:
         if self.tapering == "all":
@@ -144,7 +154,12 @@ class Molecule:
         with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
             return solve(found.integrals, found.mapped, found.energy, self.size().solvable)
 
-    def _mole(self) -> gto.Mole:
+    def _check_tapering(self, size: Size) -> None:
+        if self.tapering == "all" and size.qubits > LARGEST_TO_TAPER:
+            few = f"wanted at most {LARGEST_TO_TAPER} spin orbitals to look for symmetries in, got {size.qubits}"
+            raise BadInput("tapering", f'{few}; use tapering = "particles" or a smaller active_space')
+
+    def _mole(self, symmetry: bool = False) -> gto.Mole:
         gto = pyscf_gto()
         from thalweg_vqe.pyscf_names import is_basis, without_files
 
@@ -152,7 +167,7 @@ class Molecule:
             raise BadInput("basis", self._unknown_basis(gto))
         atoms = [[atom.symbol, atom.position] for atom in self.geometry()]
         options = {"basis": self.basis, "charge": self.charge, "spin": self.spin, "unit": "Angstrom", "verbose": 0}
-        options["symmetry"] = self.tapering == "all"  # its orbitals show the symmetries that are to be tapered
+        options["symmetry"] = symmetry
         with warnings.catch_warnings(action="ignore"), without_files():  # advice to install a package that fetches basis sets
             try:
                 return gto.M(atom=atoms, dump_input=False, parse_arg=False, **options)
@@ -177,11 +192,11 @@ class _MeanField(NamedTuple):
 @lru_cache(maxsize=4)  # a job's checks and its landscape ask for the same one
 def _mean_field(molecule: Molecule) -> _MeanField:
     """Hartree-Fock, the active orbitals' integrals in the field of the frozen ones, and the qubit operator."""
+    size = molecule.size()  # imports PySCF without settings of the working directory
     from pyscf import ao2mo, lib, scf
 
-    size = molecule.size()
     with lib.with_omp_threads(1):  # sums over threads may round differently from run to run
-        mole = molecule._mole()
+        mole = molecule._mole(symmetry=molecule.tapering == "all")  # its orbitals show the symmetries that are to be tapered
         field = scf.RHF(mole) if molecule.spin == 0 else scf.ROHF(mole)
         energy = _converged(field)
         orbitals = np.asarray(field.mo_coeff)[:, np.argsort(-field.mo_occ, kind="stable")]

@@ -38,6 +38,11 @@ class OpenQasm:
         except BadInput as bad:
             raise bad.under("text") from None
 
+    @property
+    def qubits(self) -> int:
+        """Of the circuit."""
+        return read("open_qasm", self.text.encode()).qubits
+
     def program(self, register: Register) -> Program:
         try:
             return fitting("open_qasm", self.text.encode(), register.qubits)

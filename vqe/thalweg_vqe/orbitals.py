@@ -12,6 +12,9 @@ from thalweg_vqe.hamiltonian import System
 LARGEST_TO_TAPER = 28
 """Spin orbitals (arbitrary: to write down the operator of so many takes ten seconds, and symmetries are looked for in it)."""
 
+QUICK_ORBITALS = 10
+"""Up to so many orbitals a check writes the operator down (arbitrary: that takes 1.3 s; 12 orbitals take two, 14 five)."""
+
 MOST_COUPLINGS = 2**31
 """Entries of the Hamiltonian up to which full configuration interaction is done (arbitrary: some minutes of a core)."""
 
@@ -45,6 +48,13 @@ class Size(NamedTuple):
         return 1 + 2 * pairs + 2 * math.comb(self.orbitals, 4) + pairs**2
 
     @property
+    def words(self) -> int:
+        """At most so many Pauli words: diagonal ones of one and two Z, hops with up to one more Z, pairs of hops."""
+        pairs, spins = math.comb(self.orbitals, 2), self.qubits
+        doubles = 2 * math.comb(self.orbitals, 4) + pairs**2
+        return 1 + spins + math.comb(spins, 2) + 2 * pairs * 2 * (spins - 1) + 8 * doubles
+
+    @property
     def coupled(self) -> int:
         """Determinants that the Hamiltonian couples one to: itself, and those up to two electrons away."""
         up, down = self.orbitals - self.alpha, self.orbitals - self.beta
@@ -59,7 +69,7 @@ class Size(NamedTuple):
 
     def system(self, qubits: int, tapering: str, extra: int, less: str, field: str = "") -> System:
         """On so many qubits, with so many bytes of integrals."""
-        size = System(qubits, self.flips, self.determinants, extra, less, field, most_entries=self.coupled)
+        size = System(qubits, self.flips, self.determinants, extra, less, field, most_entries=self.coupled, words=self.words)
         return size._replace(solvable=self.solvable, stored=tapering == "all")
 
     @property

@@ -71,6 +71,12 @@ class PauliSum:
         flips = len({word.x for word in self.observable().words})
         return System(self.qubits, flips, 1 << self.qubits, solvable=affordable(flips, 1 << self.qubits))
 
+    def quick(self) -> bool:
+        return True
+
+    def most(self) -> PauliSum:
+        return self
+
     def electrons(self) -> None:
         return None
 

@@ -81,6 +81,18 @@ class Commutators(NamedTuple):
         return Slopes(*torch.from_numpy(both))
 
 
+QUICK_PRODUCTS, QUICK_WORDS = 200_000, 5000
+"""Products of words in all commutators, and words of their sums, up to which they are soon put into groups (arbitrary: two
+seconds; the excitations of LiH in twelve qubits take half a minute)."""
+
+
+def quick(observable: Observable, pool: Sequence[Operator]) -> bool:
+    """Whether the groups that `Commutators.of` measures are found in about a second."""
+    if len(observable.words) * sum(len(operator.turns) for operator in pool) > QUICK_PRODUCTS:
+        return False
+    return len({word for operator in pool for word in commutator(observable, operator)}) <= QUICK_WORDS
+
+
 def commutator(observable: Observable, operator: Operator) -> dict[Word, complex]:
     """[H, A] of A = -i Σ_j s_j P_j / 2:  Σ_j s_j Σ_Q c_Q i P_j Q over the words Q of H that do not commute with P_j."""
     terms = list(zip(observable.words, observable.coefficients, strict=True))

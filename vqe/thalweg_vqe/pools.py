@@ -10,6 +10,7 @@ Sources: Grimsley, Economou, Barnes & Mayhall, Nat. Commun. 10 (2019) 3007; Tang
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations, permutations
@@ -25,6 +26,10 @@ POOLS = ("uccsd", "generalized", "qubit")
 
 MOST = 20_000
 """Operators of a pool (arbitrary: to write down so many takes half a minute, and each is looked at in every growth)."""
+
+
+MANY = 4000
+"""Operators of a pool that are not written down when a job is checked (arbitrary: about two seconds)."""
 
 
 class Operator(NamedTuple):
@@ -45,6 +50,23 @@ def operators(pool: str, register: Register) -> tuple[Operator, ...]:
     if not found:
         raise BadInput("pool", "holds no operator here: every orbital is filled, or forbidden by symmetry; use another ansatz")
     return found
+
+
+def many(pool: str, register: Register) -> bool:
+    """Whether to write it down, and to look at the frequencies of its operators, takes long."""
+    electrons = register.electrons()
+    if electrons is None:
+        return False  # words of up to three spins are soon written down
+    m, alpha, beta = electrons.orbitals, electrons.alpha, electrons.beta
+    if pool != "uccsd":
+        return len(_all_moves(m)) > MANY
+    pairs = [math.comb(filled, 2) * math.comb(m - filled, 2) for filled in (alpha, beta)]
+    return sum(pairs) + alpha * (m - alpha) * beta * (m - beta) > MANY
+
+
+def most_turns(pool: str) -> int:
+    """Words of an operator, at most."""
+    return 1 if pool == "qubit" else 8  # those of two electrons that move
 
 
 def _uccsd(register: Register) -> tuple[Operator, ...]:

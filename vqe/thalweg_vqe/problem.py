@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -37,8 +38,10 @@ from thalweg_vqe.molecule import Molecule
 from thalweg_vqe.noise import Noise
 from thalweg_vqe.open_qasm import OpenQasm
 from thalweg_vqe.orbitals import ActiveSpace
+from thalweg_vqe.outline import Outline, outlined
 from thalweg_vqe.pauli import ROUND_OFF, Observable
 from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.pool_slopes import quick
 from thalweg_vqe.program import Program
 from thalweg_vqe.qpy import Qpy
 from thalweg_vqe.rehearsal import BlankExact, BlankSampler
@@ -93,6 +96,8 @@ FINAL_SHOTS = 16
 CHECKED_QUBITS, CHECKED_INTEGRALS, CHECKED_WORDS = 12, 2**20, 2000
 """Molecules, their integrals in bytes, and words up to which a check finds the groups (arbitrary: about a second)."""
 
+T = TypeVar("T")
+
 CircuitLandscape = VqeLandscape | AdaptiveLandscape
 
 
@@ -128,7 +133,7 @@ class Vqe:
     deflation: tuple[Deflation, ...] = ()
 
     def traits(self) -> Traits:
-        """What the fields tell, at the price of a look at the basis set.
+        """What the fields tell, exactly: with the mean field where only that tells how many qubits or angles there are.
 
         Raises:
             BadInput: what the fields say of atoms, basis, electrons, qubits, angles cannot be.
@@ -137,23 +142,41 @@ class Vqe:
         system = self._checked_system()
         register = Register(system.qubits, self.hamiltonian)
         program = self._program(register)
-        check_start(self.start, self.ansatz, program, register)
-        check_deflation(self.deflation, self.ansatz, program)
         turned = self.ansatz.most_turned(register) if isinstance(self.ansatz, Adapt) else len(program.turned)
+        return self._traits(system, register, Outline(program, program.parameters, turned))
+
+    def foretold(self) -> Traits:
+        """The traits at most, and without a mean field, an operator or frequencies that would take more than about a second."""
+        hamiltonian = self._asked(lambda: self.hamiltonian.most())
+        sure, most = hamiltonian is self.hamiltonian, replace(self, hamiltonian=hamiltonian)
+        system = most._checked_system()
+        register = Register(system.qubits, hamiltonian)
+        outline = most._outline(system, register, sure)
+        return most._traits(system if sure else system._replace(stored=True), register, outline, sure)
+
+    def _traits(self, system: System, register: Register, outline: Outline, sure: bool = True) -> Traits:
+        """Of a circuit that may be known in outline only; sure: whether there are not fewer qubits."""
+        program, parameters, turned = outline[:3]
+        self._check_start(register, outline, sure)
         try:
             self.estimator.check_device()
-            self.estimator.check_qubits(register.qubits)
+            if sure:
+                self.estimator.check_qubits(register.qubits)
         except BadInput as bad:
             raise bad.under("estimator") from None
-        lacks = lacking(self.estimator, self.ansatz, program, register)
+        if sure and outline.whole:
+            check_deflation(self.deflation, self.ansatz, program)
+        lacks = lacking(self.estimator, self.ansatz, program, register, outline.short)
         shots, circuit = self.estimator.shots, Circuit.of(program, turned, keeps_sector(self.hamiltonian, self.ansatz))
+        if not outline.whole:
+            circuit = circuit._replace(runs=turned)
         return Traits(
             knows=KNOWN.difference(lacks),
             lacks=lacks,
-            dimension=program.parameters,
+            dimension=parameters,
             memory=self._memory(system, circuit),
             memory_per_replica=8 * 8 * turned**2 if self.estimator.engine == "aer" else 256 * turned,
-            memory_of={} if shots else {METRIC: metric(system, circuit, program.parameters)},
+            memory_of={} if shots else {METRIC: metric(system, circuit, parameters)},
             unit=self.hamiltonian.unit,
             grows=isinstance(self.ansatz, Adapt),
         )
@@ -178,18 +201,25 @@ class Vqe:
 
     def rehearsal(self) -> CircuitLandscape | None:
         """Where the groups of its words are found in about a second; else only opening it tells what looks cost."""
+        if not self._asked(self.hamiltonian.quick):
+            return None
         system, cheap = self._checked_system(), not self.hamiltonian.mean_field
         if not cheap and (system.qubits > CHECKED_QUBITS or system.extra > CHECKED_INTEGRALS):
             return None
         try:
             observable = self.hamiltonian.observable()
+            self._check_varies(observable)
         except BadInput as bad:
             raise self._under(bad) from None
         if len(observable.words) > CHECKED_WORDS:
             return None
-        register, of = Register(system.qubits, self.hamiltonian), self._rehearsed(observable, torch.device("cpu"), torch.float64)
+        register = Register(system.qubits, self.hamiltonian)
+        if not self._outline(system, register, sure=True).short:
+            return None
+        of = self._rehearsed(observable, torch.device("cpu"), torch.float64)
         if isinstance(self.ansatz, Adapt):
-            return adaptive(self.ansatz, register, self.estimator, of, of)
+            soon = not self.estimator.shots or quick(observable, self.ansatz.from_pool(register))
+            return adaptive(self.ansatz, register, self.estimator, of, of) if soon else None
         landscape = of(self._program(register))
         if not self.deflation:
             return landscape
@@ -243,6 +273,13 @@ class Vqe:
             about = "what each replica took, in order: operators, angles (rad), the pool's gradients before each"
             yield File("adapt.json", history.encode(), "application/json", about)
 
+    def _asked(self, question: Callable[[], T]) -> T:
+        """A Hamiltonian's answer, its complaints with their place."""
+        try:
+            return question()
+        except BadInput as bad:
+            raise self._under(bad) from None
+
     def _under(self, bad: BadInput) -> BadInput:
         """What a Hamiltonian complains of, with its place."""
         return bad.under(f"hamiltonian.{snake(self.hamiltonian)}")
@@ -279,9 +316,24 @@ class Vqe:
             wanted = f"wanted a coefficient larger than {ROUND_OFF:g} of a word that is not the identity"
             raise BadInput("", f"{energy}, and there is nothing to minimize; {wanted}")
 
+    def _check_start(self, register: Register, outline: Outline, sure: bool) -> None:
+        """As far as the circuit is known: how many angles it has, and whether it starts from the determinant."""
+        unknown: tuple[type, ...] = (ParameterValues,) if not (sure and outline.whole) else ()
+        if not outline.whole:
+            unknown += (HartreeFock,)
+        if not isinstance(self.start, unknown):
+            check_start(self.start, self.ansatz, outline.program, register)
+
     def _program(self, register: Register) -> Program:
+        return self._built(lambda: program_of(self.ansatz, register))
+
+    def _outline(self, system: System, register: Register, sure: bool) -> Outline:
+        return self._built(lambda: outlined(self.ansatz, register, system, sure))
+
+    def _built(self, build: Callable[[], T]) -> T:
+        """What is built of the ansatz, its complaints with their places."""
         try:
-            return program_of(self.ansatz, register)
+            return build()
         except Refused as bad:
             raise self._under(BadInput(bad.field, bad.sentence)) from None
         except BadInput as bad:

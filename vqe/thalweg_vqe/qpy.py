@@ -47,6 +47,11 @@ class Qpy:
         except BadInput as bad:
             raise bad.under("content") from None
 
+    @property
+    def qubits(self) -> int:
+        """Of the circuit."""
+        return read("qpy", self.content).qubits
+
     def program(self, register: Register) -> Program:
         try:
             return fitting("qpy", self.content, register.qubits)

@@ -51,6 +51,12 @@ class TransverseFieldIsing:
     def system(self) -> System:
         return System(self.sites, self.sites + 1, 0, less="fewer sites", field="sites", varying=1)
 
+    def quick(self) -> bool:
+        return True
+
+    def most(self) -> TransverseFieldIsing:
+        return self
+
     def electrons(self) -> None:
         return None
 
@@ -108,6 +114,12 @@ class HeisenbergXxz:
         sector = math.comb(self.sites, self.sites // 2)
         solvable = affordable(self.sites + 1, 1 << self.sites)
         return System(self.sites, self.sites + 1, sector, less="fewer sites", field="sites", solvable=solvable)
+
+    def quick(self) -> bool:
+        return True
+
+    def most(self) -> HeisenbergXxz:
+        return self
 
     def electrons(self) -> None:
         return None

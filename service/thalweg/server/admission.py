@@ -19,7 +19,7 @@ from thalweg_core.errors import BadInput, Mismatch, Unaffordable, Unavailable
 from thalweg_core.growth import afford
 from thalweg_core.kernel import ChecksProblem, Goal, state_numbers
 from thalweg_core.landscape import EXACT_VALUE
-from thalweg_core.problem import RehearsesUnopened, Traits, end_shots, require
+from thalweg_core.problem import RehearsesUnopened, Traits, end_shots, foretold, require
 from thalweg_core.stopping import Stop
 from thalweg_core.streams import Stream
 from thalweg_core.walk import Rules
@@ -65,7 +65,7 @@ def admit(spec: jobs_pb2.JobSpec, folder: Path | None = None) -> Admission:
     _check_size(spec)
     blueprint = read(spec)
     try:
-        traits = blueprint.problem.traits()
+        traits = foretold(blueprint.problem)
     except BadInput as bad:
         raise bad.under(f"problem.{blueprint.problem_name}") from None
     fitting = fitting_methods(traits, blueprint.kernel.goal)

@@ -21,6 +21,7 @@ from thalweg.server import machine
 from thalweg.server.artifacts import Shelf
 from thalweg.server.attempts import Attempt
 from thalweg.server.blueprint import Blueprint, read
+from thalweg.server.describe import fitting_methods
 from thalweg.server.errors import FencedOff
 from thalweg.server.keeper import Keeper
 from thalweg.server.limits import limit_data, limit_memory, limited, out_of_memory
@@ -38,6 +39,7 @@ from thalweg.server.walking import Walker, under
 from thalweg.server.writer import settled
 from thalweg.v1 import jobs_pb2
 from thalweg_core.errors import BadInput
+from thalweg_core.problem import require
 
 _log = logging.getLogger(__name__)
 
@@ -141,6 +143,9 @@ def _walk(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf) -> Ending:
         limit_memory(row.memory)
     with under(f"problem.{blueprint.problem_name}"):
         traits = blueprint.problem.traits()
+    if not traits.fits(blueprint.kernel):  # where that showed too late to refuse the job at submission
+        fitting = fitting_methods(traits, blueprint.kernel.goal)
+        require(blueprint.method_name, blueprint.kernel, blueprint.problem_name, traits, fitting)
     walker = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every, blueprint.plan.device), pulse)
     _describe(attempt, spec, blueprint, repr(blueprint.kernel), walker.landscape.width)
     walked = walker.walked()
