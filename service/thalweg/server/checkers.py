@@ -21,6 +21,7 @@ from thalweg.server.forkserver import ENVIRONMENT
 from thalweg_core.errors import BadInput, Unavailable
 
 T = TypeVar("T")
+Serve = Callable[[Connection, Path, Path], None]
 
 PLACE = "work"
 """Folder below the data folder in which the service and its checkers work: it holds no file that a name could mean."""
@@ -44,18 +45,26 @@ class Checked(NamedTuple):
     device: str
 
 
+def _serve(pipe: Connection, folder: Path, place: Path) -> None:
+    """In the new process."""
+    from thalweg.server.checker import serve
+
+    serve(pipe, folder, place)
+
+
 class Checkers:
     """Questions wait until a checker is free.
 
     Args:
         folder: the data folder.
+        serve: what each process runs, with its end of the pipe, the data folder, and the folder to work in.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, serve: Serve = _serve) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["thalweg.server.checker", *_modules()])
         os.environ.update(ENVIRONMENT)  # of the processes to come; this one computes nothing
-        self._checkers = [_Checker(self._context, folder, folder / PLACE) for _ in range(_NUMBER)]
+        self._checkers = [_Checker(self._context, serve, folder, folder / PLACE) for _ in range(_NUMBER)]
         self._free: asyncio.Queue[_Checker] = asyncio.Queue()
         for checker in self._checkers:
             self._free.put_nowait(checker)
@@ -108,23 +117,27 @@ class Checkers:
 class _Checker:
     """One process, started when it is first asked, and again when it has died."""
 
-    def __init__(self, context: Any, folder: Path, place: Path) -> None:
-        self._context, self._folder, self._place = context, folder, place
+    def __init__(self, context: Any, serve: Serve, folder: Path, place: Path) -> None:
+        self._context, self._serve, self._folder, self._place = context, serve, folder, place
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._stopped = False  # whether it is dead, or about to be
         self._answered = False
 
     def ask(self, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
         """Blocks until there is an answer, or the process has died."""
         try:
             pipe = self._running()
+        except (EOFError, OSError) as error:
+            raise MachineTrouble(f"no specification can be checked now: {error}") from None
+        try:
             pipe.send_bytes(task.encode())
             pipe.send_bytes(content)
             if not pipe.poll(_WITHIN if self._answered else _LOADED_WITHIN):
                 self.kill()
             answer, more = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
-        except (EOFError, OSError) as error:
-            raise self._death(error) from None
+        except (EOFError, OSError):
+            raise self._death() from None
         self._answered = True
         if "refused" in answer:
             raise _refusal(answer)
@@ -132,26 +145,26 @@ class _Checker:
 
     def kill(self) -> None:
         """Whoever waits for its answer gets a refusal."""
+        self._stopped = True
         if self._process is not None:
             self._process.kill()
 
     def _running(self) -> Connection:
-        if self._pipe is None or not self._process.is_alive():
+        if self._pipe is None or self._stopped or not self._process.is_alive():
+            self._pipe, self._stopped = None, False
             ours, theirs = self._context.Pipe()
-            self._process = self._context.Process(target=_serve, args=[theirs, self._folder, self._place], daemon=True)
-            self._process.start()
+            process = self._context.Process(target=self._serve, args=[theirs, self._folder, self._place], daemon=True)
+            process.start()
             theirs.close()
-            self._pipe = ours
+            self._process, self._pipe = process, ours
         return self._pipe
 
-    def _death(self, error: Exception) -> Exception:
+    def _death(self) -> Exception:
         """Why there is no answer. A process that ran into its limits, or that its specification has killed, is gone."""
-        if self._process is None:
-            return MachineTrouble(f"no specification can be checked now: {error}")
-        self._process.kill()
         self._process.join(_ABANDONED)
-        status, self._pipe = self._process.exitcode, None
-        if status == -signal.SIGXCPU or status == -signal.SIGKILL:
+        self.kill()
+        self._process.join(_ABANDONED)
+        if self._process.exitcode in (-signal.SIGXCPU, -signal.SIGKILL):
             sentence = "to check it takes too long; wanted a smaller problem, or fewer of whatever it has many of"
         else:
             sentence = "what checks it has died of it; wanted a smaller problem"
@@ -171,13 +184,6 @@ def _in_a_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Future[
 
     threading.Thread(target=run, name="checker", daemon=True).start()
     return asyncio.wrap_future(done)
-
-
-def _serve(pipe: Connection, folder: Path, place: Path) -> None:
-    """In the new process."""
-    from thalweg.server.checker import serve
-
-    serve(pipe, folder, place)
 
 
 def _modules() -> list[str]:
