@@ -17,6 +17,7 @@ import grpc
 import pytest
 
 from thalweg import credentials, specs
+from thalweg.server.limits import limit_data, limited
 from thalweg.server.records import ENDED, JobRow, State
 from thalweg.server.store import Store
 from thalweg.v1 import jobs_pb2, jobs_pb2_grpc
@@ -181,6 +182,14 @@ def hmc(**plan: Any) -> dict[str, Any]:
 @pytest.fixture
 def sampling() -> Callable[..., dict[str, Any]]:
     return hmc
+
+
+@pytest.fixture(autouse=True)
+def unlimited() -> Iterator[None]:
+    """A job that a test walks in this process limits its memory; the tests after it do not inherit that."""
+    yield
+    if limited():
+        limit_data(None)
 
 
 @pytest.fixture

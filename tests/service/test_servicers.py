@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import shutil
+import struct
 import threading
+import urllib.parse
 import uuid
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -121,6 +126,62 @@ def test_artifacts_refuse_what_is_not_there(service: Service, done: jobs_pb2.Job
     assert refused(lambda: read("trace.npz", 2**40))[0] is grpc.StatusCode.OUT_OF_RANGE
 
 
+def file_gone(path: Path) -> str:
+    path.unlink()
+    return "the file of artifact trace.npz is gone from the data folder"
+
+
+def folder_gone(path: Path) -> str:
+    shutil.rmtree(path.parent)
+    return "the file of artifact trace.npz is gone from the data folder"
+
+
+def file_cut(path: Path) -> str:
+    path.write_bytes(path.read_bytes()[:100])
+    return "artifact trace.npz is damaged: its file ends at byte 100"
+
+
+def a_folder_in_its_place(path: Path) -> str:
+    path.unlink()
+    path.mkdir()
+    return "the file of artifact trace.npz is gone from the data folder"
+
+
+@pytest.mark.parametrize("damage", [file_gone, folder_gone, file_cut, a_folder_in_its_place])
+def test_an_artifact_whose_file_is_lost_is_a_data_loss_and_the_job_can_be_deleted(
+    service: Service, damage: Callable[[Path], str]
+) -> None:
+    job = service.submit({"problem": {"density": {"double_well": {}}}, "method": {"adam": {}}, "plan": {"steps": 1}}).id
+    service.ended(job)
+    sentence = damage(service.store.job_folder(job) / service.store.artifact(job, "trace.npz").path)
+    code, message, _ = refused(lambda: service.content(job, "trace.npz"))
+    assert (code, message) == (grpc.StatusCode.DATA_LOSS, sentence)
+    service.jobs.DeleteJob(jobs_pb2.DeleteJobRequest(id=job))
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\N{PILE OF POO}", "\x00"])
+@pytest.mark.parametrize("size", [10_000, 2**20])
+def test_a_long_name_is_quoted_in_one_sentence(service: Service, done: jobs_pb2.Job, letter: str, size: int) -> None:
+    name = letter * (size // len(letter.encode()))
+    shown = f'"{repr(letter)[1:-1] * 59}…"'
+    for call in (
+        lambda: service.job(name),
+        lambda: service.events(name),
+        lambda: service.jobs.CancelJob(jobs_pb2.CancelJobRequest(id=name)),
+        lambda: service.jobs.DeleteJob(jobs_pb2.DeleteJobRequest(id=name)),
+        lambda: service.jobs.GetResult(jobs_pb2.GetResultRequest(id=name)),
+        lambda: service.content(name, "trace.npz"),
+    ):
+        code, message, _ = refused(call)
+        assert code is grpc.StatusCode.NOT_FOUND
+        assert message.startswith(f"there is no job {shown} here")
+    code, message, _ = refused(lambda: service.content(done.id, name))
+    assert (code, message) == (grpc.StatusCode.NOT_FOUND, f"job {done.id} has no artifact {shown}; its result lists what it has")
+    code, message, field = refused(lambda: service.jobs.SubmitJob(jobs_pb2.SubmitJobRequest(request_id=name)))
+    assert (code, field) == (grpc.StatusCode.INVALID_ARGUMENT, "request_id")
+    assert message == "request_id: wanted at most 128 characters, such as a UUID"
+
+
 def test_a_result_can_be_fetched_alone(service: Service, done: jobs_pb2.Job) -> None:
     answer = service.jobs.GetResult(jobs_pb2.GetResultRequest(id=done.id))
     assert answer.result == done.result
@@ -217,10 +278,12 @@ def test_pages_go_through_all_jobs_once_and_belong_to_their_filter(service: Serv
         service.ended(job)
 
 
-def test_a_page_never_outgrows_a_message(service: Service, sampling: Sampling) -> None:
-    label, heavy = str(uuid.uuid4()), {f"l{i}": "x" * 4000 for i in range(55)}
-    spec = sampling(steps=4, warmup=4) | {"labels": {"heavy": label, **heavy}}
-    ids = [service.submit(spec).id for _ in range(20)]  # of 220 kB each
+def test_a_page_never_outgrows_a_message(service: Service) -> None:
+    label, dump = str(uuid.uuid4()), "&FCI NORB=2,NELEC=2,MS2=0, &END\n0.5 1 1 1 1\n0.5 1 1 0 0\n"
+    circuit = {"hamiltonian": {"fcidump": {"text": dump + " " * 600_000}}, "ansatz": {"real_amplitudes": {"reps": 0}}}
+    problem = {"vqe": circuit | {"estimator": {"shots": 0}, "start": {"zeros": {}}}}
+    spec = {"labels": {"heavy": label}, "problem": problem, "method": {"adam": {}}, "plan": {"steps": 1}}
+    ids = [service.submit(spec).id for _ in range(8)]  # of 600 kB each
     found, token = list[str](), None
     while token != "":
         answer = service.jobs.ListJobs(jobs_pb2.ListJobsRequest(page_size=1000, page_token=token or "", labels={"heavy": label}))
@@ -228,6 +291,39 @@ def test_a_page_never_outgrows_a_message(service: Service, sampling: Sampling) -
     assert found == ids[::-1]
     for job in ids:
         service.ended(job)
+
+
+PAGE = struct.pack(">Q", 7)
+TOKENS = {
+    "2 to the 63": pages.token(Filter(), 2**63),
+    "minus one": pages.token(Filter(), 2**64 - 1),
+    "a number in digits": "7",
+    "a negative number in digits": "-7",
+    "a number of another script": "\N{ARABIC-INDIC DIGIT SEVEN}",
+    "no number": "nan",
+    "a number that is not ours": base64.urlsafe_b64encode(PAGE).decode(),
+    "one byte too many": base64.urlsafe_b64encode(bytes(9) + PAGE).decode(),
+    "bytes of padding": "=" * 100,
+    "a megabyte": "A" * 2**20,
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_page_token_that_is_none_of_ours_is_refused(service: Service, name: str) -> None:
+    request = jobs_pb2.ListJobsRequest(page_token=TOKENS[name])
+    code, message, field = refused(lambda: service.jobs.ListJobs(request))
+    assert (code, field) == (grpc.StatusCode.INVALID_ARGUMENT, "page_token")
+    assert message == "page_token: is no token of ours; take next_page_token as it came, or none for the first page"
+
+
+def test_pages_have_a_size_that_can_be(service: Service, done: jobs_pb2.Job) -> None:
+    for size in (-1, -(2**31)):
+        code, message, field = refused(lambda size=size: service.jobs.ListJobs(jobs_pb2.ListJobsRequest(page_size=size)))
+        assert (code, field) == (grpc.StatusCode.INVALID_ARGUMENT, "page_size")
+        assert message == f"page_size: wanted 1 to 1000, or 0 for 50, got {size}"
+    assert len(service.jobs.ListJobs(jobs_pb2.ListJobsRequest(page_size=1)).jobs) == 1
+    for size in (0, 1001, 2**31 - 1):
+        assert service.jobs.ListJobs(jobs_pb2.ListJobsRequest(page_size=size)).jobs
 
 
 def test_a_page_token_does_not_mind_the_order_of_a_filter() -> None:
@@ -294,6 +390,14 @@ def test_the_catalogue_is_served(service: Service) -> None:
     answer = service.catalog.Describe(jobs_pb2.DescribeRequest())
     assert {"vqe", "magnet"} <= {one.name for one in answer.problems}
     assert {"adam", "hmc"} <= {one.name for one in answer.methods}
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\N{PILE OF POO}", "\udcff"])
+def test_a_status_is_short_enough_for_its_headers_whatever_it_says(letter: str) -> None:
+    status = interceptor.status_of(BadInput(letter * 5000, letter * 5000))
+    message = urllib.parse.quote(status.message)
+    assert len(message) + len(base64.b64encode(status.SerializeToString())) < 8 * 2**10
+    assert status.message.endswith("…")
 
 
 def test_an_error_that_nobody_foresaw_is_short_and_keeps_its_traceback_to_itself() -> None:

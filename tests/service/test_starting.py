@@ -18,7 +18,7 @@ from thalweg.server.app import CANNOT_SERVE, FOLDER_TAKEN
 from thalweg.server.idle import Activity
 from thalweg.server.records import State
 
-from .conftest import Service, until
+from .conftest import Service
 
 Make = Callable[..., Service]
 Sampling = Callable[..., dict[str, Any]]

@@ -61,9 +61,16 @@ def _beside(command: Sequence[str], folder: Path, screen: Screen) -> int:
         screen.complain(NoService(_failure(service.returncode, folder, said)))
     else:
         screen.object({**where, "data": str(folder)})
-    status = service.wait()
+    status = _ended(service)
     relay.join(1.0)
     return status
+
+
+def _ended(service: subprocess.Popen[str]) -> int:
+    """The service's exit code. A signal just before a wait without an end would be passed on only after it."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return service.wait(1.0)
 
 
 def _relay(source: IO[str], said: deque[str]) -> None:

@@ -11,6 +11,7 @@ from thalweg.server import machine
 from thalweg.server.blueprint import Blueprint, read
 from thalweg.server.decode import choose
 from thalweg.server.describe import fitting_methods
+from thalweg.server.errors import quoted
 from thalweg.server.posterior import FEWEST
 from thalweg.server.recorder import draw_bytes, kept_rows, row_bytes, written_rows
 from thalweg.v1 import jobs_pb2
@@ -27,13 +28,16 @@ from thalweg_physics.magnet.spins import PRECESSION
 
 _LARGEST_SPEC = 3 * 2**20  # bytes; a job with its result goes into one message, of 4 MiB at most
 _MOST_LABELS = 64  # arbitrary
+_LONGEST_NAME = 200  # characters; arbitrary
+_LONGEST_LABEL = 100  # characters of a key and of a value; arbitrary
 _USABLE = 0.9  # of the memory: the rest is the system's
 
 _WORKER = 48 * 2**20  # bytes that a worker takes whatever its job is: threads, the store, what is imported late
 _STEP_COPIES = 7  # of the state, in a step: before, after, stopped replicas apart; L-BFGS carries its pairs to another point
 _TRACE_COPIES = 3  # in blocks, as one table, and by columns
 _DRAW_COPIES = 5  # in blocks, as one array, for mean and standard deviation, and what the allocator keeps
-_STATISTICS = 10 * 8 * 2**21  # bytes: the autocovariance of as many numbers as are taken together
+_STATISTICS_COPIES = 18  # of the draws whose statistics are taken together: ranks, spectra, and what the allocator keeps
+_STATISTICS = 8 * 2**21  # bytes of as many draws as are taken together
 _STEP_OBJECTS = 2560  # bytes of the objects that hold one step until the next checkpoint
 _MOST_WAITING = 20_000  # steps until the next checkpoint, where time decides
 _COUNTS = 24  # numbers of a replica in a position beside its state: what it spent, how it stopped, what the rules remember
@@ -94,6 +98,13 @@ def _check_size(spec: jobs_pb2.JobSpec) -> None:
         raise BadInput("", f"wanted a specification of at most {_LARGEST_SPEC} bytes, got {spec.ByteSize()}")
     if len(spec.labels) > _MOST_LABELS:
         raise BadInput("labels", f"wanted at most {_MOST_LABELS}, got {len(spec.labels)}")
+    if len(spec.name) > _LONGEST_NAME:
+        raise BadInput("name", f"wanted at most {_LONGEST_NAME} characters, got {len(spec.name)}")
+    for key, value in sorted(spec.labels.items()):
+        for part, text in (("key", key), ("value", value)):
+            if len(text) > _LONGEST_LABEL:
+                sentence = f"wanted a {part} of at most {_LONGEST_LABEL} characters, got {len(text)}"
+                raise BadInput(f"labels[{quoted(key)}]", sentence)
 
 
 def _check_warm_up(blueprint: Blueprint, traits: Traits) -> None:
@@ -191,7 +202,7 @@ class Needs(NamedTuple):
 
 
 def estimate(blueprint: Blueprint, traits: Traits) -> Needs:
-    """Upper bounds, of which jobs take a third and more."""
+    """Upper bounds, of which jobs take a fifth and more."""
     position = _position_bytes(blueprint, traits)
     return Needs(_memory(blueprint, traits, position), _disk(blueprint, traits, position))
 
@@ -205,7 +216,7 @@ def _memory(blueprint: Blueprint, traits: Traits, position: int) -> int:
     waiting = min(steps, plan.checkpoint_every or _MOST_WAITING) * _STEP_OBJECTS
     trace = _TRACE_COPIES * kept_rows(steps, plan.replicas) * row_bytes(plan.replicas)
     drawn = steps * draw_bytes(plan.replicas, traits.size) if blueprint.draws else 0
-    draws = _DRAW_COPIES * drawn + min(10 * drawn, _STATISTICS)
+    draws = _DRAW_COPIES * drawn + _STATISTICS_COPIES * min(drawn, _STATISTICS)
     return _WORKER + landscape + _STEP_COPIES * position + waiting + trace + draws
 
 

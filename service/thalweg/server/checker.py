@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sqlite3
+import traceback
 from collections.abc import Mapping
 from functools import cache
 from multiprocessing.connection import Connection
@@ -38,8 +39,8 @@ SECONDS = 20
 MEMORY = 2 * 2**30
 """Bytes for a check, beside what is loaded (arbitrary)."""
 
-PROBLEM, MACHINE, TROUBLE = "problem", "machine", "trouble"
-"""Kinds of refusal: the specification's fault, this machine's lack, this machine's trouble."""
+PROBLEM, MACHINE, TROUBLE, OURS = "problem", "machine", "trouble", "ours"
+"""Kinds of refusal: the specification's fault, this machine's lack, this machine's trouble, an error in this program."""
 
 
 def serve(pipe: Connection, folder: Path, place: Path) -> None:
@@ -69,7 +70,9 @@ def _answer(folder: Path, task: str, content: bytes) -> tuple[Mapping[str, Any],
             return {"refused": PROBLEM, "field": "problem", "sentence": sentence}, b""
         if isinstance(error, (OSError, sqlite3.Error, Refused)):
             return {"refused": TROUBLE, "field": "", "sentence": f"the specification cannot be checked now: {error}"}, b""
-        raise
+        traceback.print_exc()
+        sentence = f"the check met {type(error).__name__}; its traceback is in the log"
+        return {"refused": OURS, "field": "", "sentence": sentence}, b""
 
 
 @cache

@@ -21,6 +21,7 @@ from thalweg.server.forkserver import ENVIRONMENT
 from thalweg_core.errors import BadInput, Unavailable
 
 T = TypeVar("T")
+Serve = Callable[[Connection, Path, Path], None]
 
 PLACE = "work"
 """Folder below the data folder in which the service and its checkers work: it holds no file that a name could mean."""
@@ -44,18 +45,26 @@ class Checked(NamedTuple):
     device: str
 
 
+def _serve(pipe: Connection, folder: Path, place: Path) -> None:
+    """In the new process."""
+    from thalweg.server.checker import serve
+
+    serve(pipe, folder, place)
+
+
 class Checkers:
     """Questions wait until a checker is free.
 
     Args:
         folder: the data folder.
+        serve: what each process runs, with its end of the pipe, the data folder, and the folder to work in.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, serve: Serve = _serve) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["thalweg.server.checker", *_modules()])
         os.environ.update(ENVIRONMENT)  # of the processes to come; this one computes nothing
-        self._checkers = [_Checker(self._context, folder, folder / PLACE) for _ in range(_NUMBER)]
+        self._checkers = [_Checker(self._context, serve, folder, folder / PLACE) for _ in range(_NUMBER)]
         self._free: asyncio.Queue[_Checker] = asyncio.Queue()
         for checker in self._checkers:
             self._free.put_nowait(checker)
@@ -108,16 +117,15 @@ class Checkers:
 class _Checker:
     """One process, started when it is first asked, and again when it has died."""
 
-    def __init__(self, context: Any, folder: Path, place: Path) -> None:
-        self._context, self._folder, self._place = context, folder, place
+    def __init__(self, context: Any, serve: Serve, folder: Path, place: Path) -> None:
+        self._context, self._serve, self._folder, self._place = context, serve, folder, place
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._stopped = False  # whether we have killed it
         self._answered = False
-        self._stopped = False  # by us
 
     def ask(self, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
         """Blocks until there is an answer. Only a question that kills two processes is blamed for it."""
-        self._stopped = False
         for _ in range(2):
             try:
                 pipe = self._running()
@@ -149,13 +157,14 @@ class _Checker:
         return answer, more
 
     def _running(self) -> Connection:
-        if self._pipe is None or not self._process.is_alive():
+        if self._pipe is None or self._stopped or not self._process.is_alive():
+            self._pipe, self._stopped = None, False
             ours, theirs = self._context.Pipe()
-            process = self._context.Process(target=_serve, args=[theirs, self._folder, self._place], daemon=True)
+            process = self._context.Process(target=self._serve, args=[theirs, self._folder, self._place], daemon=True)
             process.start()  # the first one waits until all that a check needs is loaded
             theirs.close()
             self._process, self._pipe = process, ours
-            if self._stopped:
+            if self._stopped:  # meanwhile
                 process.kill()
         return self._pipe
 
@@ -184,13 +193,6 @@ def _in_a_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Future[
     return asyncio.wrap_future(done)
 
 
-def _serve(pipe: Connection, folder: Path, place: Path) -> None:
-    """In the new process."""
-    from thalweg.server.checker import serve
-
-    serve(pipe, folder, place)
-
-
 def _modules() -> list[str]:
     """What problems and methods are made of."""
     entries = [*catalog.METHODS.values(), *catalog.PROBLEMS.values()]
@@ -200,4 +202,6 @@ def _modules() -> list[str]:
 def _refusal(answer: dict[str, Any]) -> Exception:
     if answer["refused"] == "trouble":
         return MachineTrouble(answer["sentence"])
+    if answer["refused"] == "ours":
+        return RuntimeError(answer["sentence"])
     return (Unavailable if answer["refused"] == "machine" else BadInput)(answer["field"], answer["sentence"])

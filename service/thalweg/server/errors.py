@@ -63,3 +63,9 @@ class Unreadable(Refused):
 
 class FencedOff(Refused):
     pass
+
+
+def quoted(text: str) -> str:
+    """What a caller named, as a sentence quotes it: cut where it is long, and with control characters written out."""
+    shown = repr(text if len(text) <= 60 else f"{text[:59]}…")
+    return f'"{shown[1:-1]}"'

@@ -41,7 +41,9 @@ CODES: dict[type[Exception], int] = {
 _OPEN = "/grpc.health.v1.Health/"
 """What anybody may call: it tells only whether the service works."""
 
-_LONGEST = 1000  # characters of a message: statuses travel in headers, which may have 8 KiB
+_LONGEST = 900
+"""Bytes of a text in UTF-8. A status travels in headers, which may have 8 KiB: the message there, where a byte that is not
+ASCII takes three, and once more in the details, in base64, beside its field and its description."""
 
 
 def status_of(error: Exception) -> status_pb2.Status:
@@ -72,7 +74,8 @@ def _known(error: Exception) -> Exception:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    written = text.encode(errors="replace")
+    return written.decode() if len(written) <= _LONGEST else f"{written[: _LONGEST - 3].decode(errors='ignore')}…"
 
 
 class Translator(aio.ServerInterceptor):

@@ -177,7 +177,7 @@ def _chunk(path: Path, offset: int, size: int, name: str) -> bytes:
         with path.open("rb") as file:
             file.seek(offset)
             data = file.read(size)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise Damaged(f"the file of artifact {name} is gone from the data folder") from None
     if len(data) < size:
         raise Damaged(f"artifact {name} is damaged: its file ends at byte {offset + len(data)}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thalweg.server import schema
-from thalweg.server.errors import AlreadyExists, NotFound, NotReady, Unreadable
+from thalweg.server.errors import AlreadyExists, NotFound, NotReady, Unreadable, quoted
 from thalweg.server.records import ENDED, MOVES, ArtifactRow, CheckpointRow, EventRow, JobRow, NewJob, State, WorkRow
 from thalweg.server.writer import PATIENCE, Writer, connect
 from thalweg.v1 import jobs_pb2
@@ -89,7 +89,7 @@ class Store:
         """Raises NotFound."""
         rows = self._jobs("WHERE id = ?", [job])
         if not rows:
-            raise NotFound(f"there is no job {job!r} here; `thalweg jobs list` shows what there is")
+            raise NotFound(f"there is no job {quoted(job)} here; `thalweg jobs list` shows what there is")
         return rows[0]
 
     def by_request(self, request_id: str) -> JobRow | None:
@@ -171,7 +171,7 @@ class Store:
         query = f"SELECT {_ARTIFACT} FROM artifacts WHERE job = ? AND name = ?"
         row = self._reader().execute(query, [job, name]).fetchone()
         if row is None:
-            raise NotFound(f"job {job} has no artifact {name!r}; its result lists what it has")
+            raise NotFound(f"job {job} has no artifact {quoted(name)}; its result lists what it has")
         return ArtifactRow(*row)
 
     def version(self) -> int:
@@ -247,7 +247,7 @@ def load(db: sqlite3.Connection, job: str) -> JobRow:
     """The job inside a transaction. Raises NotFound."""
     row = db.execute(f"SELECT {_JOB} FROM jobs WHERE id = ?", [job]).fetchone()
     if row is None:
-        raise NotFound(f"there is no job {job!r} here")
+        raise NotFound(f"there is no job {quoted(job)} here")
     return _job_row(row)
 
 
@@ -311,7 +311,9 @@ def _submit(db: sqlite3.Connection, new: NewJob) -> JobRow:
 def refuse_other_spec(request_id: str, job: str, same: bool) -> None:
     """Raises AlreadyExists unless the spec is the same."""
     if not same:
-        raise AlreadyExists(f"request_id {request_id} was already used for job {job}, with another spec; choose a new one")
+        raise AlreadyExists(
+            f"request_id {quoted(request_id)} was already used for job {job}, with another spec; choose a new one"
+        )
 
 
 def _cancel(db: sqlite3.Connection, job: str) -> JobRow:
