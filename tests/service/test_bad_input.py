@@ -158,7 +158,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (dump(DUMP + "0.1 3 1 0 0"), "hamiltonian.fcidump.text", "line 4: wanted orbitals up to NORB = 2, got 3 1 0 0"),
     (dump(DUMP + "0.1 1 0 1 0"), "hamiltonian.fcidump.text", "line 4: wanted i j k l, i j 0 0, i 0 0 0 or 0 0 0 0, got 1 0 1 0"),
     (dump(DUMP, mapping="x"), "hamiltonian.fcidump.mapping", 'got "x"'),
-    (dump("&FCI NORB=20,NELEC=20 &END\n1 1 1 0 0", tapering="all"), "hamiltonian.fcidump.tapering", "wanted at most 28 spin orbitals"),
+    (
+        dump("&FCI NORB=20,NELEC=20 &END\n1 1 1 0 0", tapering="all"),
+        "hamiltonian.fcidump.tapering",
+        "wanted at most 28 spin orbitals",
+    ),
     (dump(DUMP + " " * 2**21), "hamiltonian.fcidump.text", "wanted at most 2097152 characters"),
     # --- Pauli sums
     (paulis(), "hamiltonian.pauli_sum.terms", "is required, and was left out"),
