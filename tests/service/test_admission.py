@@ -184,7 +184,7 @@ def test_a_job_that_would_fill_the_disk_is_refused_before_it_starts(tmp_path: Pa
     with pytest.raises(Unavailable) as refused:
         admitted(spec, tmp_path)
     assert refused.value.field == "plan.replicas"
-    words = f"the job would write about {needed / 2**30:.1f} GiB, and {(needed - 1) / 2**30:.1f} GiB are free below {tmp_path}"
+    words = f"the job would write about {machine.size(needed)}, and {machine.size(needed - 1)} are free below {tmp_path}"
     assert refused.value.sentence == f"{words}; ask for fewer replicas or fewer steps, or make room there"
     monkeypatch.setattr(machine, "free_disk", lambda folder: needed)
     assert admitted(spec, tmp_path).disk == needed

@@ -179,7 +179,7 @@ def _check_memory(needed: int) -> None:
     if needed > _USABLE * available:
         raise BadInput(
             "replicas",
-            f"the job would need about {needed / 2**30:.1f} GiB of memory, and this machine has {available / 2**30:.1f} GiB;"
+            f"the job would need about {machine.size(needed)} of memory, and this machine has {machine.size(available)};"
             " ask for fewer replicas, fewer steps, or a smaller problem",
         )
 
@@ -189,7 +189,7 @@ def _check_disk(needed: int, folder: Path) -> None:
     if needed > free:
         raise Unavailable(
             "replicas",
-            f"the job would write about {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free below {folder};"
+            f"the job would write about {machine.size(needed)}, and {machine.size(free)} are free below {folder};"
             " ask for fewer replicas or fewer steps, or make room there",
         )
 

@@ -76,3 +76,8 @@ def data_bytes() -> int | None:
     """Bytes that this process has for data of its own, as RLIMIT_DATA counts them; None where the system does not tell."""
     line = next((line for line in _lines(Path("/proc/self/status")) if line.startswith("VmData:")), None)
     return None if line is None else 1024 * int(line.split()[1])
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: "12 MiB", "1.5 GiB"."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**29 else f"{count / 2**20:.0f} MiB"

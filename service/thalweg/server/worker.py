@@ -127,7 +127,7 @@ def _without_memory(attempt: Attempt, row: JobRow, error: Exception) -> Ending:
     traceback.print_exc()
     if own:
         sentence = (
-            f"the job took far more memory than the {row.memory / 2**30:.2g} GiB that it was estimated to need;"
+            f"the job took far more memory than the {machine.size(row.memory)} that it was estimated to need;"
             " ask for fewer replicas, fewer steps, or a smaller problem"
         )
         return Ending(State.FAILED, sentence, None)
