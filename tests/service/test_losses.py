@@ -7,14 +7,17 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from thalweg.server import attempts, machine, pauses
+from thalweg.server import attempts, executor, machine, pauses
 from thalweg.server.executor import Executor
+from thalweg.server.launcher import Process
 from thalweg.server.pauses import Pauses
 from thalweg.server.probe import probe
 from thalweg.server.records import JobRow, NewJob, State, WorkRow
@@ -40,7 +43,13 @@ class FakeLauncher:
 
     def start(self, job: JobRow | WorkRow) -> None:
         self.started.append((job.id, job.attempt))
-        self._ended[job.id, job.attempt] = self.worker(job.id, job.attempt)
+        status = self.worker(job.id, job.attempt)
+        if self.tells(job.id, job.attempt):
+            self._ended[job.id, job.attempt] = status
+
+    def tells(self, job: str, attempt: int) -> bool:
+        """Whether it tells how this worker ended."""
+        return True
 
     def process(self, job: WorkRow) -> None:
         return None
@@ -49,8 +58,11 @@ class FakeLauncher:
         ended, self._ended = self._ended, {}
         return ended
 
-    def replaced(self) -> bool:
-        return False
+    def keep_up(self) -> None:
+        pass
+
+    def knows(self, job: WorkRow) -> bool:
+        return (job.id, job.attempt) in self._ended
 
     def probe(self) -> None:
         self._probed = self.machine()
@@ -69,17 +81,17 @@ def run(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     """An executor whose pauses take no time, over a launcher that starts nothing."""
     monkeypatch.setattr(pauses, "FIRST", 0.001)
     monkeypatch.setattr(pauses, "LONGEST", 0.001)
-    executors: list[Executor] = []
+    begun: list[Executor] = []
 
     def begin(worker: Callable[[str, int], int], machine: Callable[[], int] = lambda: 0) -> FakeLauncher:
         launcher = FakeLauncher(worker, machine)
-        executors.append(Executor(store, launcher, 30.0, 20.0))  # type: ignore[arg-type]
-        executors[-1].start()
+        begun.append(Executor(store, launcher, 30.0, 20.0))  # type: ignore[arg-type]
+        begun[-1].start()
         return launcher
 
     yield begin
-    for executor in executors:
-        executor.stop()
+    for one in begun:
+        one.stop()
 
 
 def finished(store: Store, job: str, attempt: int) -> int:
@@ -134,6 +146,52 @@ def test_deaths_on_a_machine_on_which_nothing_works_count_against_no_job(store: 
     assert all(store.job(job).losses == 0 for job in jobs)
     broken[0] = False
     until(lambda: all(store.job(job).state is State.SUCCEEDED for job in jobs), 60)
+
+
+@pytest.mark.parametrize("state", ["claimed", "began"])
+def test_a_loss_that_cannot_be_written_is_written_later(
+    store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(executor, "_AFTER_ERROR", 0.01)
+    job, full, lose = submitted(store), iter(range(3)), attempts.lose
+
+    def worker(job: str, attempt: int) -> int:
+        if attempt > 1:
+            return finished(store, job, attempt)
+        if state == "began":
+            attempts.Attempt(store, job, attempt).begin(gone(), "1")
+        return -signal.SIGKILL
+
+    def lost(*given: Any) -> Any:
+        if next(full, None) is not None:
+            raise sqlite3.OperationalError("database or disk is full")
+        return lose(*given)
+
+    monkeypatch.setattr(attempts, "lose", lost)
+    launcher = run(worker)
+    until(lambda: store.job(job).state is State.SUCCEEDED, 60)
+    assert launcher.started == [(job, 1), (job, 2)]
+    assert next(full, None) is None
+
+
+@pytest.mark.parametrize("told", [None, "a number of a process that was gone before its mark was taken"])
+def test_a_worker_that_never_began_and_of_whose_end_nobody_tells_is_started_again(
+    store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch, told: str | None
+) -> None:
+    job = submitted(store)
+    monkeypatch.setattr(FakeLauncher, "tells", lambda self, job, attempt: attempt > 1)
+    if told:
+        process = Process(gone(), None)
+        monkeypatch.setattr(FakeLauncher, "process", lambda self, job: process if job.attempt == 1 else None)
+    run(lambda job, attempt: finished(store, job, attempt) if attempt > 1 else -signal.SIGKILL)
+    until(lambda: store.job(job).state is State.SUCCEEDED, 60)
+    assert store.job(job).attempt == 2
+
+
+def gone() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return process.pid
 
 
 def test_a_job_that_waits_for_the_machine_is_told_why(

@@ -1,7 +1,9 @@
 """The local executor: claims queued jobs while there is room, starts one process per attempt, and takes lost jobs back.
 
-Nothing is known here that is not in the store, so a restarted server goes on with the workers that the last one started:
-they are found by their process numbers, and by the beat of their leases.
+A restarted server goes on with the workers that the last one started: they are found by their process numbers in the store,
+and by the beat of their leases. A claim without a number whose order nobody holds any more is given back; if the order was
+carried out after all, its worker is fenced off. A look may fail in the middle, on a full disk for example: what was found out
+is forgotten only once it stands in the store.
 
 A worker may be lost through its job or through the machine. What the machine did never ends a job: a full disk and the like
 are told by the exit status (`trouble.py`), and before any other loss counts against a job a probe shows that the machine
@@ -51,6 +53,7 @@ class Executor:
         self._store, self._launcher, self._grace = store, launcher, grace
         self._leases = Leases(store, lease)
         self._pauses = Pauses()
+        self._statuses: dict[Key, int] = {}  # how workers ended whose jobs are not taken back yet
         self._silenced: dict[Key, str] = {}  # workers that were ended because they were silent, and why
         self._suspects: dict[Key, str] = {}  # attempts whose workers died, until a probe has told whether the machine is well
         self._cancelling: dict[Key, float] = {}  # when each was first seen to be asked to stop
@@ -64,8 +67,6 @@ class Executor:
         self._thread = threading.Thread(target=self._run, name="executor", daemon=True)
 
     def start(self) -> None:
-        """Claims of a server that died before it had started the worker are given back; then the loop begins."""
-        self._give_back_unstarted()
         self._thread.start()
 
     def wake(self) -> None:
@@ -101,27 +102,20 @@ class Executor:
             _log.error("the executor met an error; it goes on", exc_info=error)
 
     def _tick(self) -> None:
-        if self._launcher.replaced():
-            self._give_back_unstarted()
+        self._launcher.keep_up()
         at_work = [self._with_process(job) for job in self._store.at_work()]
         for job in self._leases.silent(at_work):  # before anything is written: one of them may hold the lock
             self._silenced[job.id, job.attempt] = f"the worker was silent for {self._leases.lease:g} s"
             self._signal(job, signal.SIGKILL)
-        ended = self._launcher.ended()
+        self._statuses |= self._launcher.ended()
         for job in at_work:
-            self._watch(job, ended.get((job.id, job.attempt)))
+            self._watch(job)
         self._judge(at_work)
         self._forget_all_but(at_work)
         if not self.draining:
             self._start_queued()
 
     # --- starting
-
-    def _give_back_unstarted(self) -> None:
-        """Claims whose order went down with the process that was to carry it out; if it was, its worker is fenced off."""
-        for job in map(self._with_process, self._store.at_work()):
-            if job.pid is None:
-                self._lose(job, "the service stopped before the worker had started", counts=False)
 
     def _with_process(self, job: WorkRow) -> WorkRow:
         """The job with its worker's process, which the launcher may know before the worker has written it into the store."""
@@ -187,10 +181,13 @@ class Executor:
         """Once a probe has come back: whose fault the losses were, and whether the queue goes on."""
         status = self._launcher.probed()
         if status is None:
+            if self._suspects:
+                self._launcher.probe()
             return
         for job in at_work:
-            if (reason := self._suspects.pop((job.id, job.attempt), None)) is not None:
+            if (reason := self._suspects.get((job.id, job.attempt))) is not None:
                 self._lose(job, reason, counts=status == 0)
+                del self._suspects[job.id, job.attempt]
         if status == 0:
             self._pauses.resume_queue()
             self._told = {}
@@ -199,20 +196,22 @@ class Executor:
 
     # --- watching
 
-    def _watch(self, job: WorkRow, status: int | None) -> None:
-        """Take the job back from a worker that is dead or silent; press one that was asked to stop."""
+    def _watch(self, job: WorkRow) -> None:
+        """Take the job back from a worker that is dead, silent or was never started; press one that was asked to stop."""
         key = (job.id, job.attempt)
         if key in self._suspects:
             return
-        if status is not None or key in self._silenced or self._gone(job):
-            self._lost(job, status)
+        if key in self._statuses or key in self._silenced or self._gone(job):
+            self._lost(job, self._statuses.get(key))
+        elif job.pid is None and not self._launcher.knows(job):
+            self._lose(job, "its worker did not start", counts=False)
         elif job.state is State.CANCELLING:
             self._press(job)
 
     def _gone(self, job: WorkRow) -> bool:
         """Whether its process is no more; at the second look, since the fork server may be about to say how it ended."""
         key = (job.id, job.attempt)
-        if job.pid is None or machine.mark(job.pid) == job.pid_mark:
+        if job.pid is None or _lives(job):
             return False
         missed = key in self._missed
         self._missed.add(key)
@@ -220,7 +219,7 @@ class Executor:
 
     def _lost(self, job: WorkRow, status: int | None) -> None:
         """What the machine did is known by the status; anything else is judged when a probe has come back."""
-        reason = self._silenced.pop((job.id, job.attempt), death(status))
+        reason = self._silenced.get((job.id, job.attempt), death(status))
         trouble = Trouble(status) if status in set(Trouble) else None
         if job.state is State.CANCELLING:
             self._lose(job, reason, counts=False)
@@ -229,7 +228,6 @@ class Executor:
             self._stop_queue(trouble)
         else:
             self._suspects[job.id, job.attempt] = reason
-            self._launcher.probe()
 
     def _lose(self, job: JobRow | WorkRow, reason: str, counts: bool) -> None:
         came_further = self._store.has_checkpoint(job.id, job.attempt)
@@ -249,14 +247,20 @@ class Executor:
 
     def _signal(self, job: WorkRow, number: signal.Signals) -> None:
         """Only to the very process that is meant: its number may belong to another one by now."""
-        if job.pid is not None and machine.mark(job.pid) == job.pid_mark:
+        if job.pid is not None and _lives(job):
             os.kill(job.pid, number)
 
     def _forget_all_but(self, at_work: list[WorkRow]) -> None:
         keys = {(job.id, job.attempt) for job in at_work}
         self._cancelling = {key: since for key, since in self._cancelling.items() if key in keys}
+        self._statuses = {key: status for key, status in self._statuses.items() if key in keys}
         self._silenced = {key: why for key, why in self._silenced.items() if key in keys}
         self._suspects = {key: why for key, why in self._suspects.items() if key in keys}
         self._missed &= keys
         if len(lost := self._pauses.jobs()) > _AT_ONCE:
             self._pauses.forget(self._store.ended(lost))
+
+
+def _lives(job: WorkRow) -> bool:
+    """Whether its process is there; one that was gone before anybody could take its mark is not."""
+    return job.pid is not None and job.pid_mark is not None and machine.mark(job.pid) == job.pid_mark

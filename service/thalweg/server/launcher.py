@@ -73,6 +73,10 @@ class Launcher:
         """The worker's process, as far as it is known before the worker itself has written it into the store."""
         return self._processes.get((job.id, job.attempt))
 
+    def knows(self, job: JobRow | WorkRow) -> bool:
+        """Whether its worker was ordered and has not ended; False for one that was ordered from a process that is gone."""
+        return (job.id, job.attempt) in self._orders.keys() | self._processes.keys() | self._ended.keys()
+
     def ended(self) -> dict[Key, int]:
         """Exit statuses of attempts, since the last time."""
         self._hear()
@@ -83,11 +87,8 @@ class Launcher:
         ended, self._ended = self._ended, {}
         return ended
 
-    def replaced(self) -> bool:
-        """Whether the fork server had died or did not answer; then there is a new one, and what it was asked for is void.
-
-        Its workers live on.
-        """
+    def keep_up(self) -> None:
+        """Replace a fork server that has died or does not answer; what it was asked for is void, its workers live on."""
         self._hear()
         now = time.monotonic()
         waited = now - min(self._orders.values(), default=now)
@@ -96,13 +97,12 @@ class Launcher:
             _log.warning("the fork server has not answered for %.0f s and is killed", waited)
             self._process.kill()
         elif self._process.poll() is None or now - self._spawned < _RESTART:
-            return False
+            return
         _log.warning("the fork server is started anew")
         self._orders = {}
         if self._probe is not None:
             self._probe, self._probed = None, Trouble.MEMORY  # whatever it is: no worker can be started
         self._spawn()
-        return True
 
     def probe(self) -> None:
         """Start a process that does what every worker has to do (`probe.py`), unless one is under way."""
