@@ -59,10 +59,16 @@ class Fault(NamedTuple):
 
 
 def run(scene: Scene, name: str, fault: Fault) -> None:
-    """Strike until the run is over; less often on a slow machine, or nothing else would get done."""
+    """Strike until the run is over; less often on a slow machine, or nothing else would get done.
+
+    Once only faults are waited for that have not struck yet, the others leave them their prey.
+    """
     rng, slowness = scene.rng(name), 1.0 if fault.cheap else scene.pace.slowness
     wait = rng.uniform(0.0, fault.first) * slowness
     while not scene.over.wait(wait):
+        struck = all(scene.record.counts[counter] for counter in fault.counters)
+        if struck and not fault.cheap and scene.late.is_set():
+            continue
         try:
             fault.strike(scene, rng)
         except Exception as error:
@@ -192,7 +198,7 @@ def freeze_a_worker(scene: Scene, rng: random.Random) -> None:
 def freeze_a_worker_in_a_transaction(scene: Scene, rng: random.Random) -> None:
     """A worker is stopped while it holds the write lock, beyond its lease."""
     seconds = scene.pace.lease * rng.uniform(1.5, 3.0)
-    if freeze_in_transaction(scene.data, workers(scene.data), scene.freezer, seconds, within=3.0):
+    if freeze_in_transaction(scene.data, scene.freezer, seconds, within=3.0):
         scene.record.strike("worker frozen in a transaction", f" for {seconds:.1f} s")
 
 

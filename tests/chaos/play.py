@@ -82,6 +82,8 @@ def _let_run(scene: Scene, chosen: dict[str, faults.Fault], seconds: float) -> N
     while (spent := time.monotonic() - began) < seconds + scene.pace.extra:
         if spent >= seconds and all(scene.record.counts[counter] for counter in counters):
             break
+        if spent >= seconds:
+            scene.late.set()
         time.sleep(0.1)
     if spent > seconds + 1.0:
         time.sleep(2 * scene.pace.lease)  # what struck last has its consequences too

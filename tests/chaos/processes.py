@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sqlite3
@@ -16,6 +17,8 @@ from thalweg.server.records import AT_WORK, ENDED
 
 WRITE_LOCK = "120"
 """Byte of the -shm file that the one writer of a write-ahead log locks: WAL_WRITE_LOCK, https://sqlite.org/walformat.html."""
+
+LOOK = 0.3  # s between two looks at who the workers are
 
 
 class Process(NamedTuple):
@@ -154,14 +157,18 @@ class Freezer:
         return sum(which.signal(signal.SIGCONT) for which in due)
 
 
-def freeze_in_transaction(data: Path, which: list[Process], freezer: Freezer, seconds: float, within: float) -> bool:
-    """Stop one of the processes while it holds the write lock; tries again until `within` seconds are over."""
+def freeze_in_transaction(data: Path, freezer: Freezer, seconds: float, within: float) -> bool:
+    """Stop a worker while it holds the write lock; tries again until `within` seconds are over."""
     try:
         lock = WriteLock(data)
     except OSError:
         return False
-    known, end = {one.pid: one for one in which}, time.monotonic() + within
-    while time.monotonic() < end:
+    known: dict[int, Process] = {}
+    looked, now = -math.inf, time.monotonic()
+    end = now + within
+    while (now := time.monotonic()) < end:
+        if now - looked > LOOK:
+            known, looked = {one.pid: one for one in workers(data)}, now
         found = known.get(lock.holder() or 0)
         if found is not None and found.signal(signal.SIGSTOP):
             if lock.holder() == found.pid:

@@ -122,6 +122,7 @@ class Scene:
     notes: Path
     freezer: Freezer = field(default_factory=Freezer)
     over: threading.Event = field(default_factory=threading.Event)
+    late: threading.Event = field(default_factory=threading.Event)  # only faults are waited for that have not struck yet
     restarting: threading.Lock = field(default_factory=threading.Lock)
     locked: threading.Event = field(default_factory=threading.Event)  # another process holds the write lock
 
