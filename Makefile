@@ -21,7 +21,7 @@ $(BIN)/python:
 # one stamp for what running needs, one for what developing needs; either is made again when the pins or the extras change
 $(VENV)/run.stamp: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[server,chemistry,fast]'
-	$(BIN)/python -m thalweg_vqe.compiled
+	$(BIN)/python -m thalweg_vqe.engines.compiled
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp

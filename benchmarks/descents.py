@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from thalweg_core.descent.lbfgs import Lbfgs
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
 from thalweg_core.kernel import Kernel, Remarks, reported
-from thalweg_core.stopping import Budget, Outcome
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Position, Rules, begin, walk
-from thalweg_vqe.landscape import VqeLandscape
+from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.walk import Position, Rules, begin, walk
+from thalweg_vqe.landscapes.circuit import VqeLandscape
 from thalweg_vqe.problem import Vqe
 
 Floats = NDArray[np.float64]

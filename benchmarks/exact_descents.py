@@ -24,15 +24,15 @@ from scipy.optimize import minimize
 
 from benchmarks import peers
 from benchmarks.descents import Case
-from thalweg_core.descent.lbfgs import Lbfgs
-from thalweg_core.descent.natural_gradient import NaturalGradient
-from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
+from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient
+from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.kernel import Kernel
-from thalweg_core.stopping import Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.landscape import VqeLandscape
+from thalweg_core.walking.stopping import Stop
+from thalweg_core.walking.walk import Rules, begin, walk
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.landscapes.circuit import VqeLandscape
 
 Floats = NDArray[np.float64]
 

@@ -20,18 +20,18 @@ import torch
 from benchmarks.elsewhere import elsewhere, peak
 from benchmarks.harness import Effort, Row, race, row
 from benchmarks.peers import Gradient, exact_gradients, names_of_exact
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.engines import exact
-from thalweg_vqe.excitations import Uccsd
-from thalweg_vqe.expectations import Exact
-from thalweg_vqe.hamiltonian import Register
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.orbitals import ActiveSpace
-from thalweg_vqe.pauli import Observable, Word
-from thalweg_vqe.program import Program
-from thalweg_vqe.readable import Readable
-from thalweg_vqe.spin_chains import TransverseFieldIsing
+from thalweg_vqe.ansatze.excitations import Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.choosing import exact
+from thalweg_vqe.engines.noiseless import Exact
+from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.hamiltonians.hamiltonian import Register
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.orbitals import ActiveSpace
+from thalweg_vqe.hamiltonians.spin_chains import TransverseFieldIsing
+from thalweg_vqe.pauli.program import Program
+from thalweg_vqe.pauli.words import Observable, Word
 
 NAME = "exact_gradient"
 DEPTH = 4

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from benchmarks.exact_gradient import ising
 from benchmarks.harness import Effort, Row, race, row
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.engines import exact
-from thalweg_vqe.program import Cx, Program
-from thalweg_vqe.readable import Readable
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.choosing import exact
+from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.pauli.program import Cx, Program
 
 NAME = "metric"
 CASES = ((8, 4), (12, 3))  # qubits, entangling layers

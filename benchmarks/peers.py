@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_vqe.grouping import qubit_wise
-from thalweg_vqe.pauli import Observable, Word, signs
-from thalweg_vqe.program import Cx, Gate, Program
+from thalweg_vqe.pauli.grouping import qubit_wise
+from thalweg_vqe.pauli.program import Cx, Gate, Program
+from thalweg_vqe.pauli.words import Observable, Word, signs
 
 Floats = NDArray[np.float64]
 Gradient = Callable[[Floats], tuple[float, Floats]]

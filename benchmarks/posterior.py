@@ -24,12 +24,14 @@ from numpyro.infer import MCMC, NUTS
 from torch import Tensor
 
 from benchmarks.harness import Effort, Row, Seconds, clock, race, row
-from thalweg_core import adapt, walk
-from thalweg_core.diagnostics import ess_bulk
+from thalweg_core.chains.diagnostics import ess_bulk
+from thalweg_core.chains.warm_up import WarmUp
 from thalweg_core.kernel import Kernel
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.streams import Stream
-from thalweg_physics.densities.logistic_regression import LogisticLandscape, LogisticRegression
+from thalweg_core.walking import walk
+from thalweg_physics.densities.logistic.landscape import LogisticLandscape
+from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 
 NAME = "posterior"
 WARM_UP = 150
@@ -81,7 +83,7 @@ class _Ours:
     """HMC, warmed up; called, it draws on from where the warm-up ended: (S, B, d)."""
 
     def __init__(self, landscape: LogisticLandscape, x: Tensor) -> None:
-        warm_up: Any = adapt.WarmUp(Hmc())  # a kernel, whose needs depend on what it warms up
+        warm_up: Any = WarmUp(Hmc())  # a kernel, whose needs depend on what it warms up
         rng = Stream.of(1, len(x)).named("warm-up")
         position = walk.begin(warm_up, landscape, x, rng)
         for frame in walk.walk(warm_up, landscape, position, rng, range(1, WARM_UP + 1)):

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.descents import Case
-from thalweg_core.descent.adam import Adam
-from thalweg_core.descent.gcans import Gcans
+from thalweg_core.descent.adam.adam import Adam
+from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.descent.icans import Icans
-from thalweg_core.descent.lbfgs import Lbfgs
-from thalweg_core.descent.natural_gradient import NaturalGradient
-from thalweg_core.descent.qn_spsa import QnSpsa
-from thalweg_core.descent.rosalin import Rosalin
-from thalweg_core.descent.smo import Smo
-from thalweg_core.descent.spsa import Spsa
-from thalweg_core.descent.textbook_adam import TextbookAdam
-from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
-from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
+from thalweg_core.descent.lbfgs.textbook_lbfgs import TextbookLbfgs
+from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient
+from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.shot_frugal.gcans import Gcans
+from thalweg_core.descent.shot_frugal.icans import Icans
+from thalweg_core.descent.shot_frugal.rosalin import Rosalin
+from thalweg_core.descent.smo.smo import Smo
+from thalweg_core.descent.spsa.qn_spsa import QnSpsa
+from thalweg_core.descent.spsa.spsa import Spsa
 from thalweg_core.kernel import Kernel
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.excitations import Uccsd
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.molecule import Molecule
+from thalweg_vqe.ansatze.excitations import Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.spin_chains import TransverseFieldIsing
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.spin_chains import TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, Uniform
 
 _H2 = Molecule("H 0 0 0; H 0 0 0.735")

@@ -28,17 +28,17 @@ from qiskit_aer import AerSimulator
 from benchmarks.harness import Effort, Row, race, row
 from benchmarks.peers import qulacs_sampling
 from thalweg_core.streams import Stream
-from thalweg_vqe.aer import AerSampler
-from thalweg_vqe.engines import engines
-from thalweg_vqe.grouping import qubit_wise
-from thalweg_vqe.jordan_wigner import electrons
-from thalweg_vqe.landscape import Reference, VqeLandscape
-from thalweg_vqe.pauli import Observable
+from thalweg_vqe.engines.aer.sampler import AerSampler
+from thalweg_vqe.engines.choosing import engines
+from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.engines.sampler import Sampler
+from thalweg_vqe.engines.shots_torch import StatevectorSampler
+from thalweg_vqe.hamiltonians.jordan_wigner import electrons
+from thalweg_vqe.landscapes.circuit import Reference, VqeLandscape
+from thalweg_vqe.pauli.grouping import qubit_wise
+from thalweg_vqe.pauli.program import Program
+from thalweg_vqe.pauli.words import Observable
 from thalweg_vqe.problem import EfficientSu2, Estimator, Molecule, Vqe
-from thalweg_vqe.program import Program
-from thalweg_vqe.readable import Readable
-from thalweg_vqe.sampler import Sampler
-from thalweg_vqe.shots import StatevectorSampler
 
 NAME = "shot_gradient"
 SHOTS = 1000

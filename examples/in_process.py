@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import torch
 
-from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.kernel import reported
-from thalweg_core.stopping import Budget, Outcome, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
-from thalweg_physics.magnet.llg import Llg
+from thalweg_core.walking.stopping import Budget, Outcome, Stop
+from thalweg_core.walking.walk import Rules, begin, walk
+from thalweg_physics.magnet.dynamics.llg import Llg
 from thalweg_physics.magnet.problem import Grid, Magnet, Material, SkyrmionStart, UniaxialAnisotropy
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.molecule import Molecule
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.molecule import Molecule
 from thalweg_vqe.problem import HartreeFock, Vqe
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64

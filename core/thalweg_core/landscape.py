@@ -70,6 +70,12 @@ class Reading(NamedTuple):
     cost: Cost
 
 
+def unsloped(here: Reading, x: Tensor) -> Evaluation:
+    """What is seen where only the energy is looked at: no gradient."""
+    unknown = torch.full_like(x, torch.nan)
+    return Evaluation(here.value, unknown, here.value_var, torch.full_like(x, torch.inf), here.cost)
+
+
 class Landscape(Protocol):
     """An energy U(x) on a manifold.
 

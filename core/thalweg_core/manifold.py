@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from thalweg_core.rows import per_row, row_max
+from thalweg_core.numbers.rows import per_row, row_max
 
 
 class Manifold(Protocol):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from thalweg_core.philox import WORD, array_rows, tensor_rows
+from thalweg_core.numbers.philox import WORD, array_rows, tensor_rows
 
 EVERYONE = WORD
 """Replica number of what all replicas share, such as the jitter of a trajectory's length."""

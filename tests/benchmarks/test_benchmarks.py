@@ -18,7 +18,7 @@ from benchmarks.harness import Effort, Row, race, row
 from rich.console import Console
 
 from thalweg_core.streams import Stream
-from thalweg_physics.densities.logistic_regression import LogisticRegression
+from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 from thalweg_vqe.problem import EfficientSu2, Estimator, Molecule, Vqe
 
 ROOT = Path(__file__).resolve().parents[2]

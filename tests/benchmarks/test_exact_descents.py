@@ -11,13 +11,13 @@ from benchmarks import exact_descents, peers
 from benchmarks.descents import Case
 from benchmarks.exact_descents import Beside, Looks, beside_pennylane, beside_scipy, beside_textbook, markdown, told
 
-from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.streams import Stream
-from thalweg_core.walk import begin, walk
-from thalweg_vqe.ansatz import RealAmplitudes
-from thalweg_vqe.estimator import Estimator
+from thalweg_core.walking.walk import begin, walk
+from thalweg_vqe.ansatze.layers import RealAmplitudes
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.spin_chains import TransverseFieldIsing
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.spin_chains import TransverseFieldIsing
 from thalweg_vqe.starts import Uniform
 
 SMALL = Case("Ising chain of 3", Vqe(TransverseFieldIsing(3), RealAmplitudes(1), Estimator(100), Uniform(0.5)), 1000, bound=0.05)

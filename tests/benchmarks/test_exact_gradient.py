@@ -10,7 +10,7 @@ from benchmarks.elsewhere import elsewhere, peak
 from benchmarks.exact_gradient import Case, coupled_cluster, efficient_su2, variational
 from benchmarks.harness import Row
 
-from thalweg_vqe.readable import Readable
+from thalweg_vqe.engines.noiseless_torch import Readable
 
 CASES = {"efficient_su2": efficient_su2(3), "UCCSD": coupled_cluster(3), "variational": variational(4)}
 

@@ -18,13 +18,13 @@ from benchmarks.descents import Case, Course, Figure, Score, descend, floors, me
 from benchmarks.races import ABLATED, CASES
 from scipy import stats
 
-from thalweg_core.descent.adam import Adam
-from thalweg_core.descent.textbook_adam import TextbookAdam
+from thalweg_core.descent.adam.adam import Adam
+from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.kernel import Kernel
-from thalweg_vqe.ansatz import RealAmplitudes
-from thalweg_vqe.estimator import Estimator
+from thalweg_vqe.ansatze.layers import RealAmplitudes
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.spin_chains import TransverseFieldIsing
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.spin_chains import TransverseFieldIsing
 from thalweg_vqe.starts import Uniform
 
 ONE, X, Z = np.eye(2), np.array([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0])

@@ -7,7 +7,7 @@ import time
 import grpc
 
 from thalweg.client.service import ends
-from thalweg.server.records import State
+from thalweg.server.store.records import State
 from thalweg.v1 import jobs_pb2, results_pb2
 
 from . import callers

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thalweg.server import machine
-from thalweg.server.records import AT_WORK, ENDED
+from thalweg.server.store.records import AT_WORK, ENDED
 
 WRITE_LOCK = "120"
 """Byte of the -shm file that the one writer of a write-ahead log locks: WAL_WRITE_LOCK, https://sqlite.org/walformat.html."""
@@ -65,7 +65,7 @@ def parent(pid: int) -> int | None:
 def fork_server(data: Path, server: int) -> Process | None:
     """The fork server of the server with this process number."""
     for pid, words in of_folder(data).items():
-        if "thalweg.server.forkserver" in words and parent(pid) == server:
+        if "thalweg.server.executor.forkserver" in words and parent(pid) == server:
             return process(pid)
     return None
 
@@ -86,7 +86,9 @@ def _command(pid: int) -> str:
 def workers(data: Path) -> list[Process]:
     """Processes that the store names as workers, and children of any fork server of the folder."""
     named = of_folder(data)
-    forked = {pid for pid in named if parent(pid) in named and "thalweg.server.forkserver" in named.get(parent(pid) or 0, [])}
+    forked = {
+        pid for pid in named if parent(pid) in named and "thalweg.server.executor.forkserver" in named.get(parent(pid) or 0, [])
+    }
     pids = sorted(forked | (at_work(data) & set(named)))
     return [found for pid in pids if (found := process(pid)) is not None]
 

@@ -12,18 +12,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from thalweg.server import catalog
-from thalweg_core.descent.textbook_adam import TextbookAdam
+from thalweg.server.spec import catalog
+from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.errors import Unaffordable
-from thalweg_core.growth import Grows, afford, begin_growing, walk_growing
 from thalweg_core.kernel import Kernel
 from thalweg_core.landscape import Cost, Landscape, Rehearses
 from thalweg_core.problem import Problem, RehearsesUnopened, end_shots
-from thalweg_core.rehearsal import first_cost, rehearsal, started, step_cost
-from thalweg_core.stopping import Budget, Outcome
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules
-from thalweg_physics.densities.logistic_regression import LogisticRegression
+from thalweg_core.walking.dry_run import first_cost, rehearsal, started, step_cost
+from thalweg_core.walking.growth import Grows, afford, begin_growing, walk_growing
+from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.walk import Rules
+from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 from thalweg_vqe.problem import (
     Adapt,
     Deflation,

@@ -13,35 +13,36 @@ from tests.core.valleys import Curved, NoisyNormal, Normal, NormalSlope, Qubits,
 from tests.core.waves import SampledWaves, Waves
 from torch import Tensor
 
-from thalweg.server import catalog
-from thalweg_core import checkpoint
-from thalweg_core.adapt import WarmUp, state_types
-from thalweg_core.descent.adam import Adam
-from thalweg_core.descent.gcans import Gcans
+from thalweg.server.spec import catalog
+from thalweg_core.chains.warm_up import WarmUp, state_types
+from thalweg_core.descent.adam.adam import Adam
+from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.descent.icans import Icans
-from thalweg_core.descent.lbfgs import Lbfgs
-from thalweg_core.descent.natural_gradient import NaturalGradient
-from thalweg_core.descent.qn_spsa import QnSpsa
-from thalweg_core.descent.rosalin import Rosalin
-from thalweg_core.descent.smo import Smo
-from thalweg_core.descent.spsa import Spsa
-from thalweg_core.descent.textbook_adam import TextbookAdam
-from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
-from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
+from thalweg_core.descent.lbfgs.textbook_lbfgs import TextbookLbfgs
+from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient
+from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.shot_frugal.gcans import Gcans
+from thalweg_core.descent.shot_frugal.icans import Icans
+from thalweg_core.descent.shot_frugal.rosalin import Rosalin
+from thalweg_core.descent.smo.smo import Smo
+from thalweg_core.descent.spsa.qn_spsa import QnSpsa
+from thalweg_core.descent.spsa.spsa import Spsa
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Info, Kernel, Settles, map_tensors, state_numbers, take_rows
+from thalweg_core.kernel import Goal, Info, Kernel, Settles, state_numbers
 from thalweg_core.landscape import COMPONENTS, FLAT, GRADIENT, HARMONICS, LIPSCHITZ, METRIC, STATES, Landscape, Samples
+from thalweg_core.numbers.trees import map_tensors, take_rows
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
-from thalweg_core.stopping import Budget, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Position, Rules, begin, walk
+from thalweg_core.walking import checkpoint
+from thalweg_core.walking.stopping import Budget, Stop
+from thalweg_core.walking.walk import Position, Rules, begin, walk
+from thalweg_physics.magnet.dynamics.llg import Llg
+from thalweg_physics.magnet.dynamics.spins import PRECESSION
 from thalweg_physics.magnet.landscape import MagnetLandscape
-from thalweg_physics.magnet.llg import Llg
 from thalweg_physics.magnet.problem import Grid, Magnet, Material
-from thalweg_physics.magnet.spins import PRECESSION
 
 FLAT_LANDSCAPE = NormalSlope((0.5, 1.0, 2.0, 1.0, 1.5))
 SPIN_CHAIN = Spins(field=0.7, coupling=1.3)

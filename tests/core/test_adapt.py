@@ -10,17 +10,17 @@ import torch
 from tests.core.valleys import Cliff, NoisyNormal, Normal, NormalSlope, Spins, spins
 from torch import Tensor
 
-from thalweg_core import adapt
-from thalweg_core.adapt import PANEL, WarmUp, needs_warm_up
-from thalweg_core.descent.adam import Adam
+from thalweg_core.chains import warm_up
+from thalweg_core.chains.warm_up import PANEL, WarmUp, needs_warm_up
+from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import take_rows
 from thalweg_core.landscape import EXACT_VALUE, FLAT, Evaluation, Landscape, Samples
+from thalweg_core.numbers.trees import take_rows
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
-from thalweg_core.walk import begin, walk
+from thalweg_core.walking.walk import begin, walk
 
 PLACE = NormalSlope((0.2, 1.0, 1.0, 3.0))
 
@@ -166,8 +166,8 @@ def test_an_unadjusted_sampler_cannot_run_away_while_it_warms_up() -> None:
 
 def test_who_needs_a_warm_up_and_what_it_needs_of_a_landscape() -> None:
     assert [needs_warm_up(k) for k in (Ula(), Mala(), Hmc(), Ula(0.1), Mala(0.1), Hmc(0.1), Adam())] == [True] * 3 + [False] * 4
-    assert adapt.needs(Ula()) == Ula.needs | {FLAT, EXACT_VALUE} and adapt.needs(Ula(0.1)) == Ula.needs
-    assert adapt.needs(Hmc()) == Hmc.needs and adapt.needs(Adam()) == Adam.needs
+    assert warm_up.needs(Ula()) == Ula.needs | {FLAT, EXACT_VALUE} and warm_up.needs(Ula(0.1)) == Ula.needs
+    assert warm_up.needs(Hmc()) == Hmc.needs and warm_up.needs(Adam()) == Adam.needs
 
 
 @pytest.mark.parametrize("place", [NoisyNormal((1.0, 1.0, 1.0, 1.0)), Spins()])

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from thalweg_core.arrival import COARSE, Ends, bound, remark
 from thalweg_core.streams import Stream
+from thalweg_core.walking.descent_check import COARSE, Ends, bound, remark
 
 
 def ends(start: float, start_error: float, end: float, end_error: float) -> Ends:

@@ -7,10 +7,10 @@ import math
 import torch
 from tests.core.valleys import spins
 
-from thalweg_core.averaging import averaged, begin_average
-from thalweg_core.kernel import take_rows
 from thalweg_core.landscape import Cost
 from thalweg_core.manifold import Euclidean, Spheres
+from thalweg_core.noise.averaging import averaged, begin_average
+from thalweg_core.numbers.trees import take_rows
 from thalweg_core.streams import Stream
 
 

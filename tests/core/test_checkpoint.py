@@ -11,9 +11,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from thalweg_core import checkpoint
-from thalweg_core.checkpoint import Damaged
 from thalweg_core.landscape import Cost, Evaluation
+from thalweg_core.walking import checkpoint
+from thalweg_core.walking.checkpoint import Damaged
 
 
 class Inner(NamedTuple):

@@ -11,16 +11,16 @@ from scipy import stats
 from tests.core.valleys import NoisyNormal, Normal, NormalSlope, Quartic, Sampling, Spins, spins
 from torch import Tensor
 
-from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.adam.adam import Adam
+from thalweg_core.descent.adam.moments import Moments, no_moments, tempered
+from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.kernel import Kernel, reported
 from thalweg_core.landscape import Evaluation, Harmonics, Landscape, Samples
 from thalweg_core.manifold import Euclidean
-from thalweg_core.moments import Moments, no_moments, tempered
-from thalweg_core.stopping import Budget
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking.stopping import Budget
+from thalweg_core.walking.walk import Rules, begin, walk
 
 
 def run(kernel: Kernel, place: Landscape, x: Tensor, steps: int) -> Any:

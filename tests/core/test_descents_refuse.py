@@ -6,12 +6,12 @@ import pytest
 import torch
 from tests.core.components import Components
 
-from thalweg_core.descent.icans import Icans
-from thalweg_core.descent.lbfgs import Lbfgs
-from thalweg_core.descent.qn_spsa import QnSpsa
-from thalweg_core.descent.rosalin import Rosalin
-from thalweg_core.descent.spsa import Spsa
-from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
+from thalweg_core.descent.lbfgs.textbook_lbfgs import TextbookLbfgs
+from thalweg_core.descent.shot_frugal.icans import Icans
+from thalweg_core.descent.shot_frugal.rosalin import Rosalin
+from thalweg_core.descent.spsa.qn_spsa import QnSpsa
+from thalweg_core.descent.spsa.spsa import Spsa
 from thalweg_core.errors import BadInput
 from thalweg_core.streams import Stream
 

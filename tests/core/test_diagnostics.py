@@ -11,7 +11,7 @@ import torch
 from tests.core.chains import autoregression
 from torch import Tensor
 
-from thalweg_core import diagnostics
+from thalweg_core.chains import diagnostics
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -12,16 +12,16 @@ from tests.core.components import Components
 from tests.core.valleys import Normal, Sampling
 from torch import Tensor
 
-from thalweg_core.descent.gcans import Gcans, GlobalRule
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.descent.icans import Icans
-from thalweg_core.descent.rosalin import Rosalin
+from thalweg_core.descent.shot_frugal.gcans import Gcans, GlobalRule
+from thalweg_core.descent.shot_frugal.icans import Icans
+from thalweg_core.descent.shot_frugal.rosalin import Rosalin
+from thalweg_core.descent.shot_frugal.rules import FrugalState, IndividualRule, Statistics, best_samples
 from thalweg_core.errors import BadInput
-from thalweg_core.frugal_descent import FrugalState, IndividualRule, Statistics, best_samples
 from thalweg_core.landscape import Landscape
-from thalweg_core.stopping import Budget, Outcome
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.walk import Rules, begin, walk
 
 PLACE = Components(scales=(1.0, 0.5, 2.0), spreads=(1.0, 3.0, 0.3))
 

@@ -6,8 +6,8 @@ import math
 
 import torch
 
-from thalweg_core.gradient_filter import begin_filter, filtered
 from thalweg_core.landscape import Cost, Evaluation
+from thalweg_core.noise.gradient_filter import begin_filter, filtered
 from thalweg_core.streams import Stream
 
 

@@ -11,21 +11,22 @@ import torch
 from tests.core.valleys import Normal
 from torch import Tensor
 
-from thalweg_core.checkpoint import flatten
-from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.adam.adam import Adam
+from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.descent.textbook_adam import TextbookAdam
 from thalweg_core.errors import Mismatch
-from thalweg_core.growth import Grown, Grows, begin_growing, walk_growing
-from thalweg_core.kernel import Kernel, take_rows
+from thalweg_core.kernel import Kernel
 from thalweg_core.landscape import FLAT, GRADIENT, VALUE, Cost, Evaluation, Landscape, Samples
 from thalweg_core.manifold import Euclidean, Manifold
+from thalweg_core.numbers.rows import row_sum
+from thalweg_core.numbers.trees import take_rows
 from thalweg_core.problem import Traits, require
-from thalweg_core.rows import row_sum
 from thalweg_core.sampling.ula import Ula
-from thalweg_core.stopping import Budget, Outcome, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Frame, Rules
+from thalweg_core.walking.checkpoint import flatten
+from thalweg_core.walking.growth import Grown, Grows, begin_growing, walk_growing
+from thalweg_core.walking.stopping import Budget, Outcome, Stop
+from thalweg_core.walking.walk import Frame, Rules
 
 LOOK = 10  # shots of an evaluation for every coordinate, and of a growth
 

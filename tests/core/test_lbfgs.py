@@ -15,15 +15,15 @@ from scipy.optimize import OptimizeResult, minimize, rosen, rosen_der
 from tests.core.valleys import Curved, Sampling, Spins, spins
 from torch import Tensor
 
-from thalweg_core.curvature_pairs import inverse_curvature, no_pairs, preconditioned, remembered, stands_out
-from thalweg_core.descent.lbfgs import Lbfgs
-from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
+from thalweg_core.descent.lbfgs.curvature_pairs import inverse_curvature, no_pairs, preconditioned, remembered, stands_out
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
+from thalweg_core.descent.lbfgs.textbook_lbfgs import TextbookLbfgs
 from thalweg_core.kernel import Kernel, reported
 from thalweg_core.landscape import Evaluation, Landscape, Samples
 from thalweg_core.manifold import Euclidean, Manifold
-from thalweg_core.stopping import Outcome, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.walk import Rules, begin, walk
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], tuple[float, Array]]

@@ -9,7 +9,7 @@ import torch
 from tests.core.valleys import Box, Cliff, Normal, Quartic
 from torch import Tensor
 
-from thalweg_core.metropolis import accept, langevin_log_ratio
+from thalweg_core.chains.metropolis import accept, langevin_log_ratio
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.streams import Stream

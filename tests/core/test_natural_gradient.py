@@ -12,15 +12,15 @@ import torch
 from tests.core.valleys import Qubits, SampledQubits
 from torch import Tensor
 
-from thalweg_core.descent.natural_gradient import NaturalGradient, damped_solution
+from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient, damped_solution
+from thalweg_core.descent.natural_gradient.running_metric import MetricRule
 from thalweg_core.kernel import reported
 from thalweg_core.landscape import Cost, Evaluation, Harmonics, Landscape, Samples
-from thalweg_core.rows import row_sum
-from thalweg_core.running_metric import MetricRule
-from thalweg_core.sample_sizes import SampleSize
-from thalweg_core.stopping import Budget, Outcome
+from thalweg_core.noise.sample_sizes import SampleSize
+from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.walk import Rules, begin, walk
 
 MIXING = ((1.0, 0.2, 0.0), (0.0, 0.7, -0.4), (0.5, 0.0, 1.3))
 PLAIN = NaturalGradient(

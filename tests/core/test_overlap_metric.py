@@ -7,7 +7,7 @@ import math
 import torch
 from tests.core.valleys import Qubits, SampledQubits
 
-from thalweg_core.overlap_metric import LOST, REACH, Axes, axes_of, overlap_metric
+from thalweg_core.descent.natural_gradient.overlap_metric import LOST, REACH, Axes, axes_of, overlap_metric
 from thalweg_core.streams import Stream
 
 NEARLY_SINGULAR = ((1.0, 0.9, 0.2, 0.0), (0.9, 1.0, 0.0, -0.3), (0.05, -0.05, 0.5, 0.1), (0.0, 0.3, -0.1, 0.8))

@@ -11,16 +11,16 @@ import torch
 from tests.core.valleys import Normal, Qubits, SampledQubits, Sampling, Spins, spins
 from torch import Tensor
 
-from thalweg_core.descent.qn_spsa import QnSpsa
-from thalweg_core.descent.spsa import Spsa
+from thalweg_core.descent.spsa.qn_spsa import QnSpsa
+from thalweg_core.descent.spsa.simultaneous_perturbation import signs
+from thalweg_core.descent.spsa.spsa import Spsa
 from thalweg_core.kernel import reported
 from thalweg_core.landscape import Evaluation, Samples
 from thalweg_core.manifold import Euclidean, Manifold
-from thalweg_core.rows import row_sum
-from thalweg_core.simultaneous_perturbation import signs
-from thalweg_core.stopping import Budget, Outcome
+from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.walk import Rules, begin, walk
 
 MIXING = ((1.0, 0.2, 0.0), (0.0, 0.7, -0.4), (0.5, 0.0, 1.3))
 

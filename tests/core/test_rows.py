@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from thalweg_core.chunks import in_chunks
-from thalweg_core.kernel import choose, put_rows, take_rows
 from thalweg_core.landscape import Cost, Evaluation
-from thalweg_core.rows import per_row, row_dot, row_max, row_sum
+from thalweg_core.numbers.chunks import in_chunks
+from thalweg_core.numbers.rows import per_row, row_dot, row_max, row_sum
+from thalweg_core.numbers.trees import choose, put_rows, take_rows
 from thalweg_core.streams import Stream
 
 

@@ -9,10 +9,10 @@ import torch
 from tests.core.valleys import Normal, Sampling
 
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import map_tensors, take_rows
 from thalweg_core.landscape import Cost, Harmonics
-from thalweg_core.natural_units import natural_units
-from thalweg_core.sample_sizes import SampleRule, SampleSize, dearer
+from thalweg_core.noise.natural_units import natural_units
+from thalweg_core.noise.sample_sizes import SampleRule, SampleSize, dearer
+from thalweg_core.numbers.trees import map_tensors, take_rows
 from thalweg_core.streams import Stream
 
 PLACE = Sampling((1.0, 1.0, 1.0, 1.0))

@@ -10,13 +10,13 @@ import torch
 from tests.core.waves import SampledWaves, Waves, through_samples
 from torch import Tensor
 
-from thalweg_core.descent.smo import Smo
+from thalweg_core.descent.smo.smo import Smo
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Info
 from thalweg_core.landscape import Evaluation, Harmonics, Landscape, Samples
-from thalweg_core.stopping import Budget, Outcome
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.walk import Rules, begin, walk
 
 CYCLIC = Smo("cyclic")
 

@@ -11,13 +11,13 @@ from scipy import stats
 from tests.core.valleys import Normal, Spins, spins
 from torch import Tensor
 
-from thalweg_core import stopping
-from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import Cost, Evaluation, Landscape
-from thalweg_core.stopping import CONVERGED, Budget, Judgement, Outcome, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking import stopping
+from thalweg_core.walking.stopping import CONVERGED, Budget, Judgement, Outcome, Stop
+from thalweg_core.walking.walk import Rules, begin, walk
 
 
 class State(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from thalweg_core.philox import WORD, array_rows, philox4x32, tensor_rows
+from thalweg_core.numbers.philox import WORD, array_rows, philox4x32, tensor_rows
 from thalweg_core.streams import EVERYONE, Stream
 
 KNOWN = [  # Random123 1.14, kat_vectors, philox4x32 with ten rounds

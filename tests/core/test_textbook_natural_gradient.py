@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from tests.core.valleys import Qubits, SampledQubits
 
-from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
-from thalweg_core.divergence import begin_rise, climbed, remark
+from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.landscape import Cost, Evaluation
+from thalweg_core.noise.divergence import begin_rise, climbed, remark
 from thalweg_core.streams import Stream
 
 MIXING = ((1.0, 0.2, 0.0), (0.0, 0.7, -0.4), (0.5, 0.0, 1.3))

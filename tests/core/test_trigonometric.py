@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from thalweg_core.descent.smo.trigonometric import Polynomial, design
 from thalweg_core.streams import Stream
-from thalweg_core.trigonometric import Polynomial, design
 
 MOST = 4
 

@@ -6,17 +6,18 @@ import pytest
 import torch
 from tests.core.valleys import NoisyNormal, Normal, Spins, spins
 
-from thalweg_core.checkpoint import flatten
-from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.kernel import Kernel, take_rows
+from thalweg_core.kernel import Kernel
 from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.numbers.trees import take_rows
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
-from thalweg_core.stopping import Budget, Outcome, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Frame, Rules, begin, walk
+from thalweg_core.walking.checkpoint import flatten
+from thalweg_core.walking.stopping import Budget, Outcome, Stop
+from thalweg_core.walking.walk import Frame, Rules, begin, walk
 
 PLACE = Normal((1.0, 2.0, 0.5))
 REACHED = Rules(Stop(value=0.6))

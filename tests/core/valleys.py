@@ -10,7 +10,7 @@ from torch import Tensor
 
 from thalweg_core.landscape import Cost, Evaluation, MetricReading, Reading, Samples
 from thalweg_core.manifold import Euclidean, Manifold, Spheres
-from thalweg_core.rows import row_sum
+from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
 
 

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import ChecksProblem, map_tensors
-from thalweg_core.stopping import Budget, Outcome, Stop
+from thalweg_core.kernel import ChecksProblem
+from thalweg_core.numbers.trees import map_tensors
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking.stopping import Budget, Outcome, Stop
+from thalweg_core.walking.walk import Rules, begin, walk
 from thalweg_physics.constants import GYROMAGNETIC_RATIO, MU0
 from thalweg_physics.magnet import (
     Grid,
@@ -27,7 +28,7 @@ from thalweg_physics.magnet import (
     UniaxialAnisotropy,
     UniformStart,
 )
-from thalweg_physics.magnet.llg import LlgState, stable_angle
+from thalweg_physics.magnet.dynamics.llg import LlgState, stable_angle
 
 CPU = torch.device("cpu")
 MS = 580e3

@@ -10,22 +10,23 @@ import torch
 from scipy.optimize import minimize
 from tests.core.valleys import NoisyNormal
 
-from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.adam.adam import Adam
+from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.descent.icans import Icans
-from thalweg_core.descent.lbfgs import Lbfgs
-from thalweg_core.descent.natural_gradient import NaturalGradient
-from thalweg_core.descent.textbook_adam import TextbookAdam
-from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
+from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient
+from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.shot_frugal.icans import Icans
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Kernel, reported, take_rows
+from thalweg_core.kernel import Kernel, reported
 from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, MeasurableMetric, Sampled
+from thalweg_core.numbers.trees import take_rows
 from thalweg_core.problem import end_shots
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.ula import Ula
-from thalweg_core.stopping import Budget
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking.stopping import Budget
+from thalweg_core.walking.walk import Rules, begin, walk
 from thalweg_physics.densities import LogisticRegression
 
 CPU = torch.device("cpu")

@@ -18,8 +18,8 @@ import pytest
 
 from thalweg import credentials, specs
 from thalweg.server.limits import limit_data, limited
-from thalweg.server.records import ENDED, JobRow, State
-from thalweg.server.store import Store
+from thalweg.server.store.records import ENDED, JobRow, State
+from thalweg.server.store.store import Store
 from thalweg.v1 import jobs_pb2, jobs_pb2_grpc
 
 
@@ -85,7 +85,7 @@ class Service:
         """The process that starts workers (Linux: found in /proc)."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
         children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-        (found,) = [pid for pid in children if b"thalweg.server.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        (found,) = [pid for pid in children if b"thalweg.server.executor.forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         return found
 
     @property

@@ -20,7 +20,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from thalweg import specs
-from thalweg.server.describe import describe
+from thalweg.server.spec.describe import describe
 from thalweg.v1 import jobs_pb2
 
 Path = tuple[str | int, ...]

@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 
 from thalweg import specs
-from thalweg.server import admission, attempts, machine, recorder, worker
-from thalweg.server.admission import Admission, admit
-from thalweg.server.records import NewJob, State
-from thalweg.server.store import Store
+from thalweg.server import machine
+from thalweg.server.api import admission
+from thalweg.server.api.admission import Admission, admit
+from thalweg.server.executor import worker
+from thalweg.server.job import recorder
+from thalweg.server.store import attempts
+from thalweg.server.store.records import NewJob, State
+from thalweg.server.store.store import Store
 from thalweg_core.errors import BadInput, Unavailable
 
 DENSITY = {"density": {"gaussian": {"scales": [1.0 + i / 10 for i in range(10)]}}}
@@ -102,7 +106,7 @@ def test_no_mean_field_runs_before_a_large_molecule_is_admitted(monkeypatch: pyt
     def refuse(*arguments: Any) -> None:
         raise AssertionError("admission ran the mean field")
 
-    monkeypatch.setattr("thalweg_vqe.molecule._mean_field", refuse)
+    monkeypatch.setattr("thalweg_vqe.hamiltonians.molecule._mean_field", refuse)
     before = time.process_time()
     told = admitted(searched(carbons(40, electrons=2, orbitals=2), {"efficient_su2": {"reps": 1}}, {"adam": {}}))
     assert time.process_time() - before < 4
@@ -140,7 +144,7 @@ LATE = {
 def test_what_only_a_long_look_shows_ends_the_job_with_the_sentence(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thalweg_vqe.molecule.QUICK_FUNCTIONS", 1)
+    monkeypatch.setattr("thalweg_vqe.hamiltonians.molecule.QUICK_FUNCTIONS", 1)
     monkeypatch.setattr(worker, "limit_memory", lambda estimate: None)
     spec, sentence = LATE[name]
     admitted(spec)

@@ -13,10 +13,10 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from thalweg import specs
 from thalweg.errors import InvalidSpec
-from thalweg.server.admission import admit
+from thalweg.server.api.admission import admit
 from thalweg.v1 import problems_pb2
 from thalweg_core.errors import BadInput
-from thalweg_vqe import foreign, user_circuit
+from thalweg_vqe.ansatze.user import foreign, user_circuit
 
 H2 = {"molecule": {"atoms": "H 0 0 0; H 0 0 0.735"}}
 DUMP = "&FCI NORB=2,NELEC=2,MS2=0, &END\n0.5 1 1 1 1\n0.5 1 1 0 0\n"

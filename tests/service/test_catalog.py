@@ -14,12 +14,12 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.circuit.library import efficient_su2
 
 from thalweg import specs
-from thalweg.server import catalog
-from thalweg.server.admission import admit
-from thalweg.server.blueprint import read
-from thalweg.server.decode import choose, class_of, decode, is_choice, members_of
-from thalweg.server.describe import describe, descriptor_of, meanings_of, toml, type_words
-from thalweg.server.plan import Plan
+from thalweg.server.api.admission import admit
+from thalweg.server.spec import catalog
+from thalweg.server.spec.blueprint import read
+from thalweg.server.spec.decode import choose, class_of, decode, is_choice, members_of
+from thalweg.server.spec.describe import describe, descriptor_of, meanings_of, toml, type_words
+from thalweg.server.spec.plan import Plan
 from thalweg.v1 import jobs_pb2, methods_pb2, problems_pb2
 from thalweg_core.errors import BadInput, Unavailable
 

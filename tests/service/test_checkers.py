@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from thalweg import specs
-from thalweg.server import checker, checkers
-from thalweg.server.admission import Admission, admit
-from thalweg.server.checkers import PLACE, Checked, Checkers
+from thalweg.server.api import checker, checkers
+from thalweg.server.api.admission import Admission, admit
+from thalweg.server.api.checkers import PLACE, Checked, Checkers
 from thalweg.server.errors import MachineTrouble
 from thalweg.v1 import jobs_pb2
 from thalweg_core.errors import BadInput

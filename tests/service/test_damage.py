@@ -15,16 +15,17 @@ import pytest
 import safetensors.torch
 import torch
 
-from thalweg.server import attempts, keeper
-from thalweg.server.attempts import Attempt
-from thalweg.server.keeper import ALL_DAMAGED, DAMAGED
-from thalweg.server.recorder import Trace
-from thalweg.server.results import Ending
-from thalweg.server.store import Store
-from thalweg.server.sweep import discard
+from thalweg.server.job import checkpoints
+from thalweg.server.job.checkpoints import ALL_DAMAGED, DAMAGED
+from thalweg.server.job.recorder import Trace
+from thalweg.server.job.results import Ending
+from thalweg.server.store import attempts
+from thalweg.server.store.attempts import Attempt
+from thalweg.server.store.store import Store
+from thalweg.server.store.sweep import discard
 from thalweg.v1 import jobs_pb2
-from thalweg_core import checkpoint
-from thalweg_core.checkpoint import Damaged
+from thalweg_core.walking import checkpoint
+from thalweg_core.walking.checkpoint import Damaged
 
 from .test_worker import GAUSSIAN, Crash, Flat, Fuse, again, claimed, files, here, timeless, unbroken, walk
 
@@ -225,15 +226,15 @@ def test_what_happened_is_told_at_the_end_though_a_later_attempt_was_not_trouble
 
 @pytest.mark.parametrize(
     ("version", "revision", "told"),
-    [("0.0.1", "", "0.0.1"), (keeper.__version__, "abc", f"{keeper.__version__} abc")],
+    [("0.0.1", "", "0.0.1"), (checkpoints.__version__, "abc", f"{checkpoints.__version__} abc")],
 )
 def test_a_resume_under_another_version_is_told(
     store: Store, monkeypatch: pytest.MonkeyPatch, version: str, revision: str, told: str
 ) -> None:
     attempt = claimed(store, SPEC)
     with monkeypatch.context() as past:
-        past.setattr(keeper, "__version__", version)
-        past.setattr(keeper, "revision", lambda: revision)
+        past.setattr(checkpoints, "__version__", version)
+        past.setattr(checkpoints, "revision", lambda: revision)
         with pytest.raises(Crash):
             walk(attempt, Fuse(attempt, CRASH_AT))
     attempts.lose(store, store.job(attempt.job), "crashed").result()

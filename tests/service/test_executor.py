@@ -16,8 +16,8 @@ import pytest
 
 from thalweg.server import machine
 from thalweg.server.app import CANNOT_SERVE, FOLDER_TAKEN, not_loopback
-from thalweg.server.forkserver import ENVIRONMENT
-from thalweg.server.records import State
+from thalweg.server.executor.forkserver import ENVIRONMENT
+from thalweg.server.store.records import State
 from thalweg.v1 import jobs_pb2
 
 from .conftest import Service, until

@@ -18,11 +18,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from thalweg import specs
-from thalweg.server import watchdog
-from thalweg.server.leases import lock_holder
-from thalweg.server.records import NewJob, State
-from thalweg.server.store import Store
-from thalweg.server.writer import Writer
+from thalweg.server.executor import watchdog
+from thalweg.server.executor.leases import lock_holder
+from thalweg.server.store.records import NewJob, State
+from thalweg.server.store.store import Store
+from thalweg.server.store.writer import Writer
 from thalweg.v1 import jobs_pb2
 
 from .conftest import Service, until

@@ -15,14 +15,16 @@ from typing import Any
 
 import pytest
 
-from thalweg.server import attempts, executor, machine, pauses
-from thalweg.server.executor import Executor
-from thalweg.server.launcher import Process
-from thalweg.server.pauses import Pauses
-from thalweg.server.probe import probe
-from thalweg.server.records import JobRow, NewJob, State, WorkRow
-from thalweg.server.store import Store
-from thalweg.server.trouble import Trouble, death, trouble_of
+from thalweg.server import machine
+from thalweg.server.executor import executor, pauses
+from thalweg.server.executor.executor import Executor
+from thalweg.server.executor.launcher import Process
+from thalweg.server.executor.pauses import Pauses
+from thalweg.server.executor.probe import probe
+from thalweg.server.executor.trouble import Trouble, death, trouble_of
+from thalweg.server.store import attempts
+from thalweg.server.store.records import JobRow, NewJob, State, WorkRow
+from thalweg.server.store.store import Store
 from thalweg.v1 import jobs_pb2
 
 from .conftest import Service, until

@@ -16,9 +16,11 @@ from grpc_status import rpc_status
 from tests.service import mutations
 from tests.service.mutations import Mutant
 
-from thalweg.server import attempts, pages, worker
-from thalweg.server.records import NewJob
-from thalweg.server.store import Filter, Store
+from thalweg.server.api import pages
+from thalweg.server.executor import worker
+from thalweg.server.store import attempts
+from thalweg.server.store.records import NewJob
+from thalweg.server.store.store import Filter, Store
 from thalweg.v1 import jobs_pb2
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from thalweg import specs
-from thalweg.server.other_jobs import looked_up
+from thalweg.server.spec.other_jobs import looked_up
 from thalweg.v1 import jobs_pb2
 from thalweg_core.errors import BadInput
 

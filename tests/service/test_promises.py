@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from thalweg.server.records import NewJob, State
-from thalweg.server.store import Store
+from thalweg.server.store.records import NewJob, State
+from thalweg.server.store.store import Store
 from thalweg.v1 import jobs_pb2
 
 from .conftest import until
@@ -20,8 +20,8 @@ SERVER = """
 import os, signal, sys, threading
 from pathlib import Path
 from thalweg.server import writer
-from thalweg.server.records import NewJob
-from thalweg.server.store import Store
+from thalweg.server.store.records import NewJob
+from thalweg.server.store.store import Store
 
 place, after, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 commits, transaction = 0, writer._transaction

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from thalweg import specs
-from thalweg.server import attempts, machine, worker
-from thalweg.server.pulse import FENCED_OFF
-from thalweg.server.records import ENDED, NewJob, State
-from thalweg.server.store import Store
+from thalweg.server import machine
+from thalweg.server.executor import worker
+from thalweg.server.job.heartbeat import FENCED_OFF
+from thalweg.server.store import attempts
+from thalweg.server.store.records import ENDED, NewJob, State
+from thalweg.server.store.store import Store
 from thalweg.v1 import results_pb2
 
 from .conftest import Service, until
@@ -152,7 +154,7 @@ def test_a_zombie_that_wakes_after_its_job_was_taken_over_writes_nothing(store: 
     job = store.submit(NewJob("", spec.SerializeToString(), "density")).result()
     first = attempts.claim(store, job).result()
     assert first is not None
-    command = [sys.executable, "-m", "thalweg.server.worker", str(store.folder), job.id, "1"]
+    command = [sys.executable, "-m", "thalweg.server.executor.worker", str(store.folder), job.id, "1"]
     with (tmp_path / "zombie.log").open("wb") as log:
         zombie = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "THALWEG_LEASE_SECONDS": "1"})
     try:

@@ -24,9 +24,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from thalweg import specs
-from thalweg.server import interceptor, pages
-from thalweg.server.records import State
-from thalweg.server.store import Filter
+from thalweg.server.api import interceptor, pages
+from thalweg.server.store.records import State
+from thalweg.server.store.store import Filter
 from thalweg.v1 import jobs_pb2
 from thalweg_core.errors import BadInput
 

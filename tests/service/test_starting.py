@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from thalweg.server import app
+from thalweg.server.api.idle import Activity
 from thalweg.server.app import CANNOT_SERVE, FOLDER_TAKEN
-from thalweg.server.idle import Activity
-from thalweg.server.records import State
+from thalweg.server.store.records import State
 
 from .conftest import Service
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from thalweg.server import attempts, schema, writer
-from thalweg.server.attempts import Attempt
 from thalweg.server.errors import AlreadyExists, FencedOff, NotFound, NotReady, Unreadable
-from thalweg.server.records import AT_WORK, ENDED, MOVES, JobRow, NewJob, State, WorkRow
-from thalweg.server.store import Filter, Store, move
-from thalweg.server.sweep import sweep
+from thalweg.server.store import attempts, schema, writer
+from thalweg.server.store.attempts import Attempt
+from thalweg.server.store.records import AT_WORK, ENDED, MOVES, JobRow, NewJob, State, WorkRow
+from thalweg.server.store.store import Filter, Store, move
+from thalweg.server.store.sweep import sweep
 from thalweg.v1 import jobs_pb2
 
 

@@ -16,29 +16,30 @@ import pytest
 import torch
 
 from thalweg import specs
-from thalweg.server import attempts, worker
-from thalweg.server.artifacts import Shelf
-from thalweg.server.attempts import Attempt
-from thalweg.server.blueprint import Blueprint, read
-from thalweg.server.keeper import Keeper
-from thalweg.server.medians import median
-from thalweg.server.notices import told
-from thalweg.server.pulse import Pulse
-from thalweg.server.recorder import Here, Trace, most_rows
-from thalweg.server.records import JobRow, NewJob, State
-from thalweg.server.results import Ending, bring_home
-from thalweg.server.store import Store
-from thalweg.server.walking import Walker
+from thalweg.server.executor import worker
+from thalweg.server.job.artifacts import Shelf
+from thalweg.server.job.checkpoints import Keeper
+from thalweg.server.job.heartbeat import Pulse
+from thalweg.server.job.medians import median
+from thalweg.server.job.notices import told
+from thalweg.server.job.recorder import Here, Trace, most_rows
+from thalweg.server.job.results import Ending, bring_home
+from thalweg.server.job.walking import Walker
+from thalweg.server.spec.blueprint import Blueprint, read
+from thalweg.server.store import attempts
+from thalweg.server.store.attempts import Attempt
+from thalweg.server.store.records import JobRow, NewJob, State
+from thalweg.server.store.store import Store
 from thalweg.v1 import jobs_pb2, results_pb2
-from thalweg_core import stopping
 from thalweg_core.errors import BadInput, Unaffordable
 from thalweg_core.kernel import Walking
 from thalweg_core.landscape import Cost, Evaluation
 from thalweg_core.manifold import Euclidean
-from thalweg_core.stopping import Outcome, Stop
-from thalweg_core.walk import Position
+from thalweg_core.walking import stopping
+from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.walk import Position
 from thalweg_vqe import problem
-from thalweg_vqe.landscape import VqeLandscape
+from thalweg_vqe.landscapes.circuit import VqeLandscape
 
 
 class Crash(Exception):
@@ -547,7 +548,7 @@ def here(step: int) -> Here:
 
 @pytest.mark.parametrize("last", [0, 1, 198, 199, 200, 501])
 def test_a_trace_is_thinned_evenly_and_keeps_its_ends(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
-    monkeypatch.setattr("thalweg.server.recorder._MOST_ROWS", 200)
+    monkeypatch.setattr("thalweg.server.job.recorder._MOST_ROWS", 200)
     trace = Trace(1, Flat())  # type: ignore[arg-type]
     for step in range(last + 1):
         trace.add(here(step))
@@ -624,7 +625,7 @@ def test_what_engines_log_becomes_lines_of_the_job_and_what_the_server_logs_does
     attempt = claimed(
         store, {"problem": {"density": {"double_well": {}}}, "method": {"gradient_descent": {}}, "plan": {"steps": 1}}
     )
-    engine, server = logging.getLogger("thalweg.vqe"), logging.getLogger("thalweg.server.keeper")
+    engine, server = logging.getLogger("thalweg.vqe"), logging.getLogger("thalweg.server.job.checkpoints")
     with told(attempt):
         engine.warning("compiling for %s …", "shots", extra={"news": True})
         engine.warning("numba is not installed")

@@ -13,13 +13,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from thalweg_core.adapt import WarmUp
-from thalweg_core.descent.adam import Adam
+from thalweg_core.chains.warm_up import WarmUp
+from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
-from thalweg_core.stopping import Outcome, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Rules, begin, walk
+from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.walk import Rules, begin, walk
 from thalweg_physics.densities import DoubleWell, Gaussian, LogisticRegression
 
 CPU = torch.device("cpu")

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from thalweg_core.descent.lbfgs import Lbfgs
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
 from thalweg_core.landscape import Landscape
-from thalweg_core.stopping import Outcome, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Position, Rules, begin, walk
-from thalweg_physics.densities.logistic_regression import LogisticRegression
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.excitations import Uccsd
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.molecule import Molecule
+from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.walk import Position, Rules, begin, walk
+from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
+from thalweg_vqe.ansatze.excitations import Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.spin_chains import TransverseFieldIsing
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.spin_chains import TransverseFieldIsing
 from thalweg_vqe.starts import Uniform
 
 EXACT = Estimator(shots=0)

@@ -13,12 +13,12 @@ from scipy.integrate import solve_bvp
 from scipy.optimize import minimize
 from torch import Tensor
 
-from thalweg_core.descent.adam import Adam
-from thalweg_core.descent.lbfgs import Lbfgs
+from thalweg_core.descent.adam.adam import Adam
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
 from thalweg_core.kernel import Kernel
-from thalweg_core.stopping import Outcome, Stop
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Position, Rules, begin, walk
+from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.walk import Position, Rules, begin, walk
 from thalweg_physics.magnet import Grid, Llg, Magnet, Material, SkyrmionStart, UniaxialAnisotropy
 
 A, D, K, MS = 15e-12, 3e-3, 588634.0, 580e3

@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from thalweg_core.descent.natural_gradient import NaturalGradient
-from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient
+from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.streams import Stream
-from thalweg_core.walk import begin, walk
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.excitations import Uccsd
-from thalweg_vqe.molecule import Molecule
+from thalweg_core.walking.walk import begin, walk
+from thalweg_vqe.ansatze.excitations import Uccsd
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.pauli.program import Cx, Program, Rotation
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.program import Cx, Program, Rotation
 from thalweg_vqe.starts import Uniform
 
 EXACT = Estimator(shots=0)

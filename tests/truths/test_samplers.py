@@ -15,10 +15,10 @@ from scipy import special
 from tests.core.valleys import NoisyNormal, Normal, NormalSlope, Quartic, Spins, spins
 from torch import Tensor
 
+from thalweg_core.chains.metropolis import Verdict, accept
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Kernel
 from thalweg_core.landscape import Landscape
-from thalweg_core.metropolis import Verdict, accept
 from thalweg_core.sampling.hmc import Hmc, Phase, hamiltonian, leapfrog
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula

@@ -6,21 +6,21 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from thalweg_core import checkpoint
-from thalweg_core.descent.adam import Adam
-from thalweg_core.descent.gcans import Gcans
-from thalweg_core.descent.icans import Icans
-from thalweg_core.descent.rosalin import Rosalin
-from thalweg_core.descent.smo import Smo
+from thalweg_core.descent.adam.adam import Adam
+from thalweg_core.descent.shot_frugal.gcans import Gcans
+from thalweg_core.descent.shot_frugal.icans import Icans
+from thalweg_core.descent.shot_frugal.rosalin import Rosalin
+from thalweg_core.descent.smo.smo import Smo
 from thalweg_core.kernel import reported
-from thalweg_core.stopping import Budget, Outcome
 from thalweg_core.streams import Stream
-from thalweg_core.walk import Position, Rules, begin, walk
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.exact import ground_energy, particle_sector
-from thalweg_vqe.excitations import Uccsd
-from thalweg_vqe.molecule import Molecule
+from thalweg_core.walking import checkpoint
+from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.walk import Position, Rules, begin, walk
+from thalweg_vqe.ansatze.excitations import Uccsd
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.diagonalization import ground_energy, particle_sector
+from thalweg_vqe.hamiltonians.molecule import Molecule
 from thalweg_vqe.problem import Vqe
 from thalweg_vqe.starts import Uniform
 

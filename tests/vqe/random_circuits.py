@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from thalweg_vqe.pauli import Observable, Word
-from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
+from thalweg_vqe.pauli.program import Cx, Program, Rotation, rx, ry, rz
+from thalweg_vqe.pauli.words import Observable, Word
 
 
 def random_word(rng, qubits):

@@ -11,22 +11,22 @@ from qiskit.quantum_info import Statevector as QiskitState
 from scipy.linalg import expm
 from scipy.stats import chi2
 
-from thalweg_core.checkpoint import flatten
-from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.errors import BadInput
-from thalweg_core.growth import Grows, begin_growing, walk_growing
-from thalweg_core.kernel import take_rows
 from thalweg_core.landscape import MeasurableMetric, Metric, Overlapping
+from thalweg_core.numbers.trees import take_rows
 from thalweg_core.streams import Stream
-from thalweg_vqe.adaptive import Adapt
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.excitations import Uccsd
-from thalweg_vqe.hamiltonian import Register
-from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.pools import operators
+from thalweg_core.walking.checkpoint import flatten
+from thalweg_core.walking.growth import Grows, begin_growing, walk_growing
+from thalweg_vqe.ansatze.adapt import Adapt
+from thalweg_vqe.ansatze.excitations import Uccsd
+from thalweg_vqe.ansatze.pools import operators
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.hamiltonian import Register
+from thalweg_vqe.hamiltonians.hubbard import FermiHubbard
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform, Zeros
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
@@ -68,7 +68,7 @@ def generator(operator, qubits):
 def start_of(landscape):
     """Where the circuits start, as a vector."""
     circuit = landscape.opened(()).program
-    from thalweg_vqe.circuits import circuit as qiskit
+    from thalweg_vqe.engines.aer.qiskit_circuits import circuit as qiskit
 
     return QiskitState(qiskit(circuit, [])).data
 

@@ -10,9 +10,9 @@ from qiskit.quantum_info import Statevector as QiskitState
 from scipy.stats import chi2
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.aer import AerSampler
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.aer.sampler import AerSampler
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
 
 QUBITS, REPS = 3, 1
 WORDS = {"ZZI": 0.7, "IZZ": -0.4, "XXI": 0.5, "IXX": 0.3, "YIY": -0.6, "ZIZ": 0.2, "III": 1.5}

@@ -12,15 +12,15 @@ from scipy.stats import chi2
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import Allocates
 from thalweg_core.streams import Stream
-from thalweg_vqe import allocation as module
-from thalweg_vqe.aer import AerSampler
-from thalweg_vqe.allocation import apportioned
-from thalweg_vqe.circuits import circuit
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.grouping import qubit_wise
-from thalweg_vqe.landscape import VqeLandscape
+from thalweg_vqe.engines.aer.qiskit_circuits import circuit
+from thalweg_vqe.engines.aer.sampler import AerSampler
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.engines.shots_torch import StatevectorSampler
+from thalweg_vqe.landscapes.circuit import VqeLandscape
+from thalweg_vqe.measurement import allocation as module
+from thalweg_vqe.measurement.allocation import apportioned
+from thalweg_vqe.pauli.grouping import qubit_wise
 from thalweg_vqe.problem import Deflation, EfficientSu2, Molecule, PauliSum, PauliTerm, Uccsd, Uniform, Vqe
-from thalweg_vqe.shots import StatevectorSampler
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
 HYDROGEN = Molecule("H 0 0 0; H 0 0 0.735")

@@ -7,9 +7,9 @@ from qiskit.circuit.library import efficient_su2, real_amplitudes
 from qiskit.quantum_info import Statevector as QiskitState
 
 from thalweg_core.errors import BadInput
-from thalweg_vqe.ansatz import ENTANGLEMENTS, EfficientSu2, RealAmplitudes
-from thalweg_vqe.circuits import circuit
-from thalweg_vqe.statevector import tangents
+from thalweg_vqe.ansatze.layers import ENTANGLEMENTS, EfficientSu2, RealAmplitudes
+from thalweg_vqe.engines.aer.qiskit_circuits import circuit
+from thalweg_vqe.engines.statevector import tangents
 
 
 @pytest.mark.parametrize("qubits", [1, 2, 4, 5])

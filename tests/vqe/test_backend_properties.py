@@ -12,19 +12,19 @@ from qiskit_aer.noise import NoiseModel
 
 from thalweg_core.errors import BadInput
 from thalweg_core.streams import Stream
-from thalweg_vqe import aer
-from thalweg_vqe.aer import AerCounter, AerSampler
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.backend_properties import TWO_QUBITS, BackendProperties
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.noise import Noise
-from thalweg_vqe.outcomes import Shown
-from thalweg_vqe.pauli import Word
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.aer import sampler as aer_sampler
+from thalweg_vqe.engines.aer.backend_properties import TWO_QUBITS, BackendProperties
+from thalweg_vqe.engines.aer.noise import Noise
+from thalweg_vqe.engines.aer.sampler import AerCounter, AerSampler
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.engines.outcomes import Shown
+from thalweg_vqe.engines.statevector import Statevector
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.pauli.program import Cx, Program, ry
+from thalweg_vqe.pauli.words import Word
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.program import Cx, Program, ry
 from thalweg_vqe.starts import Uniform
-from thalweg_vqe.statevector import Statevector
 
 SHOTS = 40_000
 LINE = ((0, 1), (1, 0), (1, 2), (2, 1))
@@ -84,17 +84,17 @@ def test_the_model_is_the_one_that_aer_makes_of_the_same_properties(two):
     properties = uneven(two)
     theirs = NoiseModel.from_backend_properties(AerBackendProperties.from_dict(properties))
     theirs._basis_gates = {name for name in theirs.basis_gates if name != "id"}  # we never idle
-    assert aer._model(noise(properties), 3) == theirs
+    assert aer_sampler._model(noise(properties), 3) == theirs
     for change in (lambda p: p["gates"][0]["parameters"][0], lambda p: p["qubits"][2][0], lambda p: p["qubits"][1][4]):
         other = json.loads(json.dumps(properties))
         change(other)["value"] *= 1.01
-        assert aer._model(noise(other), 3) != theirs
+        assert aer_sampler._model(noise(other), 3) != theirs
 
 
 @pytest.mark.parametrize(("name", "on"), [("sx", (1,)), ("cx", (2, 1))])
 def test_a_gates_average_error_is_the_calibrated_one_relaxation_included(name, on):
     properties = uneven()
-    error = aer._model(noise(properties), 3)._local_quantum_errors[name][on]
+    error = aer_sampler._model(noise(properties), 3)._local_quantum_errors[name][on]
     (wanted,) = (g["parameters"][0]["value"] for g in properties["gates"] if (g["gate"], tuple(g["qubits"])) == (name, on))
     assert 1 - average_gate_fidelity(error) == pytest.approx(wanted, rel=1e-9)
 
@@ -133,7 +133,7 @@ def test_routed_circuits_measure_the_true_energy_once_each_qubits_flips_are_undo
     exact = Statevector(FAR, WORDS).energies(torch.tensor([THETA], dtype=torch.float64)).item()
     mean, error, sampler = seen(FAR, WORDS, THETA, given, True, grouping)
     assert abs(mean - exact) < 4 * error
-    assert any(aer._read_on(circuit) != [0, 1, 2, 3] for circuit in sampler.circuits)  # routing moved them
+    assert any(aer_sampler._read_on(circuit) != [0, 1, 2, 3] for circuit in sampler.circuits)  # routing moved them
     plain, error, _ = seen(FAR, WORDS, THETA, given, False, grouping)
     assert abs(plain - exact) > 10 * error  # the case can tell
 
@@ -179,7 +179,7 @@ def test_without_numbers_a_device_is_ideal():
         "qubits": [[], []],
         "gates": [{"gate": "sx", "qubits": [q]} for q in (0, 1)] + [{"gate": "cz", "qubits": [0, 1]}],
     }
-    assert aer._model(noise(properties), 2).is_ideal()
+    assert aer_sampler._model(noise(properties), 2).is_ideal()
 
 
 def test_t2_is_cut_at_twice_t1_and_one_readout_error_stands_for_both():
@@ -187,7 +187,7 @@ def test_t2_is_cut_at_twice_t1_and_one_readout_error_stands_for_both():
     properties["qubits"][0] = [nduv("T1", 20, "us"), nduv("T2", 0.09, "ms"), nduv("readout_error", 0.07)]
     theirs = NoiseModel.from_backend_properties(AerBackendProperties.from_dict(properties))
     theirs._basis_gates = {name for name in theirs.basis_gates if name != "id"}
-    assert aer._model(noise(properties), 3) == theirs
+    assert aer_sampler._model(noise(properties), 3) == theirs
 
 
 def spoilt(change):

@@ -13,23 +13,24 @@ from scipy.optimize import minimize
 
 from thalweg_core.errors import BadInput
 from thalweg_core.streams import Stream
-from thalweg_vqe.ansatz import ENTANGLEMENTS, EfficientSu2, RealAmplitudes
-from thalweg_vqe.circuits import circuit
-from thalweg_vqe.electronic import of_numbers
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.excitation_preserving import ExcitationPreserving
-from thalweg_vqe.excitations import KUpCcgsd, Uccsd, excitation
-from thalweg_vqe.hamiltonian import Register
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.jordan_wigner import lower, raise_
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.open_qasm import OpenQasm
-from thalweg_vqe.orbitals import ActiveSpace
-from thalweg_vqe.pauli import Observable, product
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.ansatze.excitation_preserving import ExcitationPreserving
+from thalweg_vqe.ansatze.excitations import KUpCcgsd, Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import ENTANGLEMENTS, EfficientSu2, RealAmplitudes
+from thalweg_vqe.ansatze.user.open_qasm import OpenQasm
+from thalweg_vqe.engines.aer.qiskit_circuits import circuit
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.electronic import of_numbers
+from thalweg_vqe.hamiltonians.excitation import excitation
+from thalweg_vqe.hamiltonians.hamiltonian import Register
+from thalweg_vqe.hamiltonians.hubbard import FermiHubbard
+from thalweg_vqe.hamiltonians.jordan_wigner import lower, raise_
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.orbitals import ActiveSpace
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.hamiltonians.spin_chains import HeisenbergXxz, TransverseFieldIsing
+from thalweg_vqe.pauli.words import Observable, product
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Zeros
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64

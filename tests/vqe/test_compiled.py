@@ -13,20 +13,20 @@ from scipy.stats import binom, chi2
 from tests.vqe.random_circuits import random_observable, random_program, random_turns
 
 from thalweg_core.streams import Stream
-from thalweg_vqe import engines
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.pauli import Observable
-from thalweg_vqe.readable import Readable
-from thalweg_vqe.sampler import shifted_angles
-from thalweg_vqe.shots import StatevectorSampler
-from thalweg_vqe.statevector import Statevector
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines import choosing
+from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.engines.sampler import shifted_angles
+from thalweg_vqe.engines.shots_torch import StatevectorSampler
+from thalweg_vqe.engines.statevector import Statevector
+from thalweg_vqe.pauli.words import Observable
 
 pytest.importorskip("numba")
 
-from thalweg_vqe.compiled import check
-from thalweg_vqe.compiled.engine import CompiledSampler
-from thalweg_vqe.compiled.exact import CompiledExact
-from thalweg_vqe.compiled.kernels import draws as kernels
+from thalweg_vqe.engines.compiled import check
+from thalweg_vqe.engines.compiled.engine import CompiledSampler
+from thalweg_vqe.engines.compiled.exact import CompiledExact
+from thalweg_vqe.engines.compiled.kernels import draws as kernels
 
 ROUNDING = 1e-12
 CERTAIN = 6.3e-5  # outside four standard deviations of a normal, both sides
@@ -119,19 +119,19 @@ def test_a_wrong_kernel_is_found_and_the_readable_engine_serves(monkeypatch, cap
     right = CompiledExact.energies
     monkeypatch.setattr(CompiledExact, "energies", lambda self, angles: right(self, angles) + 1e-6)
     monkeypatch.setattr(check, "fault", check._compare)
-    engines.compiled.cache_clear()
+    choosing.compiled.cache_clear()
     try:
         with caplog.at_level(logging.WARNING):
-            assert isinstance(engines.exact(PROGRAMS["su2 2"], random_observable(2)), Readable)
+            assert isinstance(choosing.exact(PROGRAMS["su2 2"], random_observable(2)), Readable)
         assert "not used: energies differ by 1.0e-06" in caplog.text
     finally:
-        engines.compiled.cache_clear()
+        choosing.compiled.cache_clear()
 
 
 def test_without_numba_the_readable_engine_serves_and_says_so():
     code = (
         "import importlib.util as u, sys; find = u.find_spec; u.find_spec = lambda n, *a: None if n == 'numba' else find(n, *a);"
-        "from thalweg_vqe.engines import compiled; assert not compiled(); assert 'numba' not in sys.modules"
+        "from thalweg_vqe.engines.choosing import compiled; assert not compiled(); assert 'numba' not in sys.modules"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)

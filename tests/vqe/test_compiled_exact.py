@@ -7,24 +7,24 @@ import pytest
 import torch
 from tests.vqe.random_circuits import random_observable, random_program
 
-from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes
-from thalweg_vqe.excitation_preserving import ExcitationPreserving
-from thalweg_vqe.excitations import KUpCcgsd, Uccsd
-from thalweg_vqe.hamiltonian import Register
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.orbitals import ActiveSpace
-from thalweg_vqe.pauli import Observable, Word
-from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
-from thalweg_vqe.readable import Readable
-from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
+from thalweg_vqe.ansatze.excitation_preserving import ExcitationPreserving
+from thalweg_vqe.ansatze.excitations import KUpCcgsd, Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import EfficientSu2, RealAmplitudes
+from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.hamiltonians.hamiltonian import Register
+from thalweg_vqe.hamiltonians.hubbard import FermiHubbard
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.orbitals import ActiveSpace
+from thalweg_vqe.hamiltonians.spin_chains import HeisenbergXxz, TransverseFieldIsing
+from thalweg_vqe.pauli.program import Cx, Program, Rotation, rx, ry, rz
+from thalweg_vqe.pauli.words import Observable, Word
 
 pytest.importorskip("numba")
 
-from thalweg_vqe.compiled import exact, layers
-from thalweg_vqe.compiled.exact import CompiledExact
-from thalweg_vqe.compiled.runs import runs
+from thalweg_vqe.engines.compiled import exact, layers
+from thalweg_vqe.engines.compiled.exact import CompiledExact
+from thalweg_vqe.engines.compiled.runs import runs
 
 ROUNDING = 1e-12
 LIH = Molecule("Li 0 0 0; H 0 0 1.595", active_space=ActiveSpace(2, 3))

@@ -8,27 +8,27 @@ import torch
 from qiskit.quantum_info import SparsePauliOp
 from scipy.stats import chi2
 
-from thalweg_core.descent.adam import Adam
+from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.errors import BadInput
 from thalweg_core.streams import Stream
-from thalweg_core.walk import begin, walk
-from thalweg_vqe.adaptive import Adapt
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.deflation import Deflation, enough, level
-from thalweg_vqe.engines import exact, overlapping
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.exact import lowest_energies, spread
-from thalweg_vqe.excitations import Uccsd
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.noise import Noise
-from thalweg_vqe.outcomes import TorchStates
-from thalweg_vqe.overlap import OverlapSampler, Projector, Return, forth_and_back, undone
-from thalweg_vqe.pauli import Word
+from thalweg_core.walking.walk import begin, walk
+from thalweg_vqe.ansatze.adapt import Adapt
+from thalweg_vqe.ansatze.excitations import Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.aer.noise import Noise
+from thalweg_vqe.engines.choosing import exact, overlapping
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.engines.outcomes import TorchStates
+from thalweg_vqe.engines.overlap import OverlapSampler, Projector, Return, forth_and_back, undone
+from thalweg_vqe.engines.sampler import shifted_angles
+from thalweg_vqe.hamiltonians.diagonalization import lowest_energies, spread
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.spin_chains import HeisenbergXxz, TransverseFieldIsing
+from thalweg_vqe.landscapes.deflation import Deflation, enough, level
+from thalweg_vqe.pauli.program import Cx, Program, Rotation, ry, rz
+from thalweg_vqe.pauli.words import Word
 from thalweg_vqe.problem import FINAL_SHOTS, Vqe
-from thalweg_vqe.program import Cx, Program, Rotation, ry, rz
-from thalweg_vqe.sampler import shifted_angles
-from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, Uniform, Zeros
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
@@ -87,7 +87,7 @@ def test_a_circuit_that_is_undone_ends_where_it_started_with_the_probability_of_
 @pytest.mark.parametrize("at_most", [2**24, 8])
 def test_shifted_states_have_the_overlaps_of_the_shifted_angles(monkeypatch, at_most):
     """By the tangents of one pass, or where these take too much memory point by point."""
-    monkeypatch.setattr("thalweg_vqe.overlap.AT_MOST", at_most)
+    monkeypatch.setattr("thalweg_vqe.engines.overlap.AT_MOST", at_most)
     _, sampler = overlapping(PROGRAM, PROGRAM.angles(THERE[None])[0].tolist(), 1.0, Estimator())
     drawn = []
     monkeypatch.setattr(OverlapSampler, "_drawn", lambda self, p, shots, rng: drawn.append(p))
@@ -236,7 +236,7 @@ def test_the_default_weight_is_above_every_gap_and_its_bound_too(model, monkeypa
     observable = model.solve().observable
     energies = np.linalg.eigvalsh(matrix(observable))
     assert enough(observable) == pytest.approx(energies[-1] - energies[0], abs=1e-9)
-    monkeypatch.setattr("thalweg_vqe.deflation.CHEAP", 1)
+    monkeypatch.setattr("thalweg_vqe.landscapes.deflation.CHEAP", 1)
     assert enough(observable) >= energies[-1] - energies[0] - 1e-9
 
 
@@ -323,7 +323,7 @@ def test_what_deflates_nothing_is_refused_with_its_field(build, field, part):
 def test_lower_states_come_over_the_wire():
     pytest.importorskip("google.protobuf")
     from thalweg import specs
-    from thalweg.server.blueprint import read
+    from thalweg.server.spec.blueprint import read
 
     spec = {
         "problem": {

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from qiskit.quantum_info import SparsePauliOp
 
-from thalweg_vqe.electronic import Integrals, mapped
-from thalweg_vqe.encoding import MAPPINGS, Leaves, encoding, symmetries
-from thalweg_vqe.exact import ground_energy, particle_sector
-from thalweg_vqe.jordan_wigner import electrons, lower, raise_
-from thalweg_vqe.pauli import Observable, Word
+from thalweg_vqe.hamiltonians.diagonalization import ground_energy, particle_sector
+from thalweg_vqe.hamiltonians.electronic import Integrals, mapped
+from thalweg_vqe.hamiltonians.encoding import MAPPINGS, Leaves, encoding, symmetries
+from thalweg_vqe.hamiltonians.jordan_wigner import electrons, lower, raise_
+from thalweg_vqe.pauli.words import Observable, Word
 
 
 def matrix(observable):

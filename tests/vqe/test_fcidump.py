@@ -3,9 +3,9 @@
 import pytest
 
 from thalweg_core.errors import BadInput
-from thalweg_vqe.fcidump import Fcidump
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.orbitals import ActiveSpace
+from thalweg_vqe.hamiltonians.fcidump import Fcidump
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.orbitals import ActiveSpace
 
 pyscf = pytest.importorskip("pyscf")
 

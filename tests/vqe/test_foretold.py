@@ -9,22 +9,23 @@ import torch
 
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import HARMONICS
-from thalweg_vqe import fcidump, molecule, pool_slopes
-from thalweg_vqe.adaptive import Adapt
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.deflation import Deflation
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.excitation_preserving import ExcitationPreserving
-from thalweg_vqe.excitations import KUpCcgsd, Uccsd
-from thalweg_vqe.fcidump import Fcidump
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.open_qasm import OpenQasm
-from thalweg_vqe.orbitals import ActiveSpace
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.ansatze.adapt import Adapt
+from thalweg_vqe.ansatze.excitation_preserving import ExcitationPreserving
+from thalweg_vqe.ansatze.excitations import KUpCcgsd, Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.ansatze.user.open_qasm import OpenQasm
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians import fcidump, molecule
+from thalweg_vqe.hamiltonians.fcidump import Fcidump
+from thalweg_vqe.hamiltonians.hubbard import FermiHubbard
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.orbitals import ActiveSpace
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.hamiltonians.spin_chains import HeisenbergXxz
+from thalweg_vqe.landscapes.deflation import Deflation
+from thalweg_vqe.measurement import pool_slopes
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.spin_chains import HeisenbergXxz
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform, Zeros
 
 SECONDS = 4.0  # of processor time, twice what a check should take
@@ -182,7 +183,7 @@ def test_no_check_takes_long(name):
 
 
 def test_frequencies_that_are_long_to_find_are_found_in_the_job(monkeypatch):
-    monkeypatch.setattr("thalweg_vqe.outline.MOST_LOOKS", 0)
+    monkeypatch.setattr("thalweg_vqe.ansatze.outline.MOST_LOOKS", 0)
     problem = Vqe(H2, HamiltonianVariational(2), start=Uniform())
     assert HARMONICS in problem.foretold().knows
     assert HARMONICS not in problem.traits().knows

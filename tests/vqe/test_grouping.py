@@ -10,14 +10,14 @@ from qiskit.quantum_info import Operator, SparsePauliOp, Statevector, random_sta
 from scipy.stats import chi2
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.circuits import turned
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.grouping import agree, commuting, qubit_wise
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.patterns import diagonal
-from thalweg_vqe.pauli import IDENTITY, Observable, Word, commute
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.aer.qiskit_circuits import turned
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.pauli.grouping import agree, commuting, qubit_wise
+from thalweg_vqe.pauli.patterns import diagonal
+from thalweg_vqe.pauli.words import IDENTITY, Observable, Word, commute
 from thalweg_vqe.problem import Vqe
 from thalweg_vqe.starts import Uniform
 

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.hamiltonian import Register
-from thalweg_vqe.heisenberg import frequencies, reached
-from thalweg_vqe.pauli import Observable, Word
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.statevector import Statevector
+from thalweg_vqe.hamiltonians.hamiltonian import Register
+from thalweg_vqe.pauli.heisenberg import frequencies, reached
+from thalweg_vqe.pauli.program import Cx, Program, Rotation
+from thalweg_vqe.pauli.words import Observable, Word
 from thalweg_vqe.problem import (
     FermiHubbard,
     HamiltonianVariational,
@@ -14,8 +16,6 @@ from thalweg_vqe.problem import (
     TransverseFieldIsing,
     Uccsd,
 )
-from thalweg_vqe.program import Cx, Program, Rotation
-from thalweg_vqe.statevector import Statevector
 
 HYDROGEN = Molecule("H 0 0 0; H 0 0 0.735")
 

@@ -7,14 +7,14 @@ import torch
 from scipy.stats import chi2
 
 from thalweg_core.landscape import Cost
-from thalweg_core.natural_units import natural_units
+from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.streams import Stream
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.engines.statevector import tangents
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.problem import Vqe
 from thalweg_vqe.starts import Uniform
-from thalweg_vqe.statevector import tangents
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
 TERMS = {"ZZ": 0.8, "ZI": 0.5, "IZ": -0.3, "XX": 0.6, "YI": 0.4, "II": -1.0}

@@ -10,21 +10,21 @@ from scipy.stats import chi2
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import MeasurableMetric, Metric, Overlapping
 from thalweg_core.streams import Stream
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.excitations import KUpCcgsd, Uccsd
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.measured_metric import MeasuredMetric, blocks
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.noise import Noise
-from thalweg_vqe.outcomes import TorchStates
-from thalweg_vqe.overlap import Projector
-from thalweg_vqe.pauli import Word, commute
+from thalweg_vqe.ansatze.excitations import KUpCcgsd, Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.aer.noise import Noise
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.engines.outcomes import TorchStates
+from thalweg_vqe.engines.overlap import Projector
+from thalweg_vqe.engines.statevector import Statevector
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.spin_chains import TransverseFieldIsing
+from thalweg_vqe.measurement.measured_metric import MeasuredMetric, blocks
+from thalweg_vqe.pauli.program import Cx, Program, Rotation, rx, ry, rz
+from thalweg_vqe.pauli.words import Word, commute
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
-from thalweg_vqe.spin_chains import TransverseFieldIsing
 from thalweg_vqe.starts import Uniform
-from thalweg_vqe.statevector import Statevector
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
 CERTAIN = 6.3e-5  # outside four standard deviations of a normal, both sides

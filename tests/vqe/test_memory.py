@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from thalweg_core.errors import BadInput
-from thalweg_vqe import engines
-from thalweg_vqe.hamiltonian import Register
+from thalweg_vqe.engines import choosing
+from thalweg_vqe.hamiltonians.hamiltonian import Register
 from thalweg_vqe.memory import Circuit, needed
 from thalweg_vqe.problem import (
     ActiveSpace,
@@ -53,7 +53,7 @@ def test_a_circuit_that_keeps_its_electrons_is_told_to_take_less():
 def test_no_job_takes_more_than_was_told(name):
     """One replica opened, evaluated and observed in a process of its own, on top of what all workers have loaded."""
     told = Vqe(*SMALL[name], Uniform()).traits()
-    engines.compiled_sampler()  # the kernels may have to be compiled, which takes more, once for each version
+    choosing.compiled_sampler()  # the kernels may have to be compiled, which takes more, once for each version
     code = f"from test_memory import grown; print(grown({name!r}))"
     paths = os.pathsep.join([str(Path(__file__).parent), *(path for path in sys.path if path)])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}

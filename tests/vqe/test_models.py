@@ -8,10 +8,10 @@ import pytest
 from qiskit.quantum_info import SparsePauliOp
 
 from thalweg_core.errors import BadInput
-from thalweg_vqe.free_fermions import ising_energy
-from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.pauli import IDENTITY, commute, total
-from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
+from thalweg_vqe.hamiltonians.free_fermions import ising_energy
+from thalweg_vqe.hamiltonians.hubbard import FermiHubbard
+from thalweg_vqe.hamiltonians.spin_chains import HeisenbergXxz, TransverseFieldIsing
+from thalweg_vqe.pauli.words import IDENTITY, commute, total
 
 
 def matrix(observable):

@@ -11,11 +11,11 @@ import pytest
 from qiskit.quantum_info import SparsePauliOp
 
 from thalweg_core.errors import BadInput, Unavailable
-from thalweg_vqe.exact import ground_energy, particle_sector
-from thalweg_vqe.jordan_wigner import electrons, lower, number, raise_
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.orbitals import ActiveSpace, Size
-from thalweg_vqe.pauli import IDENTITY, product, total
+from thalweg_vqe.hamiltonians.diagonalization import ground_energy, particle_sector
+from thalweg_vqe.hamiltonians.jordan_wigner import electrons, lower, number, raise_
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.orbitals import ActiveSpace, Size
+from thalweg_vqe.pauli.words import IDENTITY, product, total
 
 pytest.importorskip("pyscf")
 
@@ -230,7 +230,7 @@ def test_atoms_may_stand_on_lines_of_their_own():
 
 
 def test_a_machine_without_pyscf_is_told_what_to_install(monkeypatch):
-    monkeypatch.delitem(sys.modules, "thalweg_vqe.pyscf_names", raising=False)
+    monkeypatch.delitem(sys.modules, "thalweg_vqe.hamiltonians.pyscf_names", raising=False)
     monkeypatch.setitem(sys.modules, "pyscf", None)
     with pytest.raises(Unavailable, match=r"pip install \"thalweg\[chemistry\]\""):
         H2.size()
@@ -273,7 +273,7 @@ def test_the_spellings_that_pyscf_reads_are_admitted(basis, functions):
 
 def test_pyscf_runs_no_settings_of_the_working_directory(tmp_path):
     (tmp_path / ".pyscf_conf.py").write_text("open('ran', 'w')\n")
-    solved = 'from thalweg_vqe.molecule import Molecule; Molecule("H 0 0 0; H 0 0 1").solve()'
+    solved = 'from thalweg_vqe.hamiltonians.molecule import Molecule; Molecule("H 0 0 0; H 0 0 1").solve()'
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "PYSCF_CONFIG_FILE")}
     path = os.pathsep.join(filter(None, sys.path))
     subprocess.run([sys.executable, "-c", solved], cwd=tmp_path, env=environment | {"PYTHONPATH": path}, check=True)

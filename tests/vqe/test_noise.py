@@ -7,14 +7,14 @@ import torch
 
 from thalweg_core.errors import BadInput
 from thalweg_core.streams import Stream
-from thalweg_vqe.aer import AerSampler
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.noise import Noise
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.aer.noise import Noise
+from thalweg_vqe.engines.aer.sampler import AerSampler
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.pauli.program import Cx, Program, ry
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.program import Cx, Program, ry
 from thalweg_vqe.starts import HartreeFock
 
 SHOTS = 40_000
@@ -73,11 +73,11 @@ def test_readout_of_several_qubits_is_undone_word_by_word():
 
 
 def test_errors_drawn_shot_by_shot_agree_with_the_density_matrix(monkeypatch):
-    from thalweg_vqe import aer
+    from thalweg_vqe.engines.aer import sampler as aer_sampler
 
     noise = Noise(one_qubit_error=0.02, two_qubit_error=0.1, t1=3e-6)
     mixed, error, _ = seen(PAIR, ZZ, 0.9, noise)
-    monkeypatch.setattr(aer, "MOST_MIXED", 1)
+    monkeypatch.setattr(aer_sampler, "MOST_MIXED", 1)
     drawn, other, sampler = seen(PAIR, ZZ, 0.9, noise)
     assert sampler.simulator.options.method == "statevector"
     assert abs(mixed - drawn) < 4 * math.hypot(error, other)

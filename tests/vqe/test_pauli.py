@@ -7,8 +7,8 @@ import pytest
 from qiskit.quantum_info import Pauli, SparsePauliOp
 
 from thalweg_core.errors import BadInput
-from thalweg_vqe.pauli import Observable, Word, commute, times
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.pauli.words import Observable, Word, commute, times
 
 WORDS = ["".join(letters) for letters in itertools.product("IXYZ", repeat=2)] + ["XYZ", "ZZY", "YYX", "IXI"]
 

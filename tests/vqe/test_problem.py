@@ -20,21 +20,21 @@ from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, FLAT, GRADIENT, HARM
 from thalweg_core.problem import require
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.streams import Stream
-from thalweg_vqe import aer
-from thalweg_vqe.adaptive import Adapt
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.combinations import snake
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.excitations import Uccsd
-from thalweg_vqe.fcidump import Fcidump
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.open_qasm import OpenQasm
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.ansatze.adapt import Adapt
+from thalweg_vqe.ansatze.excitations import Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.ansatze.user.open_qasm import OpenQasm
+from thalweg_vqe.ansatze.user.qpy import Qpy
+from thalweg_vqe.compatibility import snake
+from thalweg_vqe.engines.aer import sampler as aer_sampler
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.fcidump import Fcidump
+from thalweg_vqe.hamiltonians.hubbard import FermiHubbard
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.hamiltonians.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.problem import FINAL_SHOTS, Vqe
-from thalweg_vqe.qpy import Qpy
-from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
 from thalweg_vqe.starts import HartreeFock, ParameterValues, Uniform
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
@@ -183,11 +183,13 @@ def test_a_molecule_whose_symmetries_leave_nothing_is_refused(tapering):
 
 def test_a_gpu_that_aer_does_not_see_is_refused_with_the_package_that_would_bring_it(monkeypatch):
     problem = Vqe(H2, EfficientSu2(), Estimator(engine="aer", device="gpu"))
-    monkeypatch.setattr(aer, "devices", lambda: ("CPU",))
-    with pytest.raises(Unavailable, match=f"qiskit-aer-gpu=={aer.version} in place of qiskit-aer {aer.version}") as refused:
+    monkeypatch.setattr(aer_sampler, "devices", lambda: ("CPU",))
+    with pytest.raises(
+        Unavailable, match=f"qiskit-aer-gpu=={aer_sampler.version} in place of qiskit-aer {aer_sampler.version}"
+    ) as refused:
         problem.traits()
     assert refused.value.field == "estimator.device"
-    monkeypatch.setattr(aer, "devices", lambda: ("CPU", "GPU"))
+    monkeypatch.setattr(aer_sampler, "devices", lambda: ("CPU", "GPU"))
     problem.traits()
 
 
@@ -202,7 +204,7 @@ def test_a_gpu_that_torch_does_not_see_is_refused(monkeypatch):
 
 
 def test_aer_says_which_devices_it_has():
-    assert "CPU" in aer.devices()
+    assert "CPU" in aer_sampler.devices()
 
 
 def test_the_hartree_fock_start_lies_around_the_determinant(problem, landscape):

@@ -10,12 +10,17 @@ from scipy.stats import chi2
 
 from thalweg_core.landscape import Componentwise, Periodic, Sampled
 from thalweg_core.streams import Stream
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.hamiltonian import Register
-from thalweg_vqe.harmonics import NOTHING, Spectrum, spectra
-from thalweg_vqe.noise import Noise
-from thalweg_vqe.pauli import Observable, Word
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines.aer.noise import Noise
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.engines.sampler import shifted_angles
+from thalweg_vqe.engines.shots_torch import StatevectorSampler
+from thalweg_vqe.engines.statevector import Statevector
+from thalweg_vqe.hamiltonians.hamiltonian import Register
+from thalweg_vqe.measurement.shift_rules import ShiftRule, equidistant
+from thalweg_vqe.pauli.harmonics import NOTHING, Spectrum, spectra
+from thalweg_vqe.pauli.program import Cx, Program, Rotation, rx, ry, rz
+from thalweg_vqe.pauli.words import Observable, Word
 from thalweg_vqe.problem import (
     ExcitationPreserving,
     FermiHubbard,
@@ -30,11 +35,6 @@ from thalweg_vqe.problem import (
     Uniform,
     Vqe,
 )
-from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
-from thalweg_vqe.sampler import shifted_angles
-from thalweg_vqe.shift_rules import ShiftRule, equidistant
-from thalweg_vqe.shots import StatevectorSampler
-from thalweg_vqe.statevector import Statevector
 
 CPU, FLOAT64 = torch.device("cpu"), torch.float64
 HYDROGEN = Molecule("H 0 0 0; H 0 0 0.735")

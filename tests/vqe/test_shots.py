@@ -11,17 +11,17 @@ from scipy.stats import chi2
 from tests.vqe.random_circuits import random_turns
 
 from thalweg_core.streams import Stream
-from thalweg_vqe import shots as module
-from thalweg_vqe.aer import AerSampler
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.circuits import circuit
-from thalweg_vqe.grouping import Group, qubit_wise
-from thalweg_vqe.patterns import Pattern
-from thalweg_vqe.pauli import Observable, Word, commute, times
-from thalweg_vqe.program import Program, Rotation, ry
-from thalweg_vqe.sampler import shifted_angles
-from thalweg_vqe.shots import StatevectorSampler
-from thalweg_vqe.statevector import tangents
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines import shots_torch as module
+from thalweg_vqe.engines.aer.qiskit_circuits import circuit
+from thalweg_vqe.engines.aer.sampler import AerSampler
+from thalweg_vqe.engines.sampler import shifted_angles
+from thalweg_vqe.engines.shots_torch import StatevectorSampler
+from thalweg_vqe.engines.statevector import tangents
+from thalweg_vqe.pauli.grouping import Group, qubit_wise
+from thalweg_vqe.pauli.patterns import Pattern
+from thalweg_vqe.pauli.program import Program, Rotation, ry
+from thalweg_vqe.pauli.words import Observable, Word, commute, times
 
 QUBITS = 4
 PROGRAM = EfficientSu2(1).program(QUBITS)
@@ -109,7 +109,7 @@ def test_counts_follow_the_exact_distribution():
 
 def compiled(program, observable):
     pytest.importorskip("numba")
-    from thalweg_vqe.compiled.engine import CompiledSampler
+    from thalweg_vqe.engines.compiled.engine import CompiledSampler
 
     return CompiledSampler.of(program, observable)
 

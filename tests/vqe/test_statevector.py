@@ -10,12 +10,13 @@ from qiskit.quantum_info import Operator, SparsePauliOp
 from qiskit.quantum_info import Statevector as QiskitState
 from tests.vqe.random_circuits import random_observable, random_program, random_turns, random_word
 
-from thalweg_vqe import statevector
-from thalweg_vqe.ansatz import EfficientSu2
-from thalweg_vqe.circuits import circuit
-from thalweg_vqe.pauli import Observable, Word
-from thalweg_vqe.program import Cx, Program, Rotation, rx, ry, rz
-from thalweg_vqe.statevector import Statevector, act, tangents
+from thalweg_vqe.ansatze.layers import EfficientSu2
+from thalweg_vqe.engines import statevector
+from thalweg_vqe.engines.aer.qiskit_circuits import circuit
+from thalweg_vqe.engines.statevector import Statevector, tangents
+from thalweg_vqe.pauli.acting import act
+from thalweg_vqe.pauli.program import Cx, Program, Rotation, rx, ry, rz
+from thalweg_vqe.pauli.words import Observable, Word
 
 QUBITS, REPS = 4, 2
 PROGRAM = EfficientSu2(REPS).program(QUBITS)

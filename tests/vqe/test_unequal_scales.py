@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 import torch
 
-from thalweg_core.descent.adam import Adam
-from thalweg_core.descent.gcans import Gcans
+from thalweg_core.descent.adam.adam import Adam
+from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.descent.icans import Icans
-from thalweg_core.descent.lbfgs import Lbfgs
-from thalweg_core.descent.natural_gradient import NaturalGradient
-from thalweg_core.descent.qn_spsa import QnSpsa
-from thalweg_core.descent.rosalin import Rosalin
-from thalweg_core.descent.smo import Smo
-from thalweg_core.descent.spsa import Spsa
-from thalweg_core.descent.textbook_adam import TextbookAdam
-from thalweg_core.descent.textbook_lbfgs import TextbookLbfgs
-from thalweg_core.descent.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
+from thalweg_core.descent.lbfgs.textbook_lbfgs import TextbookLbfgs
+from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient
+from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
+from thalweg_core.descent.shot_frugal.gcans import Gcans
+from thalweg_core.descent.shot_frugal.icans import Icans
+from thalweg_core.descent.shot_frugal.rosalin import Rosalin
+from thalweg_core.descent.smo.smo import Smo
+from thalweg_core.descent.spsa.qn_spsa import QnSpsa
+from thalweg_core.descent.spsa.spsa import Spsa
 from thalweg_core.kernel import Settles, reported
 from thalweg_core.streams import Stream
-from thalweg_core.walk import begin, walk
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.open_qasm import OpenQasm
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_core.walking.walk import begin, walk
+from thalweg_vqe.ansatze.user.open_qasm import OpenQasm
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.problem import Vqe
 from thalweg_vqe.starts import ParameterValues
 

@@ -22,14 +22,14 @@ from qiskit.quantum_info import Statevector as QiskitState
 
 from thalweg_core.errors import BadInput, Unavailable
 from thalweg_core.streams import Stream
-from thalweg_vqe import foreign, user_circuit
-from thalweg_vqe.circuits import circuit
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.hamiltonian import Register
-from thalweg_vqe.open_qasm import OpenQasm
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.ansatze.user import foreign, user_circuit
+from thalweg_vqe.ansatze.user.open_qasm import OpenQasm
+from thalweg_vqe.ansatze.user.qpy import Qpy
+from thalweg_vqe.engines.aer.qiskit_circuits import circuit
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.hamiltonian import Register
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.problem import Vqe
-from thalweg_vqe.qpy import Qpy
 from thalweg_vqe.starts import Uniform
 
 HEADER = 'OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float[64] a;\nqubit[3] q;\n'
@@ -344,7 +344,7 @@ def test_a_circuit_on_other_qubits_than_the_hamiltonians_is_refused():
 
 
 def test_too_many_gates_are_refused(monkeypatch):
-    monkeypatch.setattr("thalweg_vqe.translation.MOST_GATES", 20)
+    monkeypatch.setattr("thalweg_vqe.ansatze.user.translation.MOST_GATES", 20)
     with pytest.raises(BadInput, match="at most 20 rotations and CX gates"):
         Qpy(dumped(efficient_su2(3)))
 

@@ -6,11 +6,11 @@ from importlib.util import find_spec
 from itertools import groupby
 from typing import NamedTuple
 
-from thalweg_vqe.estimator import BYTES_PER_SHOT
-from thalweg_vqe.hamiltonian import System
-from thalweg_vqe.program import Cx, Program
-from thalweg_vqe.shots import tangent_bytes
-from thalweg_vqe.statevector import TOGETHER
+from thalweg_vqe.engines.estimator import BYTES_PER_SHOT
+from thalweg_vqe.engines.shots_torch import tangent_bytes
+from thalweg_vqe.engines.statevector import TOGETHER
+from thalweg_vqe.hamiltonians.hamiltonian import System
+from thalweg_vqe.pauli.program import Cx, Program
 
 LOADED = 2**28
 """Bytes of what only a job with circuits loads: numba and its kernels, SciPy's solvers, Qiskit for the circuit's file; some

@@ -17,35 +17,35 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import METRIC, Reading
 from thalweg_core.problem import File, Observed, Traits
 from thalweg_core.streams import Stream
-from thalweg_vqe.adaptive import Adapt
-from thalweg_vqe.adaptive_landscape import AdaptiveLandscape, adaptive
-from thalweg_vqe.ansatz import EfficientSu2, RealAmplitudes, program_of
-from thalweg_vqe.backend_properties import BackendProperties
-from thalweg_vqe.combinations import KNOWN, Start, check_deflation, check_start, keeps_sector, lacking, snake
-from thalweg_vqe.deflation import Deflation, deflated
-from thalweg_vqe.engines import engines
-from thalweg_vqe.estimator import Estimator
-from thalweg_vqe.excitation_preserving import ExcitationPreserving
-from thalweg_vqe.excitations import KUpCcgsd, Uccsd
-from thalweg_vqe.fcidump import Fcidump
-from thalweg_vqe.grouping import groups, sizes
-from thalweg_vqe.hamiltonian import Refused, Register, Solved, System
-from thalweg_vqe.hamiltonian_variational import HamiltonianVariational
-from thalweg_vqe.hubbard import FermiHubbard
-from thalweg_vqe.landscape import Reference, RehearsedVqeLandscape, VqeLandscape
+from thalweg_vqe.ansatze.adapt import Adapt
+from thalweg_vqe.ansatze.excitation_preserving import ExcitationPreserving
+from thalweg_vqe.ansatze.excitations import KUpCcgsd, Uccsd
+from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
+from thalweg_vqe.ansatze.layers import EfficientSu2, RealAmplitudes, program_of
+from thalweg_vqe.ansatze.outline import Outline, outlined
+from thalweg_vqe.ansatze.user.open_qasm import OpenQasm
+from thalweg_vqe.ansatze.user.qpy import Qpy
+from thalweg_vqe.compatibility import KNOWN, Start, check_deflation, check_start, keeps_sector, lacking, snake
+from thalweg_vqe.engines.aer.backend_properties import BackendProperties
+from thalweg_vqe.engines.aer.noise import Noise
+from thalweg_vqe.engines.blank import BlankExact, BlankSampler
+from thalweg_vqe.engines.choosing import engines
+from thalweg_vqe.engines.estimator import Estimator
+from thalweg_vqe.hamiltonians.fcidump import Fcidump
+from thalweg_vqe.hamiltonians.hamiltonian import Refused, Register, Solved, System
+from thalweg_vqe.hamiltonians.hubbard import FermiHubbard
+from thalweg_vqe.hamiltonians.molecule import Molecule
+from thalweg_vqe.hamiltonians.orbitals import ActiveSpace
+from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
+from thalweg_vqe.hamiltonians.spin_chains import HeisenbergXxz, TransverseFieldIsing
+from thalweg_vqe.landscapes.circuit import Reference, RehearsedVqeLandscape, VqeLandscape
+from thalweg_vqe.landscapes.deflation import Deflation, deflated
+from thalweg_vqe.landscapes.growing import AdaptiveLandscape, adaptive
+from thalweg_vqe.measurement.pool_slopes import quick
 from thalweg_vqe.memory import Circuit, metric, needed
-from thalweg_vqe.molecule import Molecule
-from thalweg_vqe.noise import Noise
-from thalweg_vqe.open_qasm import OpenQasm
-from thalweg_vqe.orbitals import ActiveSpace
-from thalweg_vqe.outline import Outline, outlined
-from thalweg_vqe.pauli import ROUND_OFF, Observable
-from thalweg_vqe.pauli_sum import PauliSum, PauliTerm
-from thalweg_vqe.pool_slopes import quick
-from thalweg_vqe.program import Program
-from thalweg_vqe.qpy import Qpy
-from thalweg_vqe.rehearsal import BlankExact, BlankSampler
-from thalweg_vqe.spin_chains import HeisenbergXxz, TransverseFieldIsing
+from thalweg_vqe.pauli.grouping import groups, sizes
+from thalweg_vqe.pauli.program import Program
+from thalweg_vqe.pauli.words import ROUND_OFF, Observable
 from thalweg_vqe.starts import HartreeFock, JobEnd, ParameterValues, Uniform, Zeros
 
 __all__ = [
@@ -260,7 +260,7 @@ class Vqe:
         return out | {f"overlap_{number}": Observed.exact(overlap) for number, overlap in enumerate(overlaps)}
 
     def files(self, landscape: CircuitLandscape, start: Tensor, end: Tensor) -> Iterable[File]:
-        from thalweg_vqe.circuits import openqasm
+        from thalweg_vqe.engines.aer.qiskit_circuits import openqasm
 
         observable = landscape.observable
         unit = self.hamiltonian.unit

@@ -11,7 +11,7 @@ from torch import Tensor
 from thalweg_core.errors import BadInput
 from thalweg_core.ranges import no_more_than
 from thalweg_core.streams import Stream
-from thalweg_vqe.landscape import VqeLandscape
+from thalweg_vqe.landscapes.circuit import VqeLandscape
 
 WIDEST = 1e6
 """rad; of larger angles a double says too little (arbitrary)."""

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape, Smooth, above_reference
-from thalweg_core.natural_units import natural_units
+from thalweg_core.noise.natural_units import natural_units
+from thalweg_core.noise.stagnation import Standstill, begin_standstill, remark, watched
 from thalweg_core.ranges import positive
-from thalweg_core.standstill import Standstill, begin_standstill, remark, watched
 from thalweg_core.streams import Stream
 
 

@@ -8,11 +8,11 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
+from thalweg_core.chains.metropolis import accept
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import EXACT_VALUE, GRADIENT, Capability, Cost, Evaluation, GradientOnly, Landscape
-from thalweg_core.metropolis import accept
+from thalweg_core.numbers.rows import row_dot
 from thalweg_core.ranges import chosen, fraction, positive, whole_between
-from thalweg_core.rows import row_dot
 from thalweg_core.streams import Stream
 
 MOST_LEAPFROG_STEPS = 10**6

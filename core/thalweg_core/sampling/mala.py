@@ -8,9 +8,9 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
+from thalweg_core.chains.metropolis import accept, langevin_log_ratio
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, Capability, Evaluation, Landscape
-from thalweg_core.metropolis import accept, langevin_log_ratio
 from thalweg_core.ranges import chosen, fraction, positive
 from thalweg_core.streams import Stream
 

@@ -9,11 +9,11 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from thalweg_core.chains.metropolis import langevin_log_ratio
 from thalweg_core.errors import BadInput
 from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape
 from thalweg_core.manifold import Euclidean
-from thalweg_core.metropolis import langevin_log_ratio
 from thalweg_core.ranges import chosen, not_negative, positive
 from thalweg_core.streams import Stream
 

@@ -2,6 +2,6 @@
 
 from thalweg_physics.densities.double_well import DoubleWell
 from thalweg_physics.densities.gaussian import Gaussian
-from thalweg_physics.densities.logistic_regression import LogisticRegression
+from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 
 __all__ = ["DoubleWell", "Gaussian", "LogisticRegression"]

@@ -25,8 +25,8 @@ from thalweg_core.landscape import (
     value_of,
 )
 from thalweg_core.manifold import Euclidean
+from thalweg_core.numbers.rows import row_max
 from thalweg_core.problem import File, Observed, Traits
-from thalweg_core.rows import row_max
 from thalweg_core.streams import Stream
 
 KNOWN = frozenset({VALUE, EXACT_VALUE, GRADIENT, FLAT})

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
+from thalweg_core.numbers.rows import per_row, row_sum
 from thalweg_core.problem import Traits
 from thalweg_core.ranges import between
-from thalweg_core.rows import per_row, row_sum
 from thalweg_core.streams import Stream
 from thalweg_physics.densities.density import Density, FlatLandscape, small
 

@@ -19,14 +19,14 @@ from torch import Tensor
 
 from thalweg_core.landscape import Evaluation, Samples
 from thalweg_core.manifold import Spheres
-from thalweg_core.rows import row_sum
+from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
-from thalweg_physics.magnet.anisotropy import Anisotropy
-from thalweg_physics.magnet.dmi import InterfacialDmi
-from thalweg_physics.magnet.exchange import Exchange
 from thalweg_physics.magnet.grid import Grid
 from thalweg_physics.magnet.material import Material
-from thalweg_physics.magnet.zeeman import Zeeman
+from thalweg_physics.magnet.terms.anisotropy import Anisotropy
+from thalweg_physics.magnet.terms.dmi import InterfacialDmi
+from thalweg_physics.magnet.terms.exchange import Exchange
+from thalweg_physics.magnet.terms.zeeman import Zeeman
 
 Around: TypeAlias = dict[int, tuple[Tensor, Tensor]]
 """Axis (0, 1, 2 for x, y, z) -> the lower and the upper neighbours' magnetization, (B, 3, Nz, Ny, Nx)."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.manifold import Spheres
-from thalweg_core.rows import row_sum
+from thalweg_core.numbers.rows import row_sum
 from thalweg_physics.magnet.grid import Grid
 
 

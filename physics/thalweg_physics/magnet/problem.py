@@ -10,20 +10,21 @@ from torch import Tensor
 
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, FLAT, GRADIENT, LIPSCHITZ, METRIC, VALUE, Reading, value_of
+from thalweg_core.numbers.rows import row_sum
 from thalweg_core.problem import File, Observed, Traits
-from thalweg_core.rows import row_sum
 from thalweg_core.streams import Stream
-from thalweg_physics.magnet import checks, observables, ovf
-from thalweg_physics.magnet.anisotropy import Anisotropy
-from thalweg_physics.magnet.dmi import InterfacialDmi
-from thalweg_physics.magnet.exchange import Exchange
+from thalweg_physics.magnet import checks, observables
+from thalweg_physics.magnet.dynamics.spins import PRECESSION
+from thalweg_physics.magnet.files import ovf
+from thalweg_physics.magnet.files.picture import picture
 from thalweg_physics.magnet.grid import Grid
 from thalweg_physics.magnet.landscape import MagnetLandscape
 from thalweg_physics.magnet.material import Material, UniaxialAnisotropy
-from thalweg_physics.magnet.picture import picture
-from thalweg_physics.magnet.spins import PRECESSION
 from thalweg_physics.magnet.starts import RandomStart, SkyrmionStart, UniformStart
-from thalweg_physics.magnet.zeeman import Zeeman
+from thalweg_physics.magnet.terms.anisotropy import Anisotropy
+from thalweg_physics.magnet.terms.dmi import InterfacialDmi
+from thalweg_physics.magnet.terms.exchange import Exchange
+from thalweg_physics.magnet.terms.zeeman import Zeeman
 
 __all__ = ["Grid", "Magnet", "Material", "RandomStart", "SkyrmionStart", "UniaxialAnisotropy", "UniformStart"]
 

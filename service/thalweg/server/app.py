@@ -21,20 +21,20 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from thalweg import credentials
-from thalweg.server.checkers import PLACE, Checkers
+from thalweg.server.api.checkers import PLACE, Checkers
+from thalweg.server.api.idle import Activity
+from thalweg.server.api.interceptor import Translator
+from thalweg.server.api.news import News
+from thalweg.server.api.servicers import CatalogServicer, JobServicer
 from thalweg.server.errors import FolderTaken, Refused
-from thalweg.server.executor import Executor
-from thalweg.server.idle import Activity
-from thalweg.server.interceptor import Translator
-from thalweg.server.launcher import Launcher
-from thalweg.server.lock import locked
-from thalweg.server.news import News
-from thalweg.server.servicers import CatalogServicer, JobServicer
+from thalweg.server.executor.executor import Executor
+from thalweg.server.executor.launcher import Launcher
+from thalweg.server.executor.trouble import trouble_of
+from thalweg.server.executor.watchdog import Watchdog
 from thalweg.server.settings import grace_seconds, lease_seconds
-from thalweg.server.store import Store
-from thalweg.server.sweep import sweep
-from thalweg.server.trouble import trouble_of
-from thalweg.server.watchdog import Watchdog
+from thalweg.server.store.lock import locked
+from thalweg.server.store.store import Store
+from thalweg.server.store.sweep import sweep
 from thalweg.v1 import jobs_pb2, jobs_pb2_grpc
 from thalweg.version import __version__
 

@@ -1,0 +1,94 @@
+"""What comes next is rehearsed before it is paid for: the same code, on a landscape that shows nothing and charges the same.
+
+So no method has to know what its looks cost, and where a budget is about to end nobody relies on a forecast.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from thalweg_core.errors import Unaffordable
+from thalweg_core.kernel import Kernel, Thrifty
+from thalweg_core.landscape import Cost, Landscape, Rehearses
+from thalweg_core.numbers.trees import map_tensors, take_rows
+from thalweg_core.streams import Stream
+from thalweg_core.walking.stopping import Budget, Outcome, over_budget
+
+NEAR = 10
+"""Steps as dear as forecast that must still be within a budget for the forecast to be believed. Arbitrary; a step may take ten
+times the samples of the one before."""
+
+
+def rehearsal(landscape: Landscape) -> Landscape | None:
+    """Where a rehearsal can be held; not where looks are exact: there it is no cheaper, and nothing varies."""
+    return landscape.rehearsal() if landscape.noisy and isinstance(landscape, Rehearses) else None
+
+
+def started(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> Any:
+    """The kernel's first state at x. A method that could take more than it must takes no more than shots (B,)."""
+    if isinstance(kernel, Thrifty):
+        return kernel.init_within(landscape, x, rng, shots)
+    return kernel.init(landscape, x, rng)
+
+
+def first_cost(kernel: Kernel, place: Landscape, x: Tensor, rng: Stream) -> Cost:
+    """The least that the first state costs; place: a rehearsal."""
+    cost: Cost = started(kernel, place, x, rng, torch.zeros(len(x), dtype=torch.int64, device=x.device)).seen.cost
+    return cost
+
+
+def step_cost(kernel: Kernel, place: Landscape, state: Any, rng: Stream) -> Cost:
+    """What the next step costs; place: a rehearsal. The state is left as it is."""
+    return kernel.step(place, map_tensors(torch.clone, state), rng)[1].cost
+
+
+def stopped_in_time(
+    kernel: Kernel,
+    landscape: Landscape,
+    state: Any,
+    rng: Stream,
+    outcome: Tensor,
+    spent: Cost,
+    forecast: Cost,
+    budget: Budget,
+    reserve: int,
+) -> Tensor:
+    """The outcomes (B,), where replicas that still walk stop if they could not pay for their next step, whatever was forecast.
+
+    It is rehearsed only where the budget ends within `NEAR` steps.
+    """
+    near = (outcome == Outcome.WALKING) & (over_budget(budget, spent, forecast.times(NEAR), reserve) > 0)
+    rows = torch.nonzero(near).flatten()
+    place = rehearsal(landscape) if len(rows) else None
+    if place is None:
+        return outcome
+    cost = step_cost(kernel, place, take_rows(state, rows), rng.take(rows))
+    return outcome.index_copy(0, rows, over_budget(budget, take_rows(spent, rows), cost, reserve))
+
+
+def refuse_dear(kernel: Kernel, first: Cost | None, budget: Budget, reserve: int) -> None:
+    """Where the first look and the measurement at the end cannot both be paid, before anything is.
+
+    first: what the first look costs with all that comes before it, at least; None where only looking tells.
+
+    Raises:
+        Unaffordable: with the path below the plan.
+    """
+    gradients, shots = (0, 0) if first is None else (int(first.gradients.max()), int(first.shots.max()))
+    if budget.gradients is not None and gradients > budget.gradients:
+        raise Unaffordable(
+            "budget.gradients", f"wanted at least {gradients}, as many as the first look takes, got {budget.gradients}"
+        )
+    if budget.shots is None or (reserve + shots <= budget.shots and reserve < budget.shots):
+        return
+    if first is None:
+        taken = f"the measurement at the end alone takes {reserve} shots of each replica, and the budget is {budget.shots}"
+        raise Unaffordable("budget.shots", f"{taken}; raise it, or take fewer shots at the end")
+    end = f" and {reserve} for the measurement at the end" if reserve else ""
+    taken = f"a replica takes {shots} shots before its first step{end}"
+    fewer = "set fewer first_samples" if hasattr(kernel, "first_samples") else "let looks take fewer"
+    fewer = "let the measurement at the end take fewer" if reserve > shots else fewer
+    raise Unaffordable("budget.shots", f"wanted at least {shots + reserve}: {taken}; got {budget.shots}; raise it, or {fewer}")

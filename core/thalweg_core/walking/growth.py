@@ -1,0 +1,179 @@
+"""Landscapes that grow as they are walked: a circuit that takes one gate after the other, where its energy falls most.
+
+A grown landscape is another landscape of the same shape: coordinates that are not there yet stand at 0 and have no slope. So
+no kernel knows of it. It grows between steps, each replica its own; what it has grown goes into the checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from thalweg_core.kernel import Finishes, Forecasts, Kernel
+from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.numbers.trees import put_rows, take_rows
+from thalweg_core.streams import Stream
+from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, started, stopped_in_time
+from thalweg_core.walking.stopping import Outcome, over_budget
+from thalweg_core.walking.walk import Frame, Position, Rules, begin, stand, walk
+
+
+class Grown(NamedTuple):
+    """What became of a landscape at some points; its type is the landscape's own."""
+
+    landscape: Grows
+    slopes: Tensor  # (B, *E) ∂U/∂x of the coordinates that are new, 0 elsewhere
+    slopes_var: Tensor  # (B, *E)
+    dearer: Tensor  # (B,) float64, by what factor a gradient takes more circuits now
+    cost: Cost
+
+
+@runtime_checkable
+class Grows(Landscape, Protocol):
+    """A landscape with more and more coordinates to move, each replica its own, told by its number in the stream."""
+
+    @property
+    def every(self) -> int:
+        """Steps between growths."""
+        ...
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """All that it has grown."""
+        ...
+
+    def with_memory(self, memory: Mapping[str, Tensor]) -> Grows:
+        """The landscape as it was."""
+        ...
+
+    def growing(self, rows: Tensor) -> Tensor:
+        """Whether the replicas of these numbers may still grow: (B,) int64 -> (B,) bool."""
+        ...
+
+    def price(self, x: Tensor) -> Cost:
+        """What it costs to look where to grow, from each point."""
+        ...
+
+    def grown(self, x: Tensor, rng: Stream) -> Grown:
+        """The landscape after the replicas of the stream, which stand at x (B, *E), have grown."""
+        ...
+
+
+def begin_growing(
+    kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None
+) -> tuple[Landscape, Position]:
+    """As `walk.begin`; what grows has grown once before the kernel looks."""
+    if not isinstance(landscape, Grows):
+        return landscape, begin(kernel, landscape, x, rng, rules)
+    rules = rules or Rules()
+    afford(kernel, landscape, x, rng, rules)
+    grown = landscape.grown(x, rng.named("growth"))
+    state = started(kernel, grown.landscape, x, rng.named("init"), rules.purse(grown.cost))
+    look, waiting = state.seen.cost, _waiting(rules, grown.landscape, rng)
+    return grown.landscape, stand(kernel, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
+
+
+def afford(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules) -> None:
+    """Before anything is spent.
+
+    Raises:
+        Unaffordable: the budget does not pay for the first look, a growth before it, and the end.
+    """
+    if not rules.limited:
+        return
+    place, init = rehearsal(landscape), rng.named("init")
+    if isinstance(place, Grows):
+        grown = place.grown(x, rng.named("growth"))
+        first: Cost | None = grown.cost.plus(first_cost(kernel, grown.landscape, x, init))
+    else:
+        first = None if place is None else first_cost(kernel, place, x, init)
+    refuse_dear(kernel, first, rules.budget, rules.reserve)
+
+
+def walk_growing(
+    kernel: Kernel, landscape: Landscape, position: Position, rng: Stream, steps: range, rules: Rules | None = None
+) -> Iterator[tuple[Landscape, Frame]]:
+    """As `walk`, each frame with the landscape as it is after it: what grows does so after every so many steps.
+
+    Until a replica has grown up, only a budget may end its walk. A method that had finished begins anew where it has grown.
+    """
+    if not isinstance(landscape, Grows):
+        for frame in walk(kernel, landscape, position, rng, steps, rules):
+            yield landscape, frame
+        return
+    while steps:
+        step = steps.stop
+        for frame in walk(kernel, landscape, position, rng, steps, _waiting(rules, landscape, rng)):
+            step = frame.step
+            if step % landscape.every == 0 and step != steps[-1]:
+                landscape, position = _grow(kernel, landscape, frame.position, rng, rules, step)
+                yield landscape, frame._replace(position=position)
+                break
+            yield landscape, frame
+        else:
+            return
+        steps = range(step + 1, steps.stop)
+
+
+def _waiting(rules: Rules | None, landscape: Grows, rng: Stream) -> Rules:
+    return replace(rules or Rules(), held=landscape.growing(rng.rows))
+
+
+def _grow(
+    kernel: Kernel, landscape: Grows, position: Position, rng: Stream, rules: Rules | None, step: int
+) -> tuple[Grows, Position]:
+    """After a step: the replicas that still walk grow, if they may and can pay for it."""
+    rules = rules or Rules()
+    may = (position.outcome == Outcome.WALKING) & landscape.growing(rng.rows)
+    price = landscape.price(position.state.x)
+    over = over_budget(rules.budget, position.spent.plus(price), _coming(kernel, landscape, position), rules.reserve)
+    position = _ended(position, torch.where(may, over, 0), step)
+    index = torch.nonzero(may & (over == 0)).flatten()
+    if len(index) == 0:
+        return landscape, position
+    here, rng = take_rows(position, index), rng.take(index)
+    grown = landscape.grown(here.state.x, rng.at(step).named("growth"))
+    seen = here.state.seen
+    state = here.state._replace(seen=seen._replace(grad=seen.grad + grown.slopes, grad_var=seen.grad_var + grown.slopes_var))
+    here = here._replace(state=state, spent=here.spent.plus(grown.cost))
+    here = _anew(kernel, grown.landscape, here, rng.at(step).named("growth"), rules, step)
+    coming = _coming(kernel, grown.landscape, here)
+    coming = coming._replace(shots=(coming.shots * grown.dearer).ceil().to(torch.int64))
+    budget, reserve = rules.budget, rules.reserve
+    over = over_budget(budget, here.spent, coming, reserve)
+    outcome = torch.where(here.outcome == Outcome.WALKING, over, here.outcome)
+    outcome = stopped_in_time(kernel, grown.landscape, here.state, rng.at(step + 1), outcome, here.spent, coming, budget, reserve)
+    return grown.landscape, put_rows(position, index, _ended(here, outcome, step))
+
+
+def _anew(kernel: Kernel, landscape: Landscape, here: Position, rng: Stream, rules: Rules, step: int) -> Position:
+    """A method that had finished looks again, where that can be paid."""
+    if not isinstance(kernel, Finishes):
+        return here
+    done, place = torch.nonzero(kernel.finished(here.state)).flatten(), rehearsal(landscape)
+    if len(done) and place is not None and rules.limited:
+        price = first_cost(kernel, place, here.state.x[done], rng.take(done).named("init"))
+        over = over_budget(rules.budget, take_rows(here.spent, done), price, rules.reserve)
+        here = _ended(here, torch.zeros_like(here.outcome).index_copy(0, done, over), step)
+        done = done[over == 0]
+    if len(done) == 0:
+        return here
+    purse = rules.purse(take_rows(here.spent, done))
+    state = started(kernel, landscape, here.state.x[done], rng.take(done).named("init"), purse)
+    cost = put_rows(Cost.none(here.state.x), done, state.seen.cost)
+    return here._replace(state=put_rows(here.state, done, state), spent=here.spent.plus(cost))
+
+
+def _coming(kernel: Kernel, landscape: Landscape, here: Position) -> Cost:
+    """What the next step will cost, on the landscape as the kernel knows it."""
+    return kernel.forecast(landscape, here.state) if isinstance(kernel, Forecasts) else here.memory.dearest
+
+
+def _ended(here: Position, why: Tensor, step: int) -> Position:
+    """The replicas stopped for which there is an outcome: (B,) int64."""
+    outcome = torch.where(why > 0, why, here.outcome)
+    return here._replace(outcome=outcome, stopped_at=torch.where(why > 0, step, here.stopped_at))

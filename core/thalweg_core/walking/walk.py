@@ -1,0 +1,160 @@
+"""The one driver: walk a kernel over a landscape, replica by replica until each has stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from thalweg_core.kernel import Finishes, Forecasts, Info, Kernel
+from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.numbers.trees import put_rows, take_rows
+from thalweg_core.streams import Stream
+from thalweg_core.walking import stopping
+from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, started, stopped_in_time
+from thalweg_core.walking.stopping import Budget, Judgement, Outcome, Stop
+
+
+class Position(NamedTuple):
+    """Everything that a walk needs to go on: what a checkpoint keeps, together with the step's number."""
+
+    state: Any  # the kernel's
+    spent: Cost  # (B,) each
+    outcome: Tensor  # (B,) int64, an Outcome; 0 while walking
+    stopped_at: Tensor  # (B,) int64, step at which it stopped
+    memory: Judgement
+
+
+class Frame(NamedTuple):
+    """One step of the walk, as the caller's loop sees it. Rows of replicas that had stopped before are as they were."""
+
+    step: int
+    position: Position
+    info: Info  # rows of replicas that did not step: cost 0, acceptance NaN
+    stepped: Tensor  # (B,) bool
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What ends a walk before its last step.
+
+    Args:
+        stop: rules of the state.
+        budget: what may be spent.
+        reserve: shots of the budget that each replica keeps for the measurement at the end.
+        held: (B,) bool, replicas that only a budget may end yet; none by default.
+    """
+
+    stop: Stop = field(default_factory=Stop)
+    budget: Budget = field(default_factory=Budget)
+    reserve: int = 0
+    held: Tensor | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether looks may be too dear."""
+        return self.budget.shots is not None or self.budget.gradients is not None
+
+    def purse(self, spent: Cost) -> Tensor | None:
+        """Shots that are left for looks, (B,) int64; None: as many as they like."""
+        return None if self.budget.shots is None else self.budget.shots - self.reserve - spent.shots
+
+    def of(self, rows: Tensor) -> Rules:
+        """The rules of some of the replicas."""
+        return self if self.held is None else replace(self, held=self.held[rows])
+
+
+def begin(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
+    """The position before the first step, with the rules already asked once: who starts converged takes no step.
+
+    Raises:
+        Unaffordable: the budget does not pay for the first look and the end; nothing has been spent.
+    """
+    rules, init, place = rules or Rules(), rng.named("init"), rehearsal(landscape)
+    if rules.limited:
+        first = None if place is None else first_cost(kernel, place, x, init)
+        refuse_dear(kernel, first, rules.budget, rules.reserve)
+    state = started(kernel, landscape, x, init, rules.purse(Cost.none(x)))
+    spent = state.seen.cost
+    return stand(kernel, landscape, state, rng, spent, spent, rules)
+
+
+def stand(kernel: Kernel, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules) -> Position:
+    """The position at step 0 of a walk from a state that has cost so much, `newest` of it in the last look."""
+    memory = stopping.begin(rules.stop, state.x)
+    outcome, memory = _judged(kernel, landscape, state, memory, spent, newest, rules, rng.at(1))
+    return Position(state, spent, outcome, torch.zeros_like(outcome), memory)
+
+
+def walk(
+    kernel: Kernel,
+    landscape: Landscape,
+    position: Position,
+    rng: Stream,
+    steps: range,
+    rules: Rules | None = None,
+) -> Iterator[Frame]:
+    """Steps from a position until every replica has stopped or `steps` is through; a resumed walk passes the rest of it.
+
+    The step number is the counter of the random numbers, so a walk that goes on from a checkpoint equals an unbroken one
+    bit for bit. Recording, checkpointing, cancelling are plain lines in the caller's loop.
+    """
+    rules = rules or Rules()
+    for step in steps:
+        walking = torch.nonzero(position.outcome == Outcome.WALKING).flatten()
+        if len(walking) == 0:
+            return
+        everyone = len(walking) == len(position.outcome)
+        here = position if everyone else take_rows(position, walking)
+        row_rng = rng if everyone else rng.take(walking)
+        row_rules = rules if everyone else rules.of(walking)
+        moved, info = _step(kernel, landscape, here, row_rng, row_rules, last=step == steps[-1], step=step)
+        if not everyone:
+            moved, info = put_rows(position, walking, moved), _spread(info, position, walking)
+        position = moved
+        stepped = torch.zeros_like(position.outcome, dtype=torch.bool)
+        stepped[walking] = True
+        yield Frame(step, position, info, stepped)
+
+
+def _step(
+    kernel: Kernel, landscape: Landscape, here: Position, rng: Stream, rules: Rules, last: bool, step: int
+) -> tuple[Position, Info]:
+    state, info = kernel.step(landscape, here.state, rng.at(step))
+    spent = here.spent.plus(info.cost)
+    outcome, memory = _judged(kernel, landscape, state, here.memory, spent, info.cost, rules, None if last else rng.at(step + 1))
+    if last:
+        outcome = torch.where(outcome == Outcome.WALKING, int(Outcome.STEPS), outcome)
+    return Position(state, spent, outcome, torch.full_like(outcome, step), memory), info
+
+
+def _judged(
+    kernel: Kernel,
+    landscape: Landscape,
+    state: Any,
+    memory: Judgement,
+    spent: Cost,
+    cost: Cost,
+    rules: Rules,
+    coming: Stream | None,
+) -> tuple[Tensor, Judgement]:
+    """What the rules say, and the method where it has its own mind. coming: the numbers of the next step, if there is one."""
+    forecast = kernel.forecast(landscape, state) if isinstance(kernel, Forecasts) else None
+    budget, reserve, held = rules.budget, rules.reserve, rules.held
+    outcome, memory = stopping.judge(rules.stop, budget, landscape, state, memory, spent, cost, forecast, reserve, held)
+    if isinstance(kernel, Finishes):
+        done = kernel.finished(state) if held is None else kernel.finished(state) & ~held
+        outcome = torch.where((outcome == Outcome.WALKING) & done, int(Outcome.METHOD), outcome)
+    if rules.limited and coming is not None:
+        forecast = memory.dearest if forecast is None else forecast
+        outcome = stopped_in_time(kernel, landscape, state, coming, outcome, spent, forecast, budget, reserve)
+    return outcome, memory
+
+
+def _spread(info: Info, position: Position, walking: Tensor) -> Info:
+    """The info of the rows that stepped, among those that did not."""
+    value = position.state.seen.value
+    return put_rows(Info.unknown(Cost.none(value), value), walking, info)

@@ -1,0 +1,54 @@
+"""Circuits that nobody runs: what looks at a landscape cost, from the circuit and the groups alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from thalweg_core.streams import Stream
+from thalweg_vqe.engines.sampler import Looks
+from thalweg_vqe.pauli.words import Hermitian
+
+
+class BlankExact:
+    """Zeros: an `expectations.Exact`."""
+
+    def energies(self, theta: Tensor) -> Tensor:
+        return theta.new_zeros(len(theta))
+
+    def gradients(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        return theta.new_zeros(len(theta)), torch.zeros_like(theta)
+
+    def metric(self, theta: Tensor) -> Tensor:
+        return theta.new_zeros(len(theta), theta.shape[1], theta.shape[1])
+
+    def measuring(self, observable: Hermitian) -> BlankExact:
+        return self
+
+
+@dataclass(frozen=True)
+class BlankSampler:
+    """Zeros without spread: a `sampler.Sampler`.
+
+    Args:
+        weights: Σ|c| of every group.
+    """
+
+    weights: Tensor
+
+    @property
+    def groups(self) -> int:
+        """Circuits that one energy takes."""
+        return len(self.weights)
+
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+        return self._looks(shots)
+
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+        return self._looks(shots)
+
+    def _looks(self, shots: Tensor) -> Looks:
+        zeros = torch.zeros(shots.shape, dtype=torch.float64)
+        return Looks(zeros, zeros)
