@@ -43,11 +43,12 @@ chaos: $(VENV)/dev.stamp ## kill, freeze and starve every part of a service; SEC
 bench: $(VENV)/dev.stamp ## side by side with the peers; BENCH="NAME --quick" for one
 	$(BIN)/python -m benchmarks $(if $(BENCH),$(BENCH),all)
 
-lint: $(VENV)/dev.stamp wire-check ## style, types, who imports whom, the wire
+lint: $(VENV)/dev.stamp wire-check ## style, types, who imports whom, the rooms and floors, the wire
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p thalweg -p thalweg_core -p thalweg_vqe -p thalweg_physics -p tools -p benchmarks
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.house
 
 format: $(VENV)/dev.stamp ## put imports and layout in order
 	$(BIN)/ruff check --fix .

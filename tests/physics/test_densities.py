@@ -18,8 +18,10 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import EXACT_VALUE, FLAT
 from thalweg_core.problem import Problem
 from thalweg_core.streams import Stream
-from thalweg_physics.densities import DoubleWell, Gaussian, LogisticRegression
 from thalweg_physics.densities.density import Density, FlatLandscape
+from thalweg_physics.densities.double_well import DoubleWell
+from thalweg_physics.densities.gaussian import Gaussian
+from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 
 CPU = torch.device("cpu")
 ROUND = Gaussian((0.5, 2.0, 1.0))

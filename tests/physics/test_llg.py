@@ -17,18 +17,12 @@ from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget, Outcome, Stop
 from thalweg_core.walking.walk import Rules, begin, walk
 from thalweg_physics.constants import GYROMAGNETIC_RATIO, MU0
-from thalweg_physics.magnet import (
-    Grid,
-    Llg,
-    Magnet,
-    MagnetLandscape,
-    Material,
-    RandomStart,
-    SkyrmionStart,
-    UniaxialAnisotropy,
-    UniformStart,
-)
-from thalweg_physics.magnet.dynamics.llg import LlgState, stable_angle
+from thalweg_physics.magnet.dynamics.llg import Llg, LlgState, stable_angle
+from thalweg_physics.magnet.grid import Grid
+from thalweg_physics.magnet.landscape import MagnetLandscape
+from thalweg_physics.magnet.material import Material, UniaxialAnisotropy
+from thalweg_physics.magnet.problem import Magnet
+from thalweg_physics.magnet.starts import RandomStart, SkyrmionStart, UniformStart
 
 CPU = torch.device("cpu")
 MS = 580e3

@@ -15,18 +15,13 @@ from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, LIPSCHITZ, VALUE
 from thalweg_core.problem import require
 from thalweg_core.streams import Stream
 from thalweg_physics.constants import MU0
-from thalweg_physics.magnet import (
-    PRECESSION,
-    Grid,
-    Llg,
-    Magnet,
-    MagnetLandscape,
-    Material,
-    RandomStart,
-    SkyrmionStart,
-    UniaxialAnisotropy,
-    UniformStart,
-)
+from thalweg_physics.magnet.dynamics.llg import Llg
+from thalweg_physics.magnet.dynamics.spins import PRECESSION
+from thalweg_physics.magnet.grid import Grid
+from thalweg_physics.magnet.landscape import MagnetLandscape
+from thalweg_physics.magnet.material import Material, UniaxialAnisotropy
+from thalweg_physics.magnet.problem import Magnet
+from thalweg_physics.magnet.starts import RandomStart, SkyrmionStart, UniformStart
 
 CPU = torch.device("cpu")
 MS = 580e3

@@ -15,10 +15,13 @@ from torch import Tensor
 
 from thalweg_core.errors import BadInput
 from thalweg_core.streams import Stream
-from thalweg_physics.magnet import Grid, Magnet, Material, RandomStart, SkyrmionStart, UniaxialAnisotropy, UniformStart
 from thalweg_physics.magnet.files import ovf
 from thalweg_physics.magnet.files.picture import colours, picture
+from thalweg_physics.magnet.grid import Grid
+from thalweg_physics.magnet.material import Material, UniaxialAnisotropy
 from thalweg_physics.magnet.observables import max_torque, skyrmion_radius, topological_charge
+from thalweg_physics.magnet.problem import Magnet
+from thalweg_physics.magnet.starts import RandomStart, SkyrmionStart, UniformStart
 
 CPU = torch.device("cpu")
 PT_CO = Material(580e3, 15e-12, 3e-3, UniaxialAnisotropy(588634.0))

@@ -27,7 +27,7 @@ from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget
 from thalweg_core.walking.walk import Rules, begin, walk
-from thalweg_physics.densities import LogisticRegression
+from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 
 CPU = torch.device("cpu")
 WHOLE = LogisticRegression("breast_cancer").open(CPU, torch.float64)

@@ -20,7 +20,9 @@ from thalweg_core.sampling.mala import Mala
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Outcome, Stop
 from thalweg_core.walking.walk import Rules, begin, walk
-from thalweg_physics.densities import DoubleWell, Gaussian, LogisticRegression
+from thalweg_physics.densities.double_well import DoubleWell
+from thalweg_physics.densities.gaussian import Gaussian
+from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)

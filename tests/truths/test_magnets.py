@@ -19,7 +19,11 @@ from thalweg_core.kernel import Kernel
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Outcome, Stop
 from thalweg_core.walking.walk import Position, Rules, begin, walk
-from thalweg_physics.magnet import Grid, Llg, Magnet, Material, SkyrmionStart, UniaxialAnisotropy
+from thalweg_physics.magnet.dynamics.llg import Llg
+from thalweg_physics.magnet.grid import Grid
+from thalweg_physics.magnet.material import Material, UniaxialAnisotropy
+from thalweg_physics.magnet.problem import Magnet
+from thalweg_physics.magnet.starts import SkyrmionStart
 
 A, D, K, MS = 15e-12, 3e-3, 588634.0, 580e3
 PT_CO = Material(MS, A, D, UniaxialAnisotropy(K))
