@@ -100,8 +100,8 @@ class Reports(Protocol):
 class Forecasts(Protocol):
     """A kernel whose steps get dearer, and that knows by how much."""
 
-    def forecast(self, landscape: Landscape, state: Any) -> Cost:
-        """What the next step will cost at most."""
+    def forecast(self, landscape: Landscape, state: Any) -> Cost | None:
+        """What the next step will cost at most; None where that is not known."""
         ...
 
 

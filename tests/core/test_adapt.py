@@ -20,7 +20,8 @@ from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
-from thalweg_core.walking.walk import begin, walk
+from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.walk import Rules, begin, walk
 
 PLACE = NormalSlope((0.2, 1.0, 1.0, 3.0))
 
@@ -174,3 +175,14 @@ def test_who_needs_a_warm_up_and_what_it_needs_of_a_landscape() -> None:
 def test_a_step_size_that_no_acceptance_can_tell_must_be_given(place: Landscape) -> None:
     with pytest.raises(BadInput, match="give one"):
         warmed(Ula(), place, PANEL, 1)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_warm_up_spends_no_more_gradients_than_its_budget(seed: int) -> None:
+    """A trajectory may be longer than any before it: early steps show whether the longest is reckoned with."""
+    kernel, rng, rules = WarmUp(Hmc(step_size=0.5, leapfrog_steps=16)), Stream.of(seed, 3), Rules(budget=Budget(gradients=40))
+    position = begin(kernel, PLACE, rng.named("start").normal((4,)), rng, rules)
+    for frame in walk(kernel, PLACE, position, rng, range(1, 100), rules):
+        position = frame.position
+    assert (position.outcome == Outcome.GRADIENTS).all()
+    assert (position.spent.gradients <= 40).all() and (position.spent.gradients > 40 - 16).all()

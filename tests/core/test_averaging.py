@@ -41,6 +41,26 @@ def test_a_dear_iterate_counts_as_much_as_many_cheap_ones() -> None:
     assert abs(float(many.x) - (1 - 0.99**5)) < 1e-4  # the continuous limit: (spent before / spent)^(1/share)
 
 
+def test_an_iterates_weight_is_its_cost_times_a_power_of_what_was_spent() -> None:
+    """Steps of any cost, small against what was spent before: weights ∝ cost · spent^(1/share - 1)."""
+    share, steps = 0.25, 2000
+    costs = 50 + (1000 * Stream.of(5, 1).uniform((steps,))[0]).to(torch.int64)
+    spent = 200_000 + costs.cumsum(0)
+    weights = torch.zeros(steps, dtype=torch.float64)
+    for marked in range(0, steps, 97):  # the weight of one iterate is the average of a 1 there and zeros elsewhere
+        average = begin_average(torch.zeros(1, 1, dtype=torch.float64), Cost.of(costs[:1], shots=200_000))
+        for step, cost in enumerate(costs.tolist()):
+            x = torch.full((1, 1), float(step == marked), dtype=torch.float64)
+            average = averaged(average, Euclidean(), x, Cost.of(x, shots=cost), share)
+        weights[marked] = average.x[0, 0]
+    some = torch.arange(0, steps, 97)
+    law = costs[some] * spent[some].to(torch.float64) ** (1 / share - 1)
+    ratio = weights[some] / law
+    assert float((ratio / ratio.mean() - 1).abs().max()) < 0.02  # w = Δ/(share spent) is at most 0.02
+    wrong = weights[some] / (costs[some] * spent[some].to(torch.float64) ** (1 / share))
+    assert float((wrong / wrong.mean() - 1).abs().max()) > 0.2
+
+
 def test_noise_about_a_point_shrinks_to_its_closed_form() -> None:
     x = Stream.of(2, 500).normal((400, 4))
     average = begin_average(x[:, 0], Cost.of(x, shots=1))

@@ -205,6 +205,20 @@ def test_tempered_steps_are_inversely_as_the_second_moment_down_to_a_tenth_of_it
     torch.testing.assert_close(tempered(slope.expand(1, 4), first, unit, 1.0)[0], slope)
 
 
+@pytest.mark.parametrize("power", [0.3, 0.5, 1.0])
+def test_a_tempered_step_is_the_formula_and_does_not_see_its_neighbours(power: float) -> None:
+    step, square = Stream.of(4, 67).normal((5,)), Stream.of(5, 67).uniform((5,)) + 1e-3
+    ones, moments = torch.ones(5, dtype=torch.float64), no_moments(Euclidean(), step)._replace(square=square, largest=square)
+    whole = tempered(step, moments, ones, power)
+    mean = square.mean(1, keepdim=True)
+    torch.testing.assert_close(whole, step * (mean / torch.maximum(square, 0.1 * mean)) ** (power / 2), rtol=1e-13, atol=0)
+    for rows in (1, 2, 3, 7, 33):
+        for first in range(5):
+            part = slice(first, first + rows)
+            some = Moments(*(field[part].clone() for field in moments))
+            assert torch.equal(tempered(step[part].clone(), some, ones, power), whole[part])
+
+
 def test_steps_are_in_the_natural_unit_of_each_coordinate() -> None:
     """The same landscape in coordinates x/2 of twice the frequency: steps half as long, the same energies to rounding."""
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from thalweg_core.chains.metropolis import accept
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Info, Kernel, state_numbers
+from thalweg_core.kernel import Forecasts, Goal, Info, Kernel, state_numbers
 from thalweg_core.landscape import EXACT_VALUE, FLAT, Capability, Cost, Evaluation, Landscape
 from thalweg_core.manifold import Euclidean
 from thalweg_core.numbers.rows import row_sum
@@ -137,6 +137,10 @@ class WarmUp:
         stuck = _may_shrink(state.average) and bool((moving[: self.panel] < _STUCK).any())
         pooled = 0.0 if stuck else self._pooled(info)
         return WarmUpState(moved, _update(state.average, self.kernel.target_acceptance - pooled), moving), info
+
+    def forecast(self, landscape: Landscape, state: WarmUpState) -> Cost | None:
+        """What the sampler says of its own next step: the step sizes that are tried do not change it."""
+        return self.kernel.forecast(landscape, state.inner) if isinstance(self.kernel, Forecasts) else None
 
     def tuned(self, state: WarmUpState) -> Tunable:
         """The sampler with the step size that the warm-up has found."""

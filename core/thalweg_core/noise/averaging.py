@@ -28,8 +28,8 @@ def averaged(average: Average, manifold: Manifold, x: Tensor, cost: Cost, share:
 
         w = min(1, Δspent / (share · spent)),   average <- the point w of the way from the average to x
 
-    An iterate counts by what its step has cost, and by the power 1/share of the share of the budget that was spent then:
-    about the last `share` of the budget is averaged, at every moment. Polyak's averaging with a start that is forgotten.
+    Each iterate has the weight  cost · spent^(1/share - 1), `spent` counted up to its own step: about the last `share` of all
+    that was spent so far is averaged. It is Polyak's average with a start that is forgotten.
 
     Source: Polyak & Juditsky, SIAM J. Control Optim. 30 (1992) 838; the weights: Shamir & Zhang, ICML (2013), section 5.
     """

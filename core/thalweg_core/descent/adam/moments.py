@@ -54,4 +54,9 @@ def tempered(step: Tensor, moments: Moments, unit: Tensor, power: float) -> Tens
     square = (moments.largest * unit * unit).expand_as(step)
     mean = per_row(row_sum(square) / max(1, step[0].numel()), square)
     least = (0.1 * mean).clamp_min(torch.finfo(square.dtype).tiny)
-    return step * (mean / torch.maximum(square, least)) ** (power / 2)
+    return step * _power(mean / torch.maximum(square, least), power / 2)
+
+
+def _power(x: Tensor, exponent: float) -> Tensor:
+    """x^exponent of numbers ≥ 0 by functions whose bits do not depend on what lies beside (see `numbers/rows.py`)."""
+    return x.sqrt() if exponent == 0.5 else (exponent * x.log()).exp()

@@ -98,7 +98,9 @@ def softplus(z: Tensor) -> Tensor:
 
 def residual(z: Tensor, labels: Tensor | float) -> Tensor:
     """1/(1 + e^-z) - y."""
-    return 0.5 + 0.5 * torch.tanh(0.5 * z) - labels  # torch.sigmoid rounds by where a number lies in memory: see `rows.py`
+    return (
+        0.5 + 0.5 * torch.tanh(0.5 * z) - labels
+    )  # torch.sigmoid rounds by where a number lies in memory: see `numbers/rows.py`
 
 
 def steepness(z: Tensor) -> Tensor:
