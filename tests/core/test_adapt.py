@@ -177,12 +177,13 @@ def test_a_step_size_that_no_acceptance_can_tell_must_be_given(place: Landscape)
         warmed(Ula(), place, PANEL, 1)
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_a_warm_up_spends_no_more_gradients_than_its_budget(seed: int) -> None:
-    """A trajectory may be longer than any before it: early steps show whether the longest is reckoned with."""
-    kernel, rng, rules = WarmUp(Hmc(step_size=0.5, leapfrog_steps=16)), Stream.of(seed, 3), Rules(budget=Budget(gradients=40))
-    position = begin(kernel, PLACE, rng.named("start").normal((4,)), rng, rules)
-    for frame in walk(kernel, PLACE, position, rng, range(1, 100), rules):
-        position = frame.position
-    assert (position.outcome == Outcome.GRADIENTS).all()
-    assert (position.spent.gradients <= 40).all() and (position.spent.gradients > 40 - 16).all()
+def test_a_warm_up_spends_no_more_gradients_than_its_budget() -> None:
+    """A trajectory may be longer than any before it: of many early ends, some show whether the longest is reckoned with."""
+    kernel, rules = WarmUp(Hmc(step_size=0.5, leapfrog_steps=16)), Rules(budget=Budget(gradients=25))
+    for seed in range(60):
+        rng = Stream.of(seed, 2)
+        position = begin(kernel, PLACE, rng.named("start").normal((4,)), rng, rules)
+        for frame in walk(kernel, PLACE, position, rng, range(1, 100), rules):
+            position = frame.position
+        assert (position.outcome == Outcome.GRADIENTS).all()
+        assert (position.spent.gradients <= 25).all() and (position.spent.gradients > 25 - 16).all()

@@ -170,7 +170,8 @@ def _anew(kernel: Kernel, landscape: Landscape, here: Position, rng: Stream, rul
 
 def _coming(kernel: Kernel, landscape: Landscape, here: Position) -> Cost:
     """What the next step will cost, on the landscape as the kernel knows it."""
-    return kernel.forecast(landscape, here.state) if isinstance(kernel, Forecasts) else here.memory.dearest
+    forecast = kernel.forecast(landscape, here.state) if isinstance(kernel, Forecasts) else None
+    return here.memory.dearest if forecast is None else forecast
 
 
 def _ended(here: Position, why: Tensor, step: int) -> Position:
