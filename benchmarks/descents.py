@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
-from thalweg_core.kernel import Kernel, Remarks, reported
+from thalweg_core.method import Method
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget, Outcome
 from thalweg_core.walking.walk import Position, Rules, begin, walk
@@ -83,7 +83,7 @@ class Course(NamedTuple):
         return np.array([error[place] if place >= 0 else np.nan for error, place in zip(self.error, places, strict=True)])
 
 
-def descend(case: Case, kernel: Kernel, seeds: Sequence[int], budget: int | None = None) -> Course:
+def descend(case: Case, kernel: Method, seeds: Sequence[int], budget: int | None = None) -> Course:
     """The walks of all seeds, as one batch."""
     began, problem = time.process_time(), case.problem
     landscape = cast(VqeLandscape, problem.open(torch.device("cpu"), torch.float64))
@@ -104,7 +104,7 @@ def descend(case: Case, kernel: Kernel, seeds: Sequence[int], budget: int | None
 class _Looks:
     """The noiseless errors along a walk, each seed's where it has spent enough since its last."""
 
-    def __init__(self, kernel: Kernel, landscape: VqeLandscape, seeds: int) -> None:
+    def __init__(self, kernel: Method, landscape: VqeLandscape, seeds: int) -> None:
         self.kernel, self.landscape = kernel, landscape
         self.shots: list[list[float]] = [[] for _ in range(seeds)]
         self.error: list[list[float]] = [[] for _ in range(seeds)]
@@ -116,7 +116,7 @@ class _Looks:
         due = np.flatnonzero((spent > self.last) & (spent >= spacing * self.last))
         if len(due) == 0:
             return
-        answer = reported(self.kernel, position.state)[torch.from_numpy(due)]
+        answer = self.kernel.answer(position.state)[torch.from_numpy(due)]
         energy = self.landscape.expectation(self.landscape.observable, answer) - self.landscape.reference.exact_energy
         for seed, error in zip(due.tolist(), energy.tolist(), strict=True):
             self.shots[seed].append(float(spent[seed]))
@@ -124,11 +124,9 @@ class _Looks:
         self.last[due] = spent[due]
 
 
-def _sentences(kernel: Kernel, landscape: VqeLandscape, position: Position) -> list[str]:
+def _sentences(kernel: Method, landscape: VqeLandscape, position: Position) -> list[str]:
     """Why each seed ended, as the result of a job says it."""
     words = [Outcome(code).sentence for code in position.outcome.tolist()]
-    if not isinstance(kernel, Remarks):
-        return words
     remarks = kernel.remarks(landscape, position.state)
     return [f"{why}; {remark}" if remark else why for why, remark in zip(words, remarks, strict=True)]
 

@@ -27,7 +27,7 @@ from benchmarks.descents import Case
 from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
 from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient
 from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
-from thalweg_core.kernel import Kernel
+from thalweg_core.method import Method
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Rules, begin, walk
@@ -121,13 +121,13 @@ def beside_pennylane(case: Case, seeds: Sequence[int]) -> Beside | None:
     return Beside(case.name, "natural_gradient", _until(NaturalGradient(), place, starts, goal), theirs, len(seeds))
 
 
-def _until(kernel: Kernel, place: VqeLandscape, starts: torch.Tensor, goal: float) -> Looks:
+def _until(kernel: Method, place: VqeLandscape, starts: torch.Tensor, goal: float) -> Looks:
     """From all starts at once."""
     runs = energies(kernel, place, starts, Stop(), MOST_QNG)
     return Looks(tuple(_first(run, goal) for run in runs), MOST_QNG)
 
 
-def energies(kernel: Kernel, place: VqeLandscape, starts: torch.Tensor, stop: Stop, most: int) -> list[Floats]:
+def energies(kernel: Method, place: VqeLandscape, starts: torch.Tensor, stop: Stop, most: int) -> list[Floats]:
     """Where each walk stood after each of its looks, (S,) each."""
     rng, rules = Stream.of(0, len(starts)), Rules(stop)
     position = begin(kernel, place, starts, rng, rules)

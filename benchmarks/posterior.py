@@ -26,7 +26,7 @@ from torch import Tensor
 from benchmarks.harness import Effort, Row, Seconds, clock, race, row
 from thalweg_core.chains.diagnostics import ess_bulk
 from thalweg_core.chains.warm_up import WarmUp
-from thalweg_core.kernel import Kernel
+from thalweg_core.method import Method
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.streams import Stream
 from thalweg_core.walking import walk
@@ -88,7 +88,7 @@ class _Ours:
         position = walk.begin(warm_up, landscape, x, rng)
         for frame in walk.walk(warm_up, landscape, position, rng, range(1, WARM_UP + 1)):
             position = frame.position
-        self.kernel: Kernel = warm_up.tuned(position.state)
+        self.kernel: Method = warm_up.tuned(position.state)
         self.landscape, self.x = landscape, position.state.x
 
     def __call__(self, draws: int, number: int) -> Tensor:

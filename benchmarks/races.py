@@ -18,7 +18,7 @@ from thalweg_core.descent.shot_frugal.rosalin import Rosalin
 from thalweg_core.descent.smo.smo import Smo
 from thalweg_core.descent.spsa.qn_spsa import QnSpsa
 from thalweg_core.descent.spsa.spsa import Spsa
-from thalweg_core.kernel import Kernel
+from thalweg_core.method import Method
 from thalweg_vqe.ansatze.excitations import Uccsd
 from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.ansatze.layers import EfficientSu2
@@ -63,7 +63,7 @@ ABLATED: Mapping[str, int] = {"h2_linear": 10_000_000, "h2_random": 10_000_000, 
 TEXTBOOK = "textbook_"
 """How the names of the textbook's forms begin. They are so slow that when they hit shows with more shots than others take."""
 
-METHODS: Mapping[str, Kernel] = {
+METHODS: Mapping[str, Method] = {
     "adam": Adam(),
     "textbook_adam": TextbookAdam(),
     "lbfgs": Lbfgs(),
@@ -80,7 +80,7 @@ METHODS: Mapping[str, Kernel] = {
 }
 """By default settings: nothing here knows the case."""
 
-ABLATIONS: Mapping[str, Kernel] = {
+ABLATIONS: Mapping[str, Method] = {
     "adam": Adam(),
     "adam, no pilot": Adam(pilot=False),
     "adam, no growth": Adam(growth=0),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 
 from thalweg_core.descent.adam.adam import Adam
-from thalweg_core.kernel import reported
+from thalweg_core.method import reported
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget, Outcome, Stop
 from thalweg_core.walking.walk import Rules, begin, walk

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import Mismatch
-from thalweg_core.kernel import Goal, Kernel
 from thalweg_core.landscape import Capability, Landscape, Reading
+from thalweg_core.method import Goal, Method
 from thalweg_core.streams import Stream
 
 
@@ -46,7 +46,7 @@ class Traits:
         """Numbers of x, for one replica."""
         return self.numbers or self.dimension
 
-    def fits(self, kernel: Kernel | type[Kernel]) -> bool:
+    def fits(self, kernel: Method | type[Method]) -> bool:
         """Whether a method asks for nothing that it does not know; nobody samples what changes under way."""
         return kernel.needs <= self.knows and not (self.grows and kernel.goal is Goal.DRAWS)
 
@@ -153,7 +153,7 @@ class NamesCoordinates(Protocol):
     def coordinates(self) -> list[str]: ...
 
 
-def require(method: str, kernel: Kernel, problem: str, traits: Traits, fitting: Iterable[str]) -> None:
+def require(method: str, kernel: Method, problem: str, traits: Traits, fitting: Iterable[str]) -> None:
     """Refuse a method that needs what the landscape does not know, in a sentence that names both.
 
     Raises:

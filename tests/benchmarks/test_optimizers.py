@@ -20,7 +20,7 @@ from scipy import stats
 
 from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.adam.textbook_adam import TextbookAdam
-from thalweg_core.kernel import Kernel
+from thalweg_core.method import Method
 from thalweg_vqe.ansatze.layers import RealAmplitudes
 from thalweg_vqe.engines.estimator import Estimator
 from thalweg_vqe.hamiltonians.spin_chains import TransverseFieldIsing
@@ -216,7 +216,7 @@ def test_what_fails_leaves_the_others_alone_and_what_was_there_is_kept(
 ) -> None:
     asked, right = ["--cases", "small", "--methods", "adam", "textbook_adam", "--seeds", "100", "--out", str(tmp_path)], descend
 
-    def wrong(case: Case, kernel: Kernel, *rest: Any) -> Course:
+    def wrong(case: Case, kernel: Method, *rest: Any) -> Course:
         if isinstance(kernel, Adam):
             raise ArithmeticError("no number")
         return right(case, kernel, *rest)

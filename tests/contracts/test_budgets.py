@@ -15,8 +15,8 @@ from torch import Tensor
 from thalweg.server.spec import catalog
 from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.errors import Unaffordable
-from thalweg_core.kernel import Kernel
 from thalweg_core.landscape import Cost, Landscape, Rehearses
+from thalweg_core.method import Method
 from thalweg_core.problem import Problem, RehearsesUnopened, end_shots
 from thalweg_core.streams import Stream
 from thalweg_core.walking.dry_run import first_cost, rehearsal, started, step_cost
@@ -57,7 +57,7 @@ PROBLEMS: dict[str, Problem] = {
 FIELDS: dict[str, dict[str, Any]] = {"ula": {"step_size": 1e-3}}
 
 
-def kernels(problem: Problem) -> Iterator[tuple[str, Kernel]]:
+def kernels(problem: Problem) -> Iterator[tuple[str, Method]]:
     """Every method of the catalogue that fits."""
     for name, entry in catalog.METHODS.items():
         kernel = catalog.load(entry.where)
@@ -89,7 +89,7 @@ def charged(cost: Cost) -> list[list[int]]:
     return [cost.gradients.tolist(), cost.shots.tolist()]
 
 
-def least(problem: Problem, kernel: Kernel) -> int:
+def least(problem: Problem, kernel: Method) -> int:
     """The number in the sentence of a refusal."""
     landscape, x, rng = start(problem, 2)
     rules = Rules(budget=Budget(shots=1), reserve=end_shots(problem, landscape))
@@ -102,7 +102,7 @@ def least(problem: Problem, kernel: Kernel) -> int:
 
 
 @pytest.mark.parametrize(("problem", "kernel"), PAIRS)
-def test_a_rehearsal_costs_what_is_then_charged(problem: Problem, kernel: Kernel) -> None:
+def test_a_rehearsal_costs_what_is_then_charged(problem: Problem, kernel: Method) -> None:
     landscape, x, rng = start(problem, 3)
     if isinstance(landscape, Grows):
         landscape = landscape.grown(x, rng).landscape
@@ -143,7 +143,7 @@ def test_every_look_costs_its_rehearsal_however_shots_are_divided(engine: str, a
 
 
 @pytest.mark.parametrize(("problem", "kernel"), WALKS)
-def test_whatever_the_budget_no_more_is_spent_and_the_least_is_as_the_refusal_says(problem: Problem, kernel: Kernel) -> None:
+def test_whatever_the_budget_no_more_is_spent_and_the_least_is_as_the_refusal_says(problem: Problem, kernel: Method) -> None:
     landscape, x, rng = start(problem, 2)
     reserve, enough = end_shots(problem, landscape), least(problem, kernel)
     for budget in (enough - 1, (enough + reserve) // 2, reserve):
@@ -161,7 +161,7 @@ def test_whatever_the_budget_no_more_is_spent_and_the_least_is_as_the_refusal_sa
 
 
 @pytest.mark.parametrize(("problem", "kernel"), WALKS)
-def test_the_least_is_known_before_anything_is_opened(problem: Problem, kernel: Kernel) -> None:
+def test_the_least_is_known_before_anything_is_opened(problem: Problem, kernel: Method) -> None:
     assert isinstance(problem, RehearsesUnopened)
     place, enough = problem.rehearsal(), least(problem, kernel)
     assert place is not None

@@ -29,8 +29,8 @@ from thalweg_core.descent.smo.smo import Smo
 from thalweg_core.descent.spsa.qn_spsa import QnSpsa
 from thalweg_core.descent.spsa.spsa import Spsa
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Info, Kernel, Settles, state_numbers
 from thalweg_core.landscape import COMPONENTS, FLAT, GRADIENT, HARMONICS, LIPSCHITZ, METRIC, STATES, Landscape, Samples
+from thalweg_core.method import Goal, Info, Method, state_numbers
 from thalweg_core.numbers.trees import map_tensors, take_rows
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
@@ -59,7 +59,7 @@ class Steep(Normal):
     lipschitz = 4.0
 
 
-KERNELS: dict[str, Kernel] = {
+KERNELS: dict[str, Method] = {
     "gradient descent": GradientDescent(learning_rate=0.05),
     "gradient descent by default": GradientDescent(),
     "adam": Adam(learning_rate=0.05),
@@ -115,7 +115,7 @@ KERNELS: dict[str, Kernel] = {
 }
 
 
-def places(kernel: Kernel) -> list[tuple[str, Landscape]]:
+def places(kernel: Method) -> list[tuple[str, Landscape]]:
     """The landscapes that a kernel fits."""
     if PRECESSION in kernel.needs:
         return [("magnet", MAGNET)]
@@ -156,7 +156,7 @@ def start(place: Landscape, rows: int) -> Tensor:
     return Stream.of(7, rows).named("start").normal((coordinates,))
 
 
-def steps(kernel: Kernel, place: Landscape, rows: int, count: int) -> tuple[Any, list[Info]]:
+def steps(kernel: Method, place: Landscape, rows: int, count: int) -> tuple[Any, list[Info]]:
     rng = Stream.of(1, rows)
     state, infos = kernel.init(place, start(place, rows), rng.named("init")), []
     for step in range(1, count + 1):
@@ -180,7 +180,7 @@ def alike(a: Tensor, b: Tensor) -> bool:
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_every_tensor_of_a_state_and_an_info_leads_with_the_replicas(kernel: Kernel, place: Landscape) -> None:
+def test_every_tensor_of_a_state_and_an_info_leads_with_the_replicas(kernel: Method, place: Landscape) -> None:
     state, infos = steps(kernel, place, 3, 2)
     assert isinstance(state, kernel.State)
     assert all(t.shape[0] == 3 for tree in (state, *infos) for t in tensors(tree).values())
@@ -196,7 +196,7 @@ def test_every_tensor_of_a_state_and_an_info_leads_with_the_replicas(kernel: Ker
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_what_a_state_has_seen_is_what_its_landscape_shows_there(kernel: Kernel, place: Landscape) -> None:
+def test_what_a_state_has_seen_is_what_its_landscape_shows_there(kernel: Method, place: Landscape) -> None:
     if place.noisy:
         return
     state, _ = steps(kernel, place, 4, 5)
@@ -208,7 +208,7 @@ def test_what_a_state_has_seen_is_what_its_landscape_shows_there(kernel: Kernel,
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_a_step_depends_on_nothing_but_its_arguments(kernel: Kernel, place: Landscape) -> None:
+def test_a_step_depends_on_nothing_but_its_arguments(kernel: Method, place: Landscape) -> None:
     state, _ = steps(kernel, place, 4, 3)
     kept = map_tensors(torch.clone, state)  # a step may consume its state
     rng = Stream.of(1, 4).at(9)
@@ -216,7 +216,7 @@ def test_a_step_depends_on_nothing_but_its_arguments(kernel: Kernel, place: Land
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_replica_0_is_the_same_to_the_bit_in_a_batch_of_any_size(kernel: Kernel, place: Landscape) -> None:
+def test_replica_0_is_the_same_to_the_bit_in_a_batch_of_any_size(kernel: Method, place: Landscape) -> None:
     least = PANEL if isinstance(kernel, WarmUp) else 1
     alone, infos = steps(kernel, place, least, 6)
     some = torch.arange(least)
@@ -227,7 +227,7 @@ def test_replica_0_is_the_same_to_the_bit_in_a_batch_of_any_size(kernel: Kernel,
 
 
 @pytest.mark.parametrize(("kernel", "place"), [pair for pair in PAIRS if pair.values[0].goal is Goal.MINIMUM])
-def test_each_replica_grows_and_stops_as_it_would_alone_and_within_its_budget(kernel: Kernel, place: Landscape) -> None:
+def test_each_replica_grows_and_stops_as_it_would_alone_and_within_its_budget(kernel: Method, place: Landscape) -> None:
     budget = Budget(shots=3000) if place.noisy else Budget(gradients=60)
     rules, everyone = Rules(stop=Stop(gradient_norm=0.05), budget=budget), torch.arange(3)
 
@@ -247,7 +247,7 @@ def test_each_replica_grows_and_stops_as_it_would_alone_and_within_its_budget(ke
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_single_precision_stays_single(kernel: Kernel, place: Landscape) -> None:
+def test_single_precision_stays_single(kernel: Method, place: Landscape) -> None:
     if place is MAGNET:
         return  # opened in double precision, and stays so
     rng = Stream.of(1, 3)
@@ -259,13 +259,13 @@ def test_single_precision_stays_single(kernel: Kernel, place: Landscape) -> None
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_no_tape_is_kept(kernel: Kernel, place: Landscape) -> None:
+def test_no_tape_is_kept(kernel: Method, place: Landscape) -> None:
     state, infos = steps(kernel, place, 2, 2)
     assert not any(t.requires_grad or t.grad_fn for tree in (state, *infos) for t in tensors(tree).values())
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_a_walk_resumed_from_a_checkpoint_equals_an_unbroken_one(kernel: Kernel, place: Landscape, tmp_path: Path) -> None:
+def test_a_walk_resumed_from_a_checkpoint_equals_an_unbroken_one(kernel: Method, place: Landscape, tmp_path: Path) -> None:
     rng, rows = Stream.of(1, 5), 5
     position = begin(kernel, place, start(place, rows), rng)
     whole = [frame.position for frame in walk(kernel, place, position, rng, range(1, 13))]
@@ -278,7 +278,7 @@ def test_a_walk_resumed_from_a_checkpoint_equals_an_unbroken_one(kernel: Kernel,
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_a_state_holds_as_many_numbers_as_its_kernel_declares(kernel: Kernel, place: Landscape) -> None:
+def test_a_state_holds_as_many_numbers_as_its_kernel_declares(kernel: Method, place: Landscape) -> None:
     rows = PANEL if isinstance(kernel, WarmUp) else 2
     state, _ = steps(kernel, place, rows, 4)
     held, declared = sum(t[0].numel() for t in tensors(state).values()), state_numbers(kernel, state.x[0].numel())
@@ -289,23 +289,23 @@ def test_every_method_of_the_catalogue_is_held_to_this_contract() -> None:
     assert {catalog.load(entry.where) for entry in catalog.METHODS.values()} <= {type(kernel) for kernel in KERNELS.values()}
 
 
-@pytest.mark.parametrize(("kernel", "place"), [pair for pair in PAIRS if isinstance(pair.values[0], Settles)])
-def test_a_settled_kernel_leaves_nothing_open_and_walks_as_before_to_the_bit(kernel: Any, place: Landscape) -> None:
-    settled = kernel.settled(place)
-    assert type(settled) is type(kernel) and settled.settled(place) == settled
+@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+def test_a_resolved_method_leaves_nothing_open_and_walks_as_before_to_the_bit(kernel: Any, place: Landscape) -> None:
+    settled = kernel.resolved(place)  # by default itself
+    assert type(settled) is type(kernel) and settled.resolved(place) == settled
     assert None not in dataclasses.asdict(settled).values()
     (state, infos), (other, others) = (steps(k, place, 3, 6) for k in (kernel, settled))
     assert same(state, other) and all(same(a, b) for a, b in zip(infos, others, strict=True))
 
 
 def test_what_a_landscape_settles_is_known_by_name() -> None:
-    assert Adam().settled(FLAT_LANDSCAPE).amsgrad is False and Adam().settled(SPIN_CHAIN).amsgrad is True
-    assert Llg().settled(MAGNET).time_step == Llg().seconds(MAGNET)
-    assert Llg(time_step=1e-15).settled(MAGNET) == Llg(time_step=1e-15)
+    assert Adam().resolved(FLAT_LANDSCAPE).amsgrad is False and Adam().resolved(SPIN_CHAIN).amsgrad is True
+    assert Llg().resolved(MAGNET).time_step == Llg().seconds(MAGNET)
+    assert Llg(time_step=1e-15).resolved(MAGNET) == Llg(time_step=1e-15)
 
 
 @pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_costs_add_up_to_what_was_looked_at(kernel: Kernel, place: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_costs_add_up_to_what_was_looked_at(kernel: Method, place: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = {"evaluations": 0, "gradients": 0}
     evaluate, gradient = type(place).evaluate, getattr(type(place), "gradient", None)
     components = getattr(type(place), "evaluate_components", None)
@@ -465,7 +465,7 @@ def test_a_number_out_of_its_range_is_refused_by_name(kind: type, fields: dict[s
 
 
 @pytest.mark.parametrize("kernel", [Ula(), Mala(), Hmc()])
-def test_a_sampler_without_a_step_size_says_so(kernel: Kernel) -> None:
+def test_a_sampler_without_a_step_size_says_so(kernel: Method) -> None:
     state = kernel.init(FLAT_LANDSCAPE, start(FLAT_LANDSCAPE, 2), Stream.of(0, 2))
     with pytest.raises(BadInput, match="step_size"):
         kernel.step(FLAT_LANDSCAPE, state, Stream.of(0, 2).at(1))

@@ -11,7 +11,7 @@ from tests.core.valleys import Cliff, NoisyNormal, Normal, NormalSlope, Spins, s
 from torch import Tensor
 
 from thalweg_core.chains import warm_up
-from thalweg_core.chains.warm_up import PANEL, WarmUp, needs_warm_up
+from thalweg_core.chains.warm_up import PANEL, WarmUp
 from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import EXACT_VALUE, FLAT, Evaluation, Landscape, Samples
@@ -166,7 +166,9 @@ def test_an_unadjusted_sampler_cannot_run_away_while_it_warms_up() -> None:
 
 
 def test_who_needs_a_warm_up_and_what_it_needs_of_a_landscape() -> None:
-    assert [needs_warm_up(k) for k in (Ula(), Mala(), Hmc(), Ula(0.1), Mala(0.1), Hmc(0.1), Adam())] == [True] * 3 + [False] * 4
+    assert [k.adaptation() is not None for k in (Ula(), Mala(), Hmc(), Ula(0.1), Mala(0.1), Hmc(0.1), Adam())] == [True] * 3 + [
+        False
+    ] * 4
     assert warm_up.needs(Ula()) == Ula.needs | {FLAT, EXACT_VALUE} and warm_up.needs(Ula(0.1)) == Ula.needs
     assert warm_up.needs(Hmc()) == Hmc.needs and warm_up.needs(Adam()) == Adam.needs
 

@@ -15,15 +15,15 @@ from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.adam.moments import Moments, no_moments, tempered
 from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.kernel import Kernel, reported
 from thalweg_core.landscape import Evaluation, Harmonics, Landscape, Samples
 from thalweg_core.manifold import Euclidean
+from thalweg_core.method import Method
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget
 from thalweg_core.walking.walk import Rules, begin, walk
 
 
-def run(kernel: Kernel, place: Landscape, x: Tensor, steps: int) -> Any:
+def run(kernel: Method, place: Landscape, x: Tensor, steps: int) -> Any:
     rng = Stream.of(0, len(x))
     state = kernel.init(place, x, rng)
     for step in range(1, steps + 1):
@@ -52,8 +52,8 @@ def test_steepest_descent_left_to_itself_takes_the_step_that_a_known_bound_allow
     class Steep(Normal):
         lipschitz = 4.0
 
-    assert GradientDescent().settled(Steep((0.5,))) == GradientDescent(0.25)
-    assert GradientDescent().settled(Normal((0.5,))) == GradientDescent(0.01)
+    assert GradientDescent().resolved(Steep((0.5,))) == GradientDescent(0.25)
+    assert GradientDescent().resolved(Normal((0.5,))) == GradientDescent(0.01)
     x = torch.ones(1, 1, dtype=torch.float64)
     assert float(run(GradientDescent(), Steep((0.5,)), x, 1).x) == 0.0  # one step to the bottom
 
@@ -125,7 +125,7 @@ SHOTS = Sampling((0.7, 1.0, 1.5, 2.0))
 CURVATURES = 1 / torch.tensor(SHOTS.scales, dtype=torch.float64) ** 2
 
 
-def excess(kernel: Kernel, budget: int, rows: int = 100) -> tuple[float, float]:
+def excess(kernel: Method, budget: int, rows: int = 100) -> tuple[float, float]:
     """Mean of U above its minimum where the answers lie, over what nothing can undercut, and the standard error of that.
 
     From N gradients of variance σ² in each coordinate the minimum of Σ h_k x_k²/2 is known to variance σ²/(N h_k²) at best,
@@ -135,7 +135,7 @@ def excess(kernel: Kernel, budget: int, rows: int = 100) -> tuple[float, float]:
     position = begin(kernel, SHOTS, rng.named("start").normal((4,)), rng, rules)
     for frame in walk(kernel, SHOTS, position, rng, range(1, 10**6), rules):
         position = frame.position
-    answer = reported(kernel, position.state)
+    answer = kernel.answer(position.state)
     above = 0.5 * (CURVATURES * answer * answer).sum(dim=1)
     gradients = position.spent.shots.double().mean() / 3  # a sample charges three shots
     least = (SHOTS.spread**2 / (2 * CURVATURES * gradients)).sum()

@@ -15,9 +15,9 @@ from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
 from thalweg_core.errors import Mismatch
-from thalweg_core.kernel import Kernel
 from thalweg_core.landscape import FLAT, GRADIENT, VALUE, Cost, Evaluation, Landscape, Samples
 from thalweg_core.manifold import Euclidean, Manifold
+from thalweg_core.method import Method
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.numbers.trees import take_rows
 from thalweg_core.problem import Traits, require
@@ -76,7 +76,7 @@ class Staircase:
         return torch.cat([self.have, self.have.new_zeros(max(0, beyond))])[rows]
 
 
-def go(rows: int, steps: int, rules: Rules | None = None, kernel: Kernel | None = None) -> list[tuple[Landscape, Frame]]:
+def go(rows: int, steps: int, rules: Rules | None = None, kernel: Method | None = None) -> list[tuple[Landscape, Frame]]:
     kernel, rng, x = kernel or Adam(0.2), Stream.of(1, rows), torch.zeros(rows, 3, dtype=torch.float64)
     place, position = begin_growing(kernel, Staircase(), x, rng, rules)
     return list(walk_growing(kernel, place, position, rng, range(1, steps + 1), rules))
@@ -140,7 +140,7 @@ def test_stop_rules_wait_until_a_replica_has_grown_up(stop: Stop) -> None:
 @pytest.mark.parametrize("forecasts", [False, True])
 def test_a_budget_ends_the_walk_before_a_growth_or_a_dearer_step_would_exceed_it(budget: int, forecasts: bool) -> None:
     class Forecasting(Adam):
-        def forecast(self, landscape: Landscape, state: object) -> Cost:
+        def next_cost(self, landscape: Landscape, state: object) -> Cost:
             return state.seen.cost  # type: ignore[attr-defined, no-any-return]
 
     kernel = Forecasting(0.2) if forecasts else TextbookAdam(0.2)

@@ -18,9 +18,9 @@ from torch import Tensor
 from thalweg_core.descent.lbfgs.curvature_pairs import inverse_curvature, no_pairs, preconditioned, remembered, stands_out
 from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
 from thalweg_core.descent.lbfgs.textbook_lbfgs import TextbookLbfgs
-from thalweg_core.kernel import Kernel, reported
 from thalweg_core.landscape import Evaluation, Landscape, Samples
 from thalweg_core.manifold import Euclidean, Manifold
+from thalweg_core.method import Method
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Outcome, Stop
 from thalweg_core.walking.walk import Rules, begin, walk
@@ -71,7 +71,7 @@ def scipys(function: Function, x: Array, **options: Any) -> tuple[OptimizeResult
     return minimize(looked, x, jac=True, method="L-BFGS-B", options=options), values
 
 
-def ours(kernel: Kernel, place: Landscape, x: Tensor, looks: int, gradient: float = 0.0) -> tuple[Any, list[list[float]]]:
+def ours(kernel: Method, place: Landscape, x: Tensor, looks: int, gradient: float = 0.0) -> tuple[Any, list[list[float]]]:
     """The state at the end, and for every replica the values at each look until its gradient was small, or it was finished."""
     values: list[list[float]] = [[] for _ in x]
     looked = place.evaluate
@@ -97,7 +97,7 @@ STARTS = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 6)))
 
 @pytest.mark.parametrize("function", [rosenbrock, stretched, waves])
 @pytest.mark.parametrize("kernel", [Lbfgs(memory=4), TextbookLbfgs(memory=4, reduction=0, gradient=0)])
-def test_exact_looks_are_those_of_scipy_replica_by_replica(kernel: Kernel, function: Function) -> None:
+def test_exact_looks_are_those_of_scipy_replica_by_replica(kernel: Method, function: Function) -> None:
     _, values = ours(kernel, Given(function), STARTS, 25)
     for x, mine in zip(STARTS.numpy(), values, strict=True):
         _, theirs = scipys(function, x, maxcor=4, ftol=0, gtol=0)
@@ -197,7 +197,7 @@ def test_a_flat_valley_passes_the_pair_test_as_often_as_the_normal_law_says(erro
     assert abs(float(passed.double().mean()) - rate) < 4 * math.sqrt(rate * (1 - rate) / rows)
 
 
-def noisy(kernel: Kernel, place: Landscape, rows: int, steps: int) -> Any:
+def noisy(kernel: Method, place: Landscape, rows: int, steps: int) -> Any:
     rng = Stream.of(4, rows)
     x = 3 + Stream.of(6, rows).normal((4,))
     position = begin(kernel, place, x, rng)
@@ -225,7 +225,7 @@ def test_under_noise_the_average_is_as_good_as_a_mean_over_its_window(place: Sam
     power of what was spent, make n = 9/25 of all samples; the filter remembers some looks from before the window."""
     rows, kernel = 100, Lbfgs(**fields)
     position = noisy(kernel, place, rows, 250)
-    excess = place.evaluate(reported(kernel, position.state), Stream.of(0, rows), 10**14).value
+    excess = place.evaluate(kernel.answer(position.state), Stream.of(0, rows), 10**14).value
     samples = position.spent.shots.double() / 3
     ratio = float((excess / (0.5 * sum(scale**2 for scale in SCALES) / (0.36 * samples))).mean())
     error = math.sqrt(2 / 4 / rows)  # of a mean of chi-squares of four degrees

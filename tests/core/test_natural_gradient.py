@@ -14,7 +14,6 @@ from torch import Tensor
 
 from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient, damped_solution
 from thalweg_core.descent.natural_gradient.running_metric import MetricRule
-from thalweg_core.kernel import reported
 from thalweg_core.landscape import Cost, Evaluation, Harmonics, Landscape, Samples
 from thalweg_core.noise.sample_sizes import SampleSize
 from thalweg_core.numbers.rows import row_sum
@@ -248,7 +247,7 @@ def test_under_noise_its_answer_is_about_as_good_as_all_its_samples_at_the_botto
     position = begin(kernel, place, Stream.of(1, rows).normal((3,)), rng, rules)
     for frame in walk(kernel, place, position, rng, range(1, 3000), rules):
         position = frame.position
-    excess = 3.0 + super(SampledQubits, place).evaluate(reported(kernel, position.state), rng).value
+    excess = 3.0 + super(SampledQubits, place).evaluate(kernel.answer(position.state), rng).value
     mixing = np.array(MIXING)
     best = np.trace(np.linalg.inv(mixing.T @ mixing)) / (2 * 100_000)
     # the last fifth of the budget is averaged: five times the best, if all was spent at the bottom; and twice as much again

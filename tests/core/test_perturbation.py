@@ -14,7 +14,6 @@ from torch import Tensor
 from thalweg_core.descent.spsa.qn_spsa import QnSpsa
 from thalweg_core.descent.spsa.simultaneous_perturbation import signs
 from thalweg_core.descent.spsa.spsa import Spsa
-from thalweg_core.kernel import reported
 from thalweg_core.landscape import Evaluation, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.numbers.rows import row_sum
@@ -133,7 +132,7 @@ def test_overlaps_are_charged_with_energies(blocking: float, own: int) -> None:
     place, rows = SampledQubits(MIXING), 3
     kernel, rng = QnSpsa(resamplings=2, blocking=blocking, first_samples=10, growth=0), Stream.of(8, rows)
     state = kernel.init(place, Stream.of(1, rows).normal((3,)), rng)
-    coming = kernel.forecast(place, state)
+    coming = kernel.next_cost(place, state)
     _, info = kernel.step(place, state, rng.at(1))
     assert info.cost.shots.unique().tolist() == coming.shots.unique().tolist() == [(4 * 10 + own) * 3 + 2 * 4 * 10]
 
@@ -148,5 +147,5 @@ def test_under_noise_the_answer_nears_the_bottom(kernel: Spsa | QnSpsa) -> None:
     for frame in walk(kernel, place, position, rng, range(1, 5000), rules):
         position = frame.position
     exact = Qubits(place.mixing)
-    start, end = (2.0 + exact.evaluate(points, rng).value.median() for points in (x, reported(kernel, position.state)))
+    start, end = (2.0 + exact.evaluate(points, rng).value.median() for points in (x, kernel.answer(position.state)))
     assert float(end) < 0.01 * float(start)

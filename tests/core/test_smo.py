@@ -12,8 +12,8 @@ from torch import Tensor
 
 from thalweg_core.descent.smo.smo import Smo
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Info
 from thalweg_core.landscape import Evaluation, Harmonics, Landscape, Samples
+from thalweg_core.method import Info
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget, Outcome
 from thalweg_core.walking.walk import Rules, begin, walk
@@ -123,7 +123,7 @@ def test_a_deeper_valley_is_jumped_to_as_soon_as_it_stands_out() -> None:
     kernel = Smo(first_samples=4_000_000, growth=0.0)  # a depth of 20 standard errors
     state = run(kernel, TwoValleys(), x, 1)[0]
     assert (torch.cos(state.x) < -0.99).all()
-    assert torch.equal(kernel.reported(state), state.x)  # the average begins anew
+    assert torch.equal(kernel.answer(state), state.x)  # the average begins anew
 
 
 def test_a_step_within_a_valley_is_capped_in_the_natural_unit() -> None:

@@ -8,8 +8,8 @@ from tests.core.valleys import NoisyNormal, Normal, Spins, spins
 
 from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.kernel import Kernel
 from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.method import Method
 from thalweg_core.numbers.trees import take_rows
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
@@ -23,7 +23,7 @@ PLACE = Normal((1.0, 2.0, 0.5))
 REACHED = Rules(Stop(value=0.6))
 
 
-def go(kernel: Kernel, rows: int, steps: int, rules: Rules, place: Landscape = PLACE) -> list[Frame]:
+def go(kernel: Method, rows: int, steps: int, rules: Rules, place: Landscape = PLACE) -> list[Frame]:
     rng = Stream.of(4, rows)
     x = spins(rows, 4) if isinstance(place, Spins) else 2 * rng.named("start").normal((3,))
     return list(walk(kernel, place, begin(kernel, place, x, rng, rules), rng, range(1, steps + 1), rules))
@@ -38,7 +38,7 @@ KERNELS = [GradientDescent(0.1), Adam(0.1), Ula(0.1), Mala(0.3), Hmc(0.5, leapfr
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)
-def test_a_replica_that_has_stopped_keeps_its_rows_to_the_bit_while_others_go_on(kernel: Kernel) -> None:
+def test_a_replica_that_has_stopped_keeps_its_rows_to_the_bit_while_others_go_on(kernel: Method) -> None:
     frames = go(kernel, 32, 25, REACHED)
     last = frames[-1].position
     stopped = last.outcome == Outcome.VALUE
@@ -56,7 +56,7 @@ def test_a_replica_that_has_stopped_keeps_its_rows_to_the_bit_while_others_go_on
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)
-def test_replica_0_walks_and_stops_alike_to_the_bit_beside_0_3_or_31_others(kernel: Kernel) -> None:
+def test_replica_0_walks_and_stops_alike_to_the_bit_beside_0_3_or_31_others(kernel: Method) -> None:
     first = torch.tensor([0])
     alone = go(kernel, 1, 25, REACHED)
     for rows in (4, 32):

@@ -255,7 +255,7 @@ def test_gradient_descent_by_default_takes_steps_as_long_as_the_stiffest_wave_al
     landscape, rng = film.open(CPU, torch.float64), Stream.of(3, 2)
     kernel = GradientDescent()
     state = kernel.init(landscape, film.start(landscape, rng.named("start")), rng)
-    assert math.isclose(kernel.settled(landscape).learning_rate or 0.0, 1 / landscape.curvature_bound(), rel_tol=1e-15)
+    assert math.isclose(kernel.resolved(landscape).learning_rate or 0.0, 1 / landscape.curvature_bound(), rel_tol=1e-15)
     for step in range(1, 60):
         before, (state, _) = state.seen.value, kernel.step(landscape, state, rng.at(step))
         assert bool((state.seen.value <= before).all())

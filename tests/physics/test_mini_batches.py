@@ -18,8 +18,8 @@ from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradie
 from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.descent.shot_frugal.icans import Icans
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Kernel, reported
 from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, MeasurableMetric, Sampled
+from thalweg_core.method import Method
 from thalweg_core.numbers.trees import take_rows
 from thalweg_core.problem import end_shots
 from thalweg_core.sampling.hmc import Hmc
@@ -81,7 +81,7 @@ def test_replica_0_draws_the_same_rows_to_the_bit_beside_any_others() -> None:
     assert all(torch.equal(a, b) for a, b in zip(take_rows(among, torch.tensor([0]))[:4], alone[:4], strict=True))
 
 
-def excess(kernel: Kernel, rows: int, budget: int) -> tuple[np.ndarray, int]:
+def excess(kernel: Method, rows: int, budget: int) -> tuple[np.ndarray, int]:
     """U above its minimum, found by SciPy, where eight replicas end; and the most that one has spent."""
     best = minimize(
         lambda b: float(WHOLE.energy(torch.from_numpy(b)[None])),
@@ -94,7 +94,7 @@ def excess(kernel: Kernel, rows: int, budget: int) -> tuple[np.ndarray, int]:
     position = begin(kernel, landscape, BATCHES.start(landscape, rng), rng, rules)
     for frame in walk(kernel, landscape, position, rng, range(1, 10**6), rules):
         position = frame.position
-    ends = BATCHES.final(landscape, reported(kernel, position.state), rng)
+    ends = BATCHES.final(landscape, kernel.answer(position.state), rng)
     return (ends.value - best.fun).numpy(), int((position.spent.shots + ends.cost.shots).max())
 
 
@@ -112,7 +112,7 @@ def test_adam_made_for_noise_finds_the_mode_from_batches_and_the_textbook_s_move
     [(Lbfgs(), 300_000), (NaturalGradient(), 100_000), (GradientDescent(learning_rate=1e-3), 150_000)],
     ids=["l-bfgs", "natural gradient", "gradient descent"],
 )
-def test_optimizers_of_circuits_find_the_mode_from_batches(kernel: Kernel, budget: int) -> None:
+def test_optimizers_of_circuits_find_the_mode_from_batches(kernel: Method, budget: int) -> None:
     above, spent = excess(kernel, 8, budget)
     assert 0.95 * budget < spent <= budget and (above > -1e-6).all()
     assert np.median(above) < 31 / 2 / 20  # draws of a posterior of 31 dimensions lie 31/2 above its mode

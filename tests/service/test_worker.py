@@ -32,9 +32,9 @@ from thalweg.server.store.records import JobRow, NewJob, State
 from thalweg.server.store.store import Store
 from thalweg.v1 import jobs_pb2, results_pb2
 from thalweg_core.errors import BadInput, Unaffordable
-from thalweg_core.kernel import Walking
 from thalweg_core.landscape import Cost, Evaluation
 from thalweg_core.manifold import Euclidean
+from thalweg_core.method import Walking
 from thalweg_core.walking import stopping
 from thalweg_core.walking.stopping import Outcome, Stop
 from thalweg_core.walking.walk import Position

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
-from thalweg_core.kernel import Kernel
+from thalweg_core.method import Method
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Outcome, Stop
 from thalweg_core.walking.walk import Position, Rules, begin, walk
@@ -168,7 +168,7 @@ def test_the_skyrmion_is_that_of_the_radial_equation(bottom: Skyrmion) -> None:
     assert abs(extrapolated(coarse.texture, bottom.texture) / (0.4e-9 * energy) - 1) < 1e-3
 
 
-def walked(problem: Magnet, kernel: Kernel, rules: Rules, steps: int) -> Position:
+def walked(problem: Magnet, kernel: Method, rules: Rules, steps: int) -> Position:
     landscape, rng = problem.open(CPU, torch.float64), Stream.of(0, 1)
     position = begin(kernel, landscape, problem.start(landscape, rng), rng, rules)
     for frame in walk(kernel, landscape, position, rng, range(1, steps + 1), rules):
@@ -180,7 +180,7 @@ KERNELS = [Llg(damping=1.0, precession=False), Adam(), Lbfgs()]
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=["llg", "adam", "lbfgs"])
-def test_the_example_relaxes_to_the_same_skyrmion_by_its_dynamics_and_by_optimizers(kernel: Kernel, bottom: Skyrmion) -> None:
+def test_the_example_relaxes_to_the_same_skyrmion_by_its_dynamics_and_by_optimizers(kernel: Method, bottom: Skyrmion) -> None:
     landscape, rng = EXAMPLE.open(CPU, torch.float64), Stream.of(0, 1)
     position = walked(EXAMPLE, kernel, Rules(Stop(max_torque=1e-3)), 50_000)
     assert position.outcome.tolist() == [Outcome.TORQUE]

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from thalweg_core.chains.metropolis import Verdict, accept
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Kernel
 from thalweg_core.landscape import Landscape
+from thalweg_core.method import Method
 from thalweg_core.sampling.hmc import Hmc, Phase, hamiltonian, leapfrog
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
@@ -40,7 +40,7 @@ class Course(NamedTuple):
     acceptance: float
 
 
-def course(kernel: Kernel, place: Landscape, x: Tensor, steps: int, seed: int = 1, skip: int = 0) -> Course:
+def course(kernel: Method, place: Landscape, x: Tensor, steps: int, seed: int = 1, skip: int = 0) -> Course:
     rng = Stream.of(seed, len(x))
     state = kernel.init(place, x, rng)
     draws, factors, kept = [], [], []
@@ -154,7 +154,7 @@ EXACT = [
 ]
 
 
-def worst(kernel: Kernel, place: Normal, temperature: float) -> float:
+def worst(kernel: Method, place: Normal, temperature: float) -> float:
     """The largest of the distances from mean, variance, correlation and fourth moment, in standard errors."""
     found = course(kernel, place, normal_start(SCALES, 4000, temperature), 20)
     variances = [temperature * s * s for s in SCALES]
@@ -166,12 +166,12 @@ def worst(kernel: Kernel, place: Normal, temperature: float) -> float:
 
 @pytest.mark.parametrize(("kernel", "temperature"), EXACT)
 @pytest.mark.parametrize("place", [Normal(SCALES), NormalSlope(SCALES)])
-def test_mala_and_hmc_draw_the_normal_law_they_were_given(kernel: Kernel, temperature: float, place: Normal) -> None:
+def test_mala_and_hmc_draw_the_normal_law_they_were_given(kernel: Method, temperature: float, place: Normal) -> None:
     assert worst(kernel, place, temperature) < 4
 
 
 @pytest.mark.parametrize(("kernel", "temperature"), EXACT)
-def test_the_mean_of_the_exponential_of_energy_errors_is_one(kernel: Kernel, temperature: float) -> None:
+def test_the_mean_of_the_exponential_of_energy_errors_is_one(kernel: Method, temperature: float) -> None:
     found = course(kernel, Normal(SCALES), normal_start(SCALES, 4000, temperature), 20)
     assert found.boltzmann.off(1.0) < 4
     assert 0.2 < found.acceptance < 0.9  # else there is nothing to get wrong
@@ -179,7 +179,7 @@ def test_the_mean_of_the_exponential_of_energy_errors_is_one(kernel: Kernel, tem
 
 @pytest.mark.parametrize(("kernel", "temperature"), EXACT)
 def test_the_checks_above_catch_a_sampler_that_never_refuses(
-    kernel: Kernel, temperature: float, monkeypatch: pytest.MonkeyPatch
+    kernel: Method, temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def always(state: Any, proposal: Any, log_ratio: Tensor, rng: Stream) -> Verdict[Any]:
         return accept(state, proposal, log_ratio, rng)._replace(state=proposal)
@@ -190,7 +190,7 @@ def test_the_checks_above_catch_a_sampler_that_never_refuses(
 
 
 @pytest.mark.parametrize("kernel", [Mala(step_size=MALA_STEP), Hmc(step_size=HMC_STEP, leapfrog_steps=4)])
-def test_the_checks_above_catch_a_sampler_that_leaves_refused_draws_out(kernel: Kernel) -> None:
+def test_the_checks_above_catch_a_sampler_that_leaves_refused_draws_out(kernel: Method) -> None:
     rng = Stream.of(1, 4000)
     state, place = kernel.init(Normal(SCALES), normal_start(SCALES, 4000), rng), Normal(SCALES)
     square, moved = torch.zeros(4000, dtype=torch.float64), torch.zeros(4000, dtype=torch.float64)
@@ -205,7 +205,7 @@ def test_the_checks_above_catch_a_sampler_that_leaves_refused_draws_out(kernel: 
 
 
 @pytest.mark.parametrize("kernel", [Mala(step_size=0.3), Hmc(step_size=0.6, leapfrog_steps=3)])
-def test_a_law_that_is_not_normal_is_drawn_too(kernel: Kernel) -> None:
+def test_a_law_that_is_not_normal_is_drawn_too(kernel: Method) -> None:
     grid = torch.linspace(-6, 6, 200_001, dtype=torch.float64)
     weight = torch.exp(-(grid**4 / 4 + grid**2 / 2))
     cumulative = torch.cumsum(weight, 0) / weight.sum()

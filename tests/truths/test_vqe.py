@@ -11,7 +11,6 @@ from thalweg_core.descent.shot_frugal.gcans import Gcans
 from thalweg_core.descent.shot_frugal.icans import Icans
 from thalweg_core.descent.shot_frugal.rosalin import Rosalin
 from thalweg_core.descent.smo.smo import Smo
-from thalweg_core.kernel import reported
 from thalweg_core.streams import Stream
 from thalweg_core.walking import checkpoint
 from thalweg_core.walking.stopping import Budget, Outcome
@@ -133,5 +132,5 @@ def test_shots_lead_every_frugal_method_to_chemical_accuracy_on_h2(kernel):
     position = begin(kernel, landscape, Uniform(0.3)(landscape, rng.named("start")), rng, rules)
     for frame in walk(kernel, landscape, position, rng, range(1, 10_000), rules):
         position = frame.position
-    error = landscape.expectation(landscape.observable, reported(kernel, position.state)) - landscape.reference.exact_energy
+    error = landscape.expectation(landscape.observable, kernel.answer(position.state)) - landscape.reference.exact_energy
     assert (position.outcome == Outcome.SHOTS).all() and error.max() < 1.6e-3

@@ -22,7 +22,6 @@ from thalweg_core.descent.shot_frugal.rosalin import Rosalin
 from thalweg_core.descent.smo.smo import Smo
 from thalweg_core.descent.spsa.qn_spsa import QnSpsa
 from thalweg_core.descent.spsa.spsa import Spsa
-from thalweg_core.kernel import Settles, reported
 from thalweg_core.streams import Stream
 from thalweg_core.walking.walk import begin, walk
 from thalweg_vqe.ansatze.user.open_qasm import OpenQasm
@@ -57,13 +56,13 @@ def opened(engine, start=1.0, hamiltonian=OPERATOR, ansatz=CIRCUIT, shots=200):
 def ends(kernel, landscape, x, steps, seed=3):
     """Every point of a walk, and what it reports."""
     rng = Stream.of(seed, len(x))
-    kernel = kernel.settled(landscape) if isinstance(kernel, Settles) else kernel
+    kernel = kernel.resolved(landscape)
     position = begin(kernel, landscape, x, rng)
     points = [position.state.x]
     for frame in walk(kernel, landscape, position, rng, range(1, steps + 1)):
         position = frame.position
         points.append(position.state.x)
-    return torch.stack(points), reported(kernel, position.state)
+    return torch.stack(points), kernel.answer(position.state)
 
 
 def test_the_energy_is_the_closed_form():

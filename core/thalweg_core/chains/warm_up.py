@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard, TypeVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from thalweg_core.chains.metropolis import accept
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Forecasts, Goal, Info, Kernel, state_numbers
 from thalweg_core.landscape import EXACT_VALUE, FLAT, Capability, Cost, Evaluation, Landscape
 from thalweg_core.manifold import Euclidean
+from thalweg_core.method import Goal, Info, Method, Tunable, state_numbers
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.numbers.trees import take_rows
 from thalweg_core.streams import Stream
@@ -30,33 +30,13 @@ PANEL = 32
 _DOUBLINGS = 100  # of the first step size, either way: more would leave the range of any sensible unit
 
 
-class Tunable(Kernel, Protocol):
-    """A sampler whose step size can be found by its acceptance."""
-
-    @property
-    def step_size(self) -> float | None: ...
-
-    @property
-    def target_acceptance(self) -> float: ...
-
-    adjusted: ClassVar[bool]  # whether it refuses by itself; else its Metropolised twin walks through the warm-up
+def needs(kernel: Method) -> frozenset[Capability]:
+    """What the method asks of a landscape, its warm-up included."""
+    tunable = kernel.adaptation()
+    return kernel.needs if tunable is None or tunable.adjusted else kernel.needs | {EXACT_VALUE, FLAT}
 
 
-K = TypeVar("K", bound=Tunable)
-
-
-def needs_warm_up(kernel: Kernel) -> TypeGuard[Tunable]:
-    """Whether the kernel cannot step before a warm-up has found its step size."""
-    return hasattr(kernel, "target_acceptance") and getattr(kernel, "step_size", 0.0) is None
-
-
-def needs(kernel: Kernel) -> frozenset[Capability]:
-    """What the kernel asks of a landscape, its warm-up included."""
-    twin = needs_warm_up(kernel) and not kernel.adjusted
-    return kernel.needs | {EXACT_VALUE, FLAT} if twin else kernel.needs
-
-
-def state_types(kernel: Kernel, path: str = "state") -> dict[str, type]:
+def state_types(kernel: Method, path: str = "state") -> dict[str, type]:
     """The types of the kernel's state by path, as `checkpoint.unflatten` wants them for a `Position`."""
     inside = {f"{path}.inner": kernel.kernel.State} if isinstance(kernel, WarmUp) else {}
     return {path: kernel.State, **inside}
@@ -87,7 +67,7 @@ class WarmUpState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(Method):
     """A sampler that learns its step size as it walks; `tuned` and `inner` hand over to the sampler proper.
 
     A first step size is found by doubling or halving until the mean acceptance of the panel at the start crosses 1/2.
@@ -111,16 +91,16 @@ class WarmUp:
     State: ClassVar[type] = WarmUpState
 
     @property
-    def needs(self) -> frozenset[Capability]:
+    def needs(self) -> frozenset[Capability]:  # type: ignore[override]
         return needs(self.kernel)
 
     def carries(self, size: int) -> int:
         """Numbers beside x and the evaluation there: the sampler's own, and those of the averages."""
         return state_numbers(self.kernel, size) - state_numbers(None, size) + 6
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> WarmUpState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> WarmUpState:
         inner = self.kernel.init(landscape, x, rng)
-        if not needs_warm_up(self.kernel):
+        if self.kernel.adaptation() is None:
             return self._at(inner, self.kernel.step_size or 1.0)
         if not self.kernel.adjusted and (landscape.noisy or not isinstance(landscape.manifold, Euclidean)):
             raise BadInput("step_size", "wanted a number: warm-up finds it by exact energies in flat space only; give one")
@@ -129,7 +109,7 @@ class WarmUp:
         return self._at(inner._replace(seen=spent), step_size)
 
     def step(self, landscape: Landscape, state: WarmUpState, rng: Stream) -> tuple[WarmUpState, Info]:
-        if not needs_warm_up(self.kernel):
+        if self.kernel.adaptation() is None:
             moved, info = self.kernel.step(landscape, state.inner, rng)
             return state._replace(inner=moved), info
         moved, info = self._try(math.exp(float(state.average.log_step[0])), landscape, state.inner, rng)
@@ -138,13 +118,13 @@ class WarmUp:
         pooled = 0.0 if stuck else self._pooled(info)
         return WarmUpState(moved, _update(state.average, self.kernel.target_acceptance - pooled), moving), info
 
-    def forecast(self, landscape: Landscape, state: WarmUpState) -> Cost | None:
+    def next_cost(self, landscape: Landscape, state: WarmUpState) -> Cost | None:
         """What the sampler says of its own next step: the step sizes that are tried do not change it."""
-        return self.kernel.forecast(landscape, state.inner) if isinstance(self.kernel, Forecasts) else None
+        return self.kernel.next_cost(landscape, state.inner)
 
     def tuned(self, state: WarmUpState) -> Tunable:
         """The sampler with the step size that the warm-up has found."""
-        if not needs_warm_up(self.kernel):
+        if self.kernel.adaptation() is None:
             return self.kernel
         return replace(self.kernel, step_size=math.exp(float(state.average.log_mean[0])))  # type: ignore[type-var]
 

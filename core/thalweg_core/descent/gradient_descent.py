@@ -7,8 +7,8 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape, Smooth, above_reference
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.stagnation import Standstill, begin_standstill, remark, watched
 from thalweg_core.ranges import positive
@@ -22,7 +22,7 @@ class GradientDescentState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Method):
     """Steepest descent: a step along the tangent gradient, back onto the manifold.
 
         x <- R_x(-η u² grad U),   u: the natural unit of each coordinate, 1/(ω R) for harmonics of ω up to R, else 1
@@ -52,7 +52,7 @@ class GradientDescent:
         """Numbers beside x and the evaluation there: of the energies so far."""
         return 4
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> GradientDescentState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> GradientDescentState:
         seen = landscape.evaluate(x, rng)
         return GradientDescentState(x, seen, begin_standstill(seen))
 
@@ -67,7 +67,7 @@ class GradientDescent:
         """Where looks are noisy: whether the last steps brought anything."""
         return remark(state.watch, above_reference(landscape, state.x)) if landscape.noisy else [""] * len(state.x)
 
-    def settled(self, landscape: Landscape) -> GradientDescent:
+    def resolved(self, landscape: Landscape) -> GradientDescent:
         """The same with its learning rate chosen."""
         return replace(self, learning_rate=self._rate(landscape))
 

@@ -9,8 +9,8 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.chains.metropolis import accept
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import EXACT_VALUE, GRADIENT, Capability, Cost, Evaluation, GradientOnly, Landscape
+from thalweg_core.method import Goal, Info, Tunable
 from thalweg_core.numbers.rows import row_dot
 from thalweg_core.ranges import chosen, fraction, positive, whole_between
 from thalweg_core.streams import Stream
@@ -33,7 +33,7 @@ class Phase(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Hmc:
+class Hmc(Tunable):
     """Hamiltonian Monte Carlo: a random kick, a roll without friction, a fair refusal.
 
         p ~ N(0, T) tangent at x;   (y, q) = leapfrog^L (x, p);   r = exp(-(H(y, q) - H(x, p)) / T),   H = U + |p|² / 2
@@ -62,6 +62,7 @@ class Hmc:
     goal: ClassVar[Goal] = Goal.DRAWS
     State: ClassVar[type] = HmcState
     adjusted: ClassVar[bool] = True
+    energies: ClassVar[tuple[str, ...]] = ("temperature",)
 
     def __post_init__(self) -> None:
         if self.step_size is not None:
@@ -70,7 +71,7 @@ class Hmc:
         positive("temperature", self.temperature)
         fraction("target_acceptance", self.target_acceptance)
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> HmcState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> HmcState:
         return HmcState(x, landscape.evaluate(x, rng))
 
     def step(self, landscape: Landscape, state: HmcState, rng: Stream) -> tuple[HmcState, Info]:
@@ -81,7 +82,7 @@ class Hmc:
         verdict = accept(state, HmcState(end.x, end.seen), -error, rng)
         return verdict.state, Info(cost, verdict.acceptance, error, verdict.rejected_nan)
 
-    def forecast(self, landscape: Landscape, state: HmcState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: HmcState) -> Cost:
         """The longest trajectory."""
         return Cost.of(state.x, evaluations=1, gradients=self.leapfrog_steps)
 

@@ -9,8 +9,8 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.chains.metropolis import accept, langevin_log_ratio
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, Capability, Evaluation, Landscape
+from thalweg_core.method import Goal, Info, Tunable
 from thalweg_core.ranges import chosen, fraction, positive
 from thalweg_core.streams import Stream
 
@@ -21,7 +21,7 @@ class MalaState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Mala:
+class Mala(Tunable):
     """Metropolis-adjusted Langevin: a step downhill, a kick, a fair refusal.
 
         y = x - h grad U(x) + sqrt(2 h T) ξ,     kept with probability min(1, r)
@@ -46,6 +46,7 @@ class Mala:
     goal: ClassVar[Goal] = Goal.DRAWS
     State: ClassVar[type] = MalaState
     adjusted: ClassVar[bool] = True
+    energies: ClassVar[tuple[str, ...]] = ("temperature",)
 
     def __post_init__(self) -> None:
         if self.step_size is not None:
@@ -53,7 +54,7 @@ class Mala:
         positive("temperature", self.temperature)
         fraction("target_acceptance", self.target_acceptance)
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> MalaState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> MalaState:
         return MalaState(x, landscape.evaluate(x, rng))
 
     def step(self, landscape: Landscape, state: MalaState, rng: Stream) -> tuple[MalaState, Info]:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from thalweg_core.chains.metropolis import langevin_log_ratio
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape
 from thalweg_core.manifold import Euclidean
+from thalweg_core.method import Goal, Info, Tunable
 from thalweg_core.ranges import chosen, not_negative, positive
 from thalweg_core.streams import Stream
 
@@ -24,7 +24,7 @@ class UlaState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ula:
+class Ula(Tunable):
     """Unadjusted Langevin: a step downhill and a kick, never refused.
 
         x <- R_x(-h grad U + sqrt(2 h T) P_x ξ),     ξ standard normal, P_x onto the tangent space
@@ -52,6 +52,7 @@ class Ula:
     goal: ClassVar[Goal] = Goal.DRAWS
     State: ClassVar[type] = UlaState
     adjusted: ClassVar[bool] = False
+    energies: ClassVar[tuple[str, ...]] = ("temperature",)
     target_acceptance: ClassVar[float] = 0.98  # variances too large by 11, 4, 2 % in 1, 10, 100 equal normal coordinates
 
     def __post_init__(self) -> None:
@@ -63,7 +64,7 @@ class Ula:
                 "step_size", "wanted a number where temperature = 0, got none: there every step looks right to a warm-up"
             )
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> UlaState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> UlaState:
         return UlaState(x, landscape.evaluate(x, rng))
 
     def step(self, landscape: Landscape, state: UlaState, rng: Stream) -> tuple[UlaState, Info]:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import Unaffordable
-from thalweg_core.kernel import Kernel, Thrifty
 from thalweg_core.landscape import Cost, Landscape, Rehearses
+from thalweg_core.method import Method
 from thalweg_core.numbers.trees import map_tensors, take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget, Outcome, over_budget
@@ -27,26 +27,24 @@ def rehearsal(landscape: Landscape) -> Landscape | None:
     return landscape.rehearsal() if landscape.noisy and isinstance(landscape, Rehearses) else None
 
 
-def started(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> Any:
+def started(kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> Any:
     """The kernel's first state at x. A method that could take more than it must takes no more than shots (B,)."""
-    if isinstance(kernel, Thrifty):
-        return kernel.init_within(landscape, x, rng, shots)
-    return kernel.init(landscape, x, rng)
+    return kernel.init(landscape, x, rng, shots)
 
 
-def first_cost(kernel: Kernel, place: Landscape, x: Tensor, rng: Stream) -> Cost:
+def first_cost(kernel: Method, place: Landscape, x: Tensor, rng: Stream) -> Cost:
     """The least that the first state costs; place: a rehearsal."""
     cost: Cost = started(kernel, place, x, rng, torch.zeros(len(x), dtype=torch.int64, device=x.device)).seen.cost
     return cost
 
 
-def step_cost(kernel: Kernel, place: Landscape, state: Any, rng: Stream) -> Cost:
+def step_cost(kernel: Method, place: Landscape, state: Any, rng: Stream) -> Cost:
     """What the next step costs; place: a rehearsal. The state is left as it is."""
     return kernel.step(place, map_tensors(torch.clone, state), rng)[1].cost
 
 
 def stopped_in_time(
-    kernel: Kernel,
+    kernel: Method,
     landscape: Landscape,
     state: Any,
     rng: Stream,
@@ -69,7 +67,7 @@ def stopped_in_time(
     return outcome.index_copy(0, rows, over_budget(budget, take_rows(spent, rows), cost, reserve))
 
 
-def refuse_dear(kernel: Kernel, first: Cost | None, budget: Budget, reserve: int) -> None:
+def refuse_dear(kernel: Method, first: Cost | None, budget: Budget, reserve: int) -> None:
     """Where the first look and the measurement at the end cannot both be paid, before anything is.
 
     first: what the first look costs with all that comes before it, at least; None where only looking tells.

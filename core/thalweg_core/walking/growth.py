@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from thalweg_core.kernel import Finishes, Forecasts, Kernel
 from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.method import Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, started, stopped_in_time
@@ -64,7 +64,7 @@ class Grows(Landscape, Protocol):
 
 
 def begin_growing(
-    kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None
+    kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None
 ) -> tuple[Landscape, Position]:
     """As `walk.begin`; what grows has grown once before the kernel looks."""
     if not isinstance(landscape, Grows):
@@ -77,7 +77,7 @@ def begin_growing(
     return grown.landscape, stand(kernel, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
 
 
-def afford(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules) -> None:
+def afford(kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules) -> None:
     """Before anything is spent.
 
     Raises:
@@ -95,7 +95,7 @@ def afford(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: 
 
 
 def walk_growing(
-    kernel: Kernel, landscape: Landscape, position: Position, rng: Stream, steps: range, rules: Rules | None = None
+    kernel: Method, landscape: Landscape, position: Position, rng: Stream, steps: range, rules: Rules | None = None
 ) -> Iterator[tuple[Landscape, Frame]]:
     """As `walk`, each frame with the landscape as it is after it: what grows does so after every so many steps.
 
@@ -124,7 +124,7 @@ def _waiting(rules: Rules | None, landscape: Grows, rng: Stream) -> Rules:
 
 
 def _grow(
-    kernel: Kernel, landscape: Grows, position: Position, rng: Stream, rules: Rules | None, step: int
+    kernel: Method, landscape: Grows, position: Position, rng: Stream, rules: Rules | None, step: int
 ) -> tuple[Grows, Position]:
     """After a step: the replicas that still walk grow, if they may and can pay for it."""
     rules = rules or Rules()
@@ -150,11 +150,12 @@ def _grow(
     return grown.landscape, put_rows(position, index, _ended(here, outcome, step))
 
 
-def _anew(kernel: Kernel, landscape: Landscape, here: Position, rng: Stream, rules: Rules, step: int) -> Position:
+def _anew(kernel: Method, landscape: Landscape, here: Position, rng: Stream, rules: Rules, step: int) -> Position:
     """A method that had finished looks again, where that can be paid."""
-    if not isinstance(kernel, Finishes):
+    finished = kernel.finished(here.state)
+    if finished is None:
         return here
-    done, place = torch.nonzero(kernel.finished(here.state)).flatten(), rehearsal(landscape)
+    done, place = torch.nonzero(finished).flatten(), rehearsal(landscape)
     if len(done) and place is not None and rules.limited:
         price = first_cost(kernel, place, here.state.x[done], rng.take(done).named("init"))
         over = over_budget(rules.budget, take_rows(here.spent, done), price, rules.reserve)
@@ -168,9 +169,9 @@ def _anew(kernel: Kernel, landscape: Landscape, here: Position, rng: Stream, rul
     return here._replace(state=put_rows(here.state, done, state), spent=here.spent.plus(cost))
 
 
-def _coming(kernel: Kernel, landscape: Landscape, here: Position) -> Cost:
+def _coming(kernel: Method, landscape: Landscape, here: Position) -> Cost:
     """What the next step will cost, on the landscape as the kernel knows it."""
-    forecast = kernel.forecast(landscape, here.state) if isinstance(kernel, Forecasts) else None
+    forecast = kernel.next_cost(landscape, here.state)
     return here.memory.dearest if forecast is None else forecast
 
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Walking
 from thalweg_core.landscape import Cost, Evaluation, Landscape
 from thalweg_core.manifold import Manifold
+from thalweg_core.method import Walking
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.numbers.trees import choose
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from thalweg_core.kernel import Finishes, Forecasts, Info, Kernel
 from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.method import Info, Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking import stopping
@@ -67,7 +67,7 @@ class Rules:
         return self if self.held is None else replace(self, held=self.held[rows])
 
 
-def begin(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
+def begin(kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
     """The position before the first step, with the rules already asked once: who starts converged takes no step.
 
     Raises:
@@ -82,7 +82,7 @@ def begin(kernel: Kernel, landscape: Landscape, x: Tensor, rng: Stream, rules: R
     return stand(kernel, landscape, state, rng, spent, spent, rules)
 
 
-def stand(kernel: Kernel, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules) -> Position:
+def stand(kernel: Method, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules) -> Position:
     """The position at step 0 of a walk from a state that has cost so much, `newest` of it in the last look."""
     memory = stopping.begin(rules.stop, state.x)
     outcome, memory = _judged(kernel, landscape, state, memory, spent, newest, rules, rng.at(1))
@@ -90,7 +90,7 @@ def stand(kernel: Kernel, landscape: Landscape, state: Any, rng: Stream, spent: 
 
 
 def walk(
-    kernel: Kernel,
+    kernel: Method,
     landscape: Landscape,
     position: Position,
     rng: Stream,
@@ -121,7 +121,7 @@ def walk(
 
 
 def _step(
-    kernel: Kernel, landscape: Landscape, here: Position, rng: Stream, rules: Rules, last: bool, step: int
+    kernel: Method, landscape: Landscape, here: Position, rng: Stream, rules: Rules, last: bool, step: int
 ) -> tuple[Position, Info]:
     state, info = kernel.step(landscape, here.state, rng.at(step))
     spent = here.spent.plus(info.cost)
@@ -132,7 +132,7 @@ def _step(
 
 
 def _judged(
-    kernel: Kernel,
+    kernel: Method,
     landscape: Landscape,
     state: Any,
     memory: Judgement,
@@ -142,11 +142,11 @@ def _judged(
     coming: Stream | None,
 ) -> tuple[Tensor, Judgement]:
     """What the rules say, and the method where it has its own mind. coming: the numbers of the next step, if there is one."""
-    forecast = kernel.forecast(landscape, state) if isinstance(kernel, Forecasts) else None
+    forecast = kernel.next_cost(landscape, state)
     budget, reserve, held = rules.budget, rules.reserve, rules.held
     outcome, memory = stopping.judge(rules.stop, budget, landscape, state, memory, spent, cost, forecast, reserve, held)
-    if isinstance(kernel, Finishes):
-        done = kernel.finished(state) if held is None else kernel.finished(state) & ~held
+    if (done := kernel.finished(state)) is not None:
+        done = done if held is None else done & ~held
         outcome = torch.where((outcome == Outcome.WALKING) & done, int(Outcome.METHOD), outcome)
     if rules.limited and coming is not None:
         forecast = memory.dearest if forecast is None else forecast

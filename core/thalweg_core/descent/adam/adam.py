@@ -8,9 +8,9 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.descent.adam.moments import Moments, direction, no_moments, tempered, updated
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capability, Cost, Evaluation, Landscape, Periodic, allocated
 from thalweg_core.manifold import Euclidean
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.sample_sizes import SampleRule, SampleSize, dearer, look, shrunk
@@ -28,7 +28,7 @@ class AdamState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Method):
     """Adaptive moments: a step along the mean gradient, divided by its usual size.
 
         m <- β1 m + (1 - β1) g,   v <- β2 v + (1 - β2) g²
@@ -117,17 +117,14 @@ class Adam:
         """Numbers beside x and the evaluation there: three moments, the average, and counts."""
         return 4 * size + 7
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> AdamState:
-        return self.init_within(landscape, x, rng, None)
-
-    def init_within(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> AdamState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> AdamState:
         """With a first look that is paid for, whatever the pilot says."""
         seen, size = self._rule.begin(allocated(landscape, self.allocation), x, rng, shots)
         average = begin_average(x, seen.cost) if landscape.noisy and self.averaging else None
         return AdamState(x, seen, no_moments(landscape.manifold, x), size, average)
 
     def step(self, landscape: Landscape, state: AdamState, rng: Stream) -> tuple[AdamState, Info]:
-        kernel, manifold = self.settled(landscape), landscape.manifold
+        kernel, manifold = self.resolved(landscape), landscape.manifold
         assert kernel.beta1 is not None and kernel.beta2 is not None and kernel.amsgrad is not None
         grad = manifold.tangent(state.x, state.seen.grad)
         moments = updated(state.moments, manifold, grad, kernel.beta1, kernel.beta2, kernel.amsgrad)
@@ -138,15 +135,15 @@ class Adam:
         moved = AdamState(x, seen, moments, self._rule.grown(state.size, seen.cost), average)
         return moved, Info.plain(seen.cost, seen.value)
 
-    def reported(self, state: AdamState) -> Tensor:
+    def answer(self, state: AdamState) -> Tensor:
         """The average, where there is one."""
         return state.x if state.average is None else state.average.x
 
-    def forecast(self, landscape: Landscape, state: AdamState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: AdamState) -> Cost:
         """A look with the samples that it has grown to."""
         return dearer(state.seen, state.size)
 
-    def settled(self, landscape: Landscape) -> Adam:
+    def resolved(self, landscape: Landscape) -> Adam:
         """The same with the numbers chosen that depend on whether looks are exact, and `amsgrad`."""
         rate, decay1, decay2 = (0.05, 0.7, 0.99) if landscape.noisy else (0.1, 0.9, 0.999)
         return replace(

@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.descent.adam.moments import Moments, direction, no_moments, updated
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape, above_reference
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.stagnation import Standstill, begin_standstill, remark, watched
 from thalweg_core.ranges import positive, share
 from thalweg_core.streams import Stream
@@ -23,7 +23,7 @@ class TextbookAdamState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TextbookAdam:
+class TextbookAdam(Method):
     """Adaptive moments, word for word: what method.adam is compared with.
 
         m <- β1 m + (1 - β1) g,   v <- β2 v + (1 - β2) g²,   x <- R_x(-η [m / (1 - β1^t)] / (sqrt(v / (1 - β2^t)) + ε))
@@ -61,7 +61,7 @@ class TextbookAdam:
         """Numbers beside x and the evaluation there: the moments, and the energies so far."""
         return 3 * size + 6
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> TextbookAdamState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> TextbookAdamState:
         seen = landscape.evaluate(x, rng)
         return TextbookAdamState(x, seen, no_moments(landscape.manifold, x), begin_standstill(seen))
 

@@ -18,9 +18,9 @@ from thalweg_core.descent.lbfgs.curvature_pairs import (
     stands_out,
 )
 from thalweg_core.descent.lbfgs.quasi_newton import Descent, Search, Stage, begin_descent, descended
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capability, Cost, Evaluation, Landscape, allocated
 from thalweg_core.manifold import Manifold
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.gradient_filter import FilteredGradient, begin_filter, filtered
 from thalweg_core.noise.natural_units import natural_units
@@ -65,7 +65,7 @@ class LbfgsState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Lbfgs:
+class Lbfgs(Method):
     """Quasi-Newton descent, x <- R_x(-H ∇U), with H from the last m pairs of steps s and changes of the gradient y.
 
     Exact looks: the classical method. Every step of the walk is one look, at the next trial of a line search by the strong
@@ -135,10 +135,7 @@ class Lbfgs:
         vectors = 5 + self.curvature + (self.averaging > 0)
         return self.memory * (2 * size + 1) + vectors * size + 19
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> LbfgsState:
-        return self.init_within(landscape, x, rng, None)
-
-    def init_within(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> LbfgsState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> LbfgsState:
         """With a first look that is paid for, whatever the pilot says."""
         seen, size = self._rule.begin(allocated(landscape, self.allocation), x, rng, shots)
         if not landscape.noisy:
@@ -157,12 +154,12 @@ class Lbfgs:
         told = self._learnt(landscape, _carried(manifold, told, state.x, step, x), step, x, seen)
         return LbfgsState(x, seen, None, told), Info.plain(seen.cost, seen.value)
 
-    def reported(self, state: LbfgsState) -> Tensor:
+    def answer(self, state: LbfgsState) -> Tensor:
         """The average, where there is one."""
         average = state.estimates and state.estimates.average
         return average.x if average else state.x
 
-    def forecast(self, landscape: Landscape, state: LbfgsState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: LbfgsState) -> Cost:
         """A look with the samples that it has grown to."""
         return dearer(state.seen, state.estimates.size if state.estimates else None)
 

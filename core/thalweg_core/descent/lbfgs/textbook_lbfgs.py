@@ -12,8 +12,8 @@ from torch import Tensor
 from thalweg_core.descent.lbfgs.curvature_pairs import MOST_PAIRS
 from thalweg_core.descent.lbfgs.line_search import DECREASE
 from thalweg_core.descent.lbfgs.quasi_newton import Descent, Search, Stage, begin_descent, descended
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import GRADIENT, VALUE, Capability, Evaluation, Landscape, above_reference
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.numbers.rows import row_max
 from thalweg_core.ranges import not_negative, whole_between
 from thalweg_core.streams import Stream
@@ -44,7 +44,7 @@ class TextbookLbfgsState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TextbookLbfgs:
+class TextbookLbfgs(Method):
     """Quasi-Newton descent x <- R_x(-t H ∇U), t by a line search with the strong Wolfe conditions, and two rules to stop by.
 
     Every step of the walk is one look, at the next trial of a search; looks take the landscape's own number of samples. With
@@ -77,7 +77,7 @@ class TextbookLbfgs:
         """Numbers beside x and the evaluation there: the pairs and a search."""
         return self.memory * (2 * size + 1) + size + 22
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> TextbookLbfgsState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> TextbookLbfgsState:
         seen = landscape.evaluate(x, rng)
         search = begin_descent(landscape.manifold, x, seen, self.memory).search
         why = torch.where(search.stage == Stage.NOWHERE, int(Why.GRADIENT), int(Why.WALKING))

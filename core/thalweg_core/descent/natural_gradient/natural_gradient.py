@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from thalweg_core.descent.natural_gradient.running_metric import FORMS, MetricRule, RunningMetric
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import (
     ALLOCATIONS,
     FLAT,
@@ -21,6 +20,7 @@ from thalweg_core.landscape import (
     Landscape,
     allocated,
 )
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.gradient_filter import FilteredGradient, begin_filter, filtered
 from thalweg_core.noise.natural_units import natural_units
@@ -43,7 +43,7 @@ class NaturalGradientState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class NaturalGradient:
+class NaturalGradient(Method):
     """Steepest descent in the metric F of states, with a damping as large as the noise.
 
         x <- x - η (F + λ)⁻¹ m,     |step|_F ≤ D,   no coordinate further than c
@@ -140,10 +140,7 @@ class NaturalGradient:
         """Numbers beside x and the evaluation there: the metric and its variance, the filtered gradient, the average."""
         return 2 * size**2 + 4 * size + 9
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> NaturalGradientState:
-        return self.init_within(landscape, x, rng, None)
-
-    def init_within(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> NaturalGradientState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> NaturalGradientState:
         """With first looks that are paid for, whatever the pilot says; by overlaps only where there is more than enough."""
         rest = shots if shots is None else shots - self._metric.least(landscape, x, rng, self.first_samples)
         seen, size = self._samples.begin(allocated(landscape, self.allocation), x, rng, rest)
@@ -173,11 +170,11 @@ class NaturalGradient:
         moved = choose(good, moved._replace(rate=rate), state._replace(rate=rate))
         return moved, Info.plain(cost, seen.value)._replace(acceptance=good.to(x.dtype))
 
-    def reported(self, state: NaturalGradientState) -> Tensor:
+    def answer(self, state: NaturalGradientState) -> Tensor:
         """The average, where there is one."""
         return state.x if state.average is None else state.average.x
 
-    def forecast(self, landscape: Landscape, state: NaturalGradientState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: NaturalGradientState) -> Cost:
         """A look at the gradient with the samples that it has grown to, and one at the metric."""
         coming = dearer(state.seen, state.size)
         return coming._replace(shots=coming.shots + self._metric.forecast(state.metric, landscape, state.size))

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from thalweg_core.descent.natural_gradient.running_metric import look_at_metric
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import (
     FLAT,
     GRADIENT,
@@ -21,6 +20,7 @@ from thalweg_core.landscape import (
     Sampled,
     above_reference,
 )
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.divergence import Rise, begin_rise, climbed, remark
 from thalweg_core.ranges import not_negative, one_of, positive
 from thalweg_core.streams import Stream
@@ -34,7 +34,7 @@ class TextbookNaturalGradientState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TextbookNaturalGradient:
+class TextbookNaturalGradient(Method):
     """Natural gradient, word for word: what method.natural_gradient is compared with.
 
         x <- x - η (F + λ)⁺ grad U,   (·)⁺: the pseudo-inverse
@@ -68,7 +68,7 @@ class TextbookNaturalGradient:
         """Numbers beside x and the evaluation there: the metric, and the energies so far."""
         return size**2 + 4
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> TextbookNaturalGradientState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> TextbookNaturalGradientState:
         seen, metric = self._look(landscape, x, rng)
         return TextbookNaturalGradientState(x, seen, metric, begin_rise(seen))
 

@@ -19,7 +19,6 @@ from thalweg_core.descent.shot_frugal.rules import (
     lipschitz_of,
     next_cost,
 )
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import (
     ALLOCATIONS,
     FLAT,
@@ -32,13 +31,14 @@ from thalweg_core.landscape import (
     Sampled,
     allocated,
 )
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.numbers.rows import per_row, row_sum
 from thalweg_core.ranges import one_of
 from thalweg_core.streams import Stream
 
 
 @dataclass(frozen=True)
-class Gcans:
+class Gcans(Method):
     """Global coupled adaptive number of samples: plain descent, and samples by which the whole gradient gains most for each.
 
         x <- x - α g,   χ_i, ξ_i: running means of g_i and of the variance of one sample, corrected for their start
@@ -77,7 +77,7 @@ class Gcans:
         """Numbers beside x and the evaluation there: the statistics of the gradient, and samples."""
         return 3 * size + 1
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> FrugalState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> FrugalState:
         first = None
         if landscape.noisy and isinstance(landscape, Sampled):
             least = max(self.first_samples, landscape.fewest)
@@ -88,7 +88,7 @@ class Gcans:
     def step(self, landscape: Landscape, state: FrugalState, rng: Stream) -> tuple[FrugalState, Info]:
         return descended(self._rule(landscape), allocated(landscape, self.allocation), state, rng)
 
-    def forecast(self, landscape: Landscape, state: FrugalState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: FrugalState) -> Cost:
         """A look with the samples that the next step will choose."""
         return next_cost(self._rule(landscape), landscape, state)
 

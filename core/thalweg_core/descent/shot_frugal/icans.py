@@ -10,8 +10,8 @@ from torch import Tensor
 
 from thalweg_core.descent.shot_frugal.rules import FrugalState, IndividualRule, begin, check, descended, lipschitz_of, next_cost
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import ALLOCATIONS, COMPONENTS, FLAT, LIPSCHITZ, Capability, Cost, Landscape, allocated
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.ranges import one_of, positive
 from thalweg_core.streams import Stream
 
@@ -19,7 +19,7 @@ VARIANTS = (1, 2)
 
 
 @dataclass(frozen=True)
-class Icans:
+class Icans(Method):
     """Individual coupled adaptive number of samples: plain descent, and a rule for the samples of each component.
 
         x_i <- x_i - α g_i,   χ_i, ξ_i: running means of g_i and of the variance of one sample, corrected for their start
@@ -69,14 +69,14 @@ class Icans:
         """Numbers beside x and the evaluation there: the statistics of the gradient, and samples."""
         return 3 * size + 1
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> FrugalState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> FrugalState:
         first = torch.full_like(x, self.first_samples, dtype=torch.int64)
         return begin(allocated(landscape, self.allocation), x, rng, first)
 
     def step(self, landscape: Landscape, state: FrugalState, rng: Stream) -> tuple[FrugalState, Info]:
         return descended(self._rule(landscape), allocated(landscape, self.allocation), state, rng)
 
-    def forecast(self, landscape: Landscape, state: FrugalState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: FrugalState) -> Cost:
         """A look with the samples that the next step will choose."""
         return next_cost(self._rule(landscape), landscape, state)
 

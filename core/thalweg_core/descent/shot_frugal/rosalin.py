@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from thalweg_core.descent.shot_frugal.rules import FrugalState, IndividualRule, begin, check, descended, lipschitz_of, next_cost
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import COMPONENTS, FLAT, LIPSCHITZ, Capability, Cost, Landscape, allocated
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.ranges import positive
 from thalweg_core.streams import Stream
 
 
 @dataclass(frozen=True)
-class Rosalin:
+class Rosalin(Method):
     """Random operator sampling for adaptive learning with individual numbers of samples.
 
     The samples of each component are chosen as by method.icans, variant 1. But a sample is a single shot of one circuit:
@@ -53,14 +53,14 @@ class Rosalin:
         """Numbers beside x and the evaluation there: the statistics of the gradient, and samples."""
         return 3 * size + 1
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> FrugalState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> FrugalState:
         first = torch.full_like(x, self.first_samples, dtype=torch.int64)
         return begin(allocated(landscape, "random"), x, rng, first)
 
     def step(self, landscape: Landscape, state: FrugalState, rng: Stream) -> tuple[FrugalState, Info]:
         return descended(self._rule(landscape), allocated(landscape, "random"), state, rng)
 
-    def forecast(self, landscape: Landscape, state: FrugalState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: FrugalState) -> Cost:
         """A look with the samples that the next step will choose."""
         return next_cost(self._rule(landscape), landscape, state)
 

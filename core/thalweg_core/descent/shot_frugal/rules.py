@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Info
 from thalweg_core.landscape import Componentwise, Cost, Evaluation, Landscape, Periodic, Smooth
+from thalweg_core.method import Info
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.numbers.rows import per_row, row_sum
 from thalweg_core.ranges import at_least, inside, positive, share

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from thalweg_core.descent.smo.trigonometric import Design, Polynomial, design
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import (
     ALLOCATIONS,
     FLAT,
@@ -28,6 +27,7 @@ from thalweg_core.landscape import (
     unsloped,
     value_of,
 )
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.sample_sizes import SampleSize
 from thalweg_core.numbers.trees import choose, put_rows
@@ -56,7 +56,7 @@ class SmoState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Smo:
+class Smo(Method):
     """Sequential minimal optimization (NFT, Rotosolve) for any number of harmonics, and under noise.
 
     Along one coordinate U is a trigonometric polynomial p of R harmonics of ω. Its energies here and at the 2R points
@@ -117,7 +117,7 @@ class Smo:
         """Numbers beside x and the evaluation there: the order of the coordinates, the average, and counts."""
         return 2 * size + 6
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> SmoState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> SmoState:
         harmonics = _harmonics(landscape)
         size, samples = None, None
         if landscape.noisy and isinstance(landscape, Sampled):
@@ -131,7 +131,7 @@ class Smo:
         return SmoState(x, unsloped(here, x), none, none[:, 0].clone(), size, average)
 
     def step(self, landscape: Landscape, state: SmoState, rng: Stream) -> tuple[SmoState, Info]:
-        kernel, (base, number) = self.settled(landscape), _harmonics(landscape)
+        kernel, (base, number) = self.resolved(landscape), _harmonics(landscape)
         place, rows = allocated(landscape, self.allocation), torch.arange(len(state.x), device=state.x.device)
         order = self._ordered(state, rng.named("order"))
         coordinate = order[rows, state.turn % order.shape[1]]
@@ -147,11 +147,11 @@ class Smo:
         average = state.average and self._averaged(landscape, state.average, x, cost, jumped)
         return SmoState(x, unsloped(here, x), order, state.turn + 1, size, average), Info.plain(cost, here.value)
 
-    def reported(self, state: SmoState) -> Tensor:
+    def answer(self, state: SmoState) -> Tensor:
         """The average, where there is one."""
         return state.x if state.average is None else state.average.x
 
-    def forecast(self, landscape: Landscape, state: SmoState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: SmoState) -> Cost:
         """The coordinate with the most harmonics, with the samples that have grown."""
         most = _harmonics(landscape).number.max()
         one = state.seen.cost._replace(shots=torch.zeros_like(state.turn))
@@ -161,7 +161,7 @@ class Smo:
         asked = _shared(state.size, along).sum(dim=1) + _some(state.size, HERE)
         return one.times(1 + 2 * int(most))._replace(shots=(state.size.price * asked).ceil().to(torch.int64))
 
-    def settled(self, landscape: Landscape) -> Smo:
+    def resolved(self, landscape: Landscape) -> Smo:
         """The same with `max_step` chosen."""
         return replace(self, max_step=(0.1 if landscape.noisy else 0.0) if self.max_step is None else self.max_step)
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from thalweg_core.descent.spsa.simultaneous_perturbation import Perturbation, Perturbing, capped, signs
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import (
     ALLOCATIONS,
     FLAT,
@@ -24,6 +23,7 @@ from thalweg_core.landscape import (
     allocated,
     unsloped,
 )
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.sample_sizes import SampleSize
@@ -42,7 +42,7 @@ class QnSpsaState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class QnSpsa:
+class QnSpsa(Method):
     """Quantum natural SPSA: SPSA's slopes in a metric that is measured as they are, along random directions.
 
         x <- x - a_k u [sqrt(F̄²) + β]⁻¹ s Δ,      F̄_k = (k F̄_(k-1) + F̂) / (k + 1)
@@ -102,7 +102,7 @@ class QnSpsa:
         """Numbers beside x and the evaluation there: the metric, the average, and counts."""
         return size**2 + size + 11
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> QnSpsaState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> QnSpsaState:
         seen, perturbing = self._rule.begin(allocated(landscape, self.allocation), x, rng)
         metric = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand(len(x), -1, -1).clone()
         average = begin_average(x, seen.cost) if landscape.noisy and self.averaging else None
@@ -124,11 +124,11 @@ class QnSpsa:
         moved = moved._replace(perturbing=rule.stepped(state.perturbing, cost), metric=metric, average=average)
         return moved, Info.plain(cost, here.value)._replace(acceptance=good.to(here.value))
 
-    def reported(self, state: QnSpsaState) -> Tensor:
+    def answer(self, state: QnSpsaState) -> Tensor:
         """The average, where there is one."""
         return state.x if state.average is None else state.average.x
 
-    def forecast(self, landscape: Landscape, state: QnSpsaState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: QnSpsaState) -> Cost:
         """Its energies and overlaps with the samples that have grown."""
         energies, size = self._rule.forecast(state.perturbing), state.perturbing.size
         return energies if size is None else energies._replace(shots=energies.shots + 4 * self.resamplings * size.asked)

@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.descent.spsa.simultaneous_perturbation import Perturbation, Perturbing, capped
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import ALLOCATIONS, VALUE, Capability, Cost, Evaluation, Landscape, allocated, unsloped
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.numbers.rows import per_row
@@ -26,7 +26,7 @@ class SpsaState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Spsa:
+class Spsa(Method):
     """Simultaneous perturbation stochastic approximation: a step along a random direction, by its slope.
 
         s = [U(x + c_k uΔ) - U(x - c_k uΔ)] / 2c_k,   x <- R_x(-a_k s uΔ),   Δ random signs
@@ -89,7 +89,7 @@ class Spsa:
         """Numbers beside x and the evaluation there: the average, and counts."""
         return size + 11
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> SpsaState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> SpsaState:
         seen, perturbing = self._rule.begin(allocated(landscape, self.allocation), x, rng)
         average = begin_average(x, seen.cost) if landscape.noisy and self.averaging else None
         return SpsaState(x, seen, perturbing, average)
@@ -106,11 +106,11 @@ class Spsa:
         moved = moved._replace(perturbing=rule.stepped(state.perturbing, cost), average=average)
         return moved, Info.plain(cost, here.value)._replace(acceptance=good.to(here.value))
 
-    def reported(self, state: SpsaState) -> Tensor:
+    def answer(self, state: SpsaState) -> Tensor:
         """The average, where there is one."""
         return state.x if state.average is None else state.average.x
 
-    def forecast(self, landscape: Landscape, state: SpsaState) -> Cost:
+    def next_cost(self, landscape: Landscape, state: SpsaState) -> Cost:
         """Its energies with the samples that have grown."""
         return self._rule.forecast(state.perturbing)
 

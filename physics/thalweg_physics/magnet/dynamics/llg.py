@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Info
 from thalweg_core.landscape import Capability, Cost, Evaluation, Landscape
+from thalweg_core.method import Goal, Info, Method
 from thalweg_core.numbers.rows import per_row
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
@@ -35,7 +35,7 @@ class LlgState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Llg:
+class Llg(Method):
     """Spins that precess in their effective field and turn into it.
 
         dm/dt = -γ' (m × H + α m × (m × H)),   γ' = |γ| μ0 / (1 + α²),   H = Ms h = -Ms ∇U
@@ -93,11 +93,11 @@ class Llg:
         if self.time_step > largest:
             raise BadInput("time_step", f"wanted at most {largest:.3g} s, above which {why}, got {self.time_step:g} s")
 
-    def settled(self, landscape: Landscape) -> Llg:
+    def resolved(self, landscape: Landscape) -> Llg:
         """The same with the time step it takes."""
         return replace(self, time_step=self.seconds(cast(Precesses, landscape)))
 
-    def init(self, landscape: Landscape, x: Tensor, rng: Stream) -> LlgState:
+    def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> LlgState:
         self.check(landscape)
         x = planes(x)
         return LlgState(x, landscape.evaluate(x, rng), torch.zeros(x.shape[0], dtype=torch.float64, device=x.device))

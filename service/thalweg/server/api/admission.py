@@ -15,10 +15,10 @@ from thalweg.server.spec.blueprint import Blueprint, read
 from thalweg.server.spec.decode import choose
 from thalweg.server.spec.describe import fitting_methods
 from thalweg.v1 import jobs_pb2
-from thalweg_core.chains.warm_up import PANEL, needs, needs_warm_up
+from thalweg_core.chains.warm_up import PANEL, needs
 from thalweg_core.errors import BadInput, Mismatch, Unaffordable, Unavailable
-from thalweg_core.kernel import ChecksProblem, Goal, state_numbers
 from thalweg_core.landscape import EXACT_VALUE
+from thalweg_core.method import Goal, state_numbers
 from thalweg_core.problem import RehearsesUnopened, Traits, end_shots, foretold, require
 from thalweg_core.streams import Stream
 from thalweg_core.walking.growth import afford
@@ -76,11 +76,10 @@ def admit(spec: jobs_pb2.JobSpec, folder: Path | None = None) -> Admission:
     require(blueprint.method_name, blueprint.kernel, blueprint.problem_name, traits, fitting)
     _check_warm_up(blueprint, traits)
     _check_temperature(spec, blueprint, traits)
-    if isinstance(blueprint.kernel, ChecksProblem):
-        try:
-            blueprint.kernel.check(blueprint.problem)
-        except BadInput as bad:
-            raise bad.under(f"method.{blueprint.method_name}") from None
+    try:
+        blueprint.kernel.check(blueprint.problem)
+    except BadInput as bad:
+        raise bad.under(f"method.{blueprint.method_name}") from None
     try:
         _check_plan(blueprint, traits)
         needed = estimate(blueprint, traits)
@@ -121,7 +120,7 @@ def _check_warm_up(blueprint: Blueprint, traits: Traits) -> None:
 def _check_temperature(spec: jobs_pb2.JobSpec, blueprint: Blueprint, traits: Traits) -> None:
     """A temperature of 1 is a default for pure numbers only."""
     given = choose(spec.method).value
-    if blueprint.energy_scale != 1.0 and hasattr(blueprint.kernel, "temperature") and not given.HasField("temperature"):
+    if blueprint.energy_scale != 1.0 and "temperature" in blueprint.kernel.energies and not given.HasField("temperature"):
         sentence = f"wanted k_B T in {traits.unit}, in which problem.{blueprint.problem_name} reports its energy, got none"
         raise BadInput(f"method.{blueprint.method_name}.temperature", f"{sentence}; 300 K is 4.14e-21 J")
 
@@ -135,7 +134,7 @@ def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
             raise BadInput(
                 "steps", f"wanted at least {FEWEST} draws per chain, so that their error can be told, got {plan.steps}"
             )
-        if needs_warm_up(kernel) and plan.warmup == 0:
+        if kernel.adaptation() and plan.warmup == 0:
             raise BadInput(
                 "warmup", f"wanted steps to find method.{method}.step_size in, got 0; set some 200, or give the step size"
             )
@@ -233,7 +232,7 @@ def _disk(blueprint: Blueprint, traits: Traits, position: int) -> int:
 
 def _rows(blueprint: Blueprint) -> int:
     """Replicas that walk at once."""
-    return max(blueprint.plan.replicas, PANEL) if needs_warm_up(blueprint.kernel) else blueprint.plan.replicas
+    return max(blueprint.plan.replicas, PANEL) if blueprint.kernel.adaptation() else blueprint.plan.replicas
 
 
 def _position_bytes(blueprint: Blueprint, traits: Traits) -> int:

@@ -25,7 +25,7 @@ from thalweg.server.store.records import CHECKPOINTS, CheckpointRow
 from thalweg.server.store.writer import settled
 from thalweg.version import __version__
 from thalweg_core.chains.warm_up import state_types
-from thalweg_core.kernel import Kernel
+from thalweg_core.method import Method
 from thalweg_core.walking import checkpoint
 from thalweg_core.walking.checkpoint import Damaged
 from thalweg_core.walking.walk import Position
@@ -124,7 +124,7 @@ class Keeper:
         while len(self._positions) > 2:
             self._positions.pop(0).unlink(missing_ok=True)
 
-    def newest(self, kernels: Mapping[str, Kernel]) -> Found:
+    def newest(self, kernels: Mapping[str, Method]) -> Found:
         """The newest checkpoint that can be used, with a line in the log where it is not the newest of all.
 
         Args:
@@ -142,7 +142,7 @@ class Keeper:
             self._positions = [self._job_folder / row.path for row in rows[:usable] if row.phase == self._phase][-2:]
         return found
 
-    def _usable(self, rows: list[CheckpointRow], kernels: Mapping[str, Kernel]) -> tuple[Found, int, str]:
+    def _usable(self, rows: list[CheckpointRow], kernels: Mapping[str, Method]) -> tuple[Found, int, str]:
         """What can be used, how many of the rows that takes, and what was wrong with the first of the others."""
         blocks, trouble = self._blocks(rows)
         count = len(blocks)
@@ -171,7 +171,7 @@ class Keeper:
                 return blocks, _trouble(str(row.segment), error)
         return blocks, ""
 
-    def _read(self, row: CheckpointRow, kernels: Mapping[str, Kernel]) -> Saved:
+    def _read(self, row: CheckpointRow, kernels: Mapping[str, Method]) -> Saved:
         tensors, words = self._checked(row, row.path, "position", self._device)
         here = {name: t for name, t in tensors.items() if name.startswith("position.")}
         try:
@@ -218,7 +218,7 @@ def _writer() -> dict[str, str]:
     return {"version": __version__, "revision": revision()}
 
 
-def _types(kernel: Kernel) -> dict[str, type]:
+def _types(kernel: Method) -> dict[str, type]:
     return state_types(kernel, "position.state")
 
 

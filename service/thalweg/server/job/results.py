@@ -19,7 +19,6 @@ from thalweg.server.job.walking import Walked, under
 from thalweg.server.spec.blueprint import Blueprint
 from thalweg.server.store.records import State
 from thalweg.v1 import results_pb2
-from thalweg_core.kernel import Remarks, reported
 from thalweg_core.landscape import Cost, Reading
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.streams import Stream
@@ -130,7 +129,7 @@ def _put_files(blueprint: Blueprint, walked: Walked, shelf: Shelf) -> None:
 
 def _answer(walked: Walked) -> Tensor:
     """What the walk found: where it stands, or its average where the method averages."""
-    return reported(walked.kernel, walked.here.position.state)
+    return walked.kernel.answer(walked.here.position.state)
 
 
 def _unpaid(blueprint: Blueprint, walked: Walked) -> str:
@@ -155,9 +154,8 @@ def _reasons(blueprint: Blueprint, walked: Walked, outcomes: list[Outcome], read
     the energy measured anew does not contradict it."""
     shown = _shown(blueprint, walked, reading)
     words = [_reason(blueprint, *row) for row in zip(outcomes, shown, strict=True)]
-    if isinstance(walked.kernel, Remarks):
-        remarks = walked.kernel.remarks(walked.landscape, walked.here.position.state)
-        words = [_with(*row) for row in zip(outcomes, words, remarks, strict=True)]
+    remarks = walked.kernel.remarks(walked.landscape, walked.here.position.state)
+    words = [_with(*row) for row in zip(outcomes, words, remarks, strict=True)]
     led = _led(blueprint, walked, reading)
     counts = Counter(words).most_common()
     ends = {why: [end for other, end in zip(words, led, strict=True) if other == why] for why, _ in counts}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,10 +20,10 @@ from thalweg.server.job.recorder import Draws, Here, Trace
 from thalweg.server.spec.blueprint import Blueprint
 from thalweg_core.chains import running_diagnostics
 from thalweg_core.chains.running_diagnostics import Running
-from thalweg_core.chains.warm_up import PANEL, WarmUp, needs_warm_up
+from thalweg_core.chains.warm_up import PANEL, WarmUp
 from thalweg_core.errors import BadInput, Unaffordable
-from thalweg_core.kernel import Kernel, Settles
 from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.method import Method
 from thalweg_core.numbers.trees import take_rows
 from thalweg_core.problem import Traits, end_shots
 from thalweg_core.streams import Stream
@@ -38,7 +38,7 @@ class Walked(NamedTuple):
     """What a walk brought home."""
 
     landscape: Landscape
-    kernel: Kernel  # as it was tuned
+    kernel: Method  # as it was tuned
     start: Tensor  # (B, *E)
     here: Here
     trace: Trace
@@ -62,7 +62,7 @@ class Walker:
         with under(f"problem.{blueprint.problem_name}"):
             self.landscape = blueprint.problem.open(self._device, getattr(torch, plan.precision))
         self.blueprint = blueprint._replace(kernel=_settled(blueprint, self.landscape))
-        self._rows = max(plan.replicas, PANEL) if needs_warm_up(blueprint.kernel) else plan.replicas
+        self._rows = max(plan.replicas, PANEL) if blueprint.kernel.adaptation() else plan.replicas
         with under(f"problem.{blueprint.problem_name}"):
             self._starts = blueprint.problem.start(self.landscape, self._stream(self._rows).named("start"))
         self.reserve = 0 if blueprint.draws else end_shots(blueprint.problem, self.landscape)
@@ -91,12 +91,13 @@ class Walker:
 
     # --- phases
 
-    def _warming(self) -> Kernel:
+    def _warming(self) -> Method:
         """What walks through the warm-up."""
         kernel = self.blueprint.kernel
-        return cast(Kernel, WarmUp(kernel)) if needs_warm_up(kernel) else kernel
+        tunable = kernel.adaptation()
+        return kernel if tunable is None else WarmUp(tunable)
 
-    def _warmed(self, warm: Kernel, saved: Saved | None) -> tuple[Kernel | None, Here]:
+    def _warmed(self, warm: Method, saved: Saved | None) -> tuple[Method | None, Here]:
         """The tuned kernel and where its walk begins; no kernel where the job was stopped before."""
         plan, kernel = self.blueprint.plan, self.blueprint.kernel
         if not plan.warmup:
@@ -112,7 +113,7 @@ class Walker:
             self._keep(WARM_UP, here)
         return self._tuned(warm, here)
 
-    def _tuned(self, warm: Kernel, here: Here) -> tuple[Kernel, Here]:
+    def _tuned(self, warm: Method, here: Here) -> tuple[Method, Here]:
         position, kernel, state = here.position, self.blueprint.kernel, here.position.state
         if isinstance(warm, WarmUp):
             kernel, state = warm.tuned(state), warm.inner(state)
@@ -122,7 +123,7 @@ class Walker:
             state, position = take_rows(state, replicas), position._replace(spent=take_rows(position.spent, replicas))
         return kernel, self._stand(kernel, state, position.spent, position.outcome[: len(replicas)])
 
-    def _begun(self, kernel: Kernel, x: Tensor, phase: str, rules: Rules) -> Here:
+    def _begun(self, kernel: Method, x: Tensor, phase: str, rules: Rules) -> Here:
         try:
             self.landscape, position = begin_growing(kernel, self.landscape, x, self._stream(len(x)).named(phase), rules)
         except Unaffordable as dear:
@@ -131,14 +132,14 @@ class Walker:
             raise bad.under(f"method.{self.blueprint.method_name}") from None
         return Here(0, position, torch.full_like(position.state.seen.value, torch.nan))
 
-    def _stand(self, kernel: Kernel, state: Any, spent: Cost, outcome: Tensor) -> Here:
+    def _stand(self, kernel: Method, state: Any, spent: Cost, outcome: Tensor) -> Here:
         """Step 0 of the walk, where the warm-up left it; a replica that the warm-up lost stays lost."""
         rng = self._stream(len(outcome)).named(WALK)
         position = stand(kernel, self.landscape, state, rng, spent, state.seen.cost, self._rules())
         outcome = torch.where(outcome == Outcome.LOST, outcome, position.outcome)
         return Here(0, position._replace(outcome=outcome), torch.full_like(position.state.seen.value, torch.nan))
 
-    def _through(self, phase: str, kernel: Kernel, here: Here) -> Here:
+    def _through(self, phase: str, kernel: Method, here: Here) -> Here:
         """Every step that is left of a phase, unless somebody or the clock stops it."""
         plan = self.blueprint.plan
         last = plan.warmup if phase == WARM_UP else plan.last_step(self.blueprint.kernel.goal)
@@ -198,7 +199,7 @@ class Walker:
 
     # --- small things
 
-    def _home(self, kernel: Kernel, here: Here, phase: str) -> Walked:
+    def _home(self, kernel: Method, here: Here, phase: str) -> Walked:
         start = self._starts[: self.blueprint.plan.replicas]
         self._report(phase, here)
         home = (self.landscape, kernel, start, here, self.trace, self.draws, self.extra, self._seconds, self.reserve, phase)
@@ -217,12 +218,10 @@ class Walker:
         return self._earlier + time.monotonic() - self._began
 
 
-def _settled(blueprint: Blueprint, landscape: Landscape) -> Kernel:
+def _settled(blueprint: Blueprint, landscape: Landscape) -> Method:
     """The method with the numbers filled in that it leaves to the landscape."""
-    if not isinstance(blueprint.kernel, Settles):
-        return blueprint.kernel
     with under(f"method.{blueprint.method_name}"):
-        return blueprint.kernel.settled(landscape)
+        return blueprint.kernel.resolved(landscape)
 
 
 def _stopped(here: Here, why: Outcome) -> Here:

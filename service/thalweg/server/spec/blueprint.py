@@ -15,7 +15,7 @@ from thalweg.server.spec.decode import choose, decode
 from thalweg.server.spec.plan import Plan
 from thalweg.v1 import jobs_pb2
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Kernel
+from thalweg_core.method import Goal, Method
 from thalweg_core.problem import Problem
 
 
@@ -25,7 +25,7 @@ class Blueprint(NamedTuple):
     problem_name: str  # "density.gaussian"
     problem: Problem
     method_name: str  # "hmc"
-    kernel: Kernel
+    kernel: Method
     plan: Plan
 
     @property
@@ -59,10 +59,11 @@ def read(spec: jobs_pb2.JobSpec) -> Blueprint:
     if plan.stop.value is not None:
         value = _in_natural_units("plan.stop.value", plan.stop.value, scale)
         plan = replace(plan, stop=replace(plan.stop, value=value))
-    if scale != 1.0 and hasattr(kernel, "temperature"):
-        temperature = _in_natural_units(f"method.{method_name}.temperature", kernel.temperature, scale)
-        kernel = replace(kernel, temperature=temperature)
-    return Blueprint(problem_name, cast(Problem, problem), method_name, cast(Kernel, kernel), plan)
+    if scale != 1.0:
+        given = {name: getattr(kernel, name) for name in kernel.energies}
+        natural = {name: _in_natural_units(f"method.{method_name}.{name}", energy, scale) for name, energy in given.items()}
+        kernel = replace(kernel, **natural)
+    return Blueprint(problem_name, cast(Problem, problem), method_name, cast(Method, kernel), plan)
 
 
 def _in_natural_units(field: str, energy: float, scale: float) -> float:

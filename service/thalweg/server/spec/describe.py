@@ -21,7 +21,7 @@ from thalweg.server.spec import catalog
 from thalweg.server.spec.decode import Descriptor, camel, class_of, decode, fields_of, has_default, is_choice, plain
 from thalweg.server.spec.plan import Plan
 from thalweg.v1 import jobs_pb2, methods_pb2, problems_pb2
-from thalweg_core.kernel import Goal, Kernel
+from thalweg_core.method import Goal, Method
 from thalweg_core.problem import Problem, Traits
 
 _WORDS = {int: "integer", float: "number", str: "text", bytes: "text in base64", bool: "yes/no"}
@@ -31,7 +31,7 @@ _WORDS = {int: "integer", float: "number", str: "text", bytes: "text in base64",
 def describe() -> jobs_pb2.DescribeResponse:
     """Every problem and every method, and the plan."""
     examples = {name: examples_of(name) for name in catalog.PROBLEMS}
-    kernels = {name: cast(Kernel, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
+    kernels = {name: cast(Method, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
     fits = [(p, m) for p, traits in examples.items() for m, kernel in kernels.items() if any(t.fits(kernel) for t in traits)]
     return jobs_pb2.DescribeResponse(
         problems=[_problem(name, traits, [m for p, m in fits if p == name]) for name, traits in examples.items()],
@@ -49,7 +49,7 @@ def examples_of(problem: str) -> list[Traits]:
 
 def fitting_methods(traits: Traits, goal: Goal) -> list[str]:
     """The methods with this goal that ask for nothing that this landscape does not know; where there is none, the others."""
-    kernels = {name: cast(Kernel, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
+    kernels = {name: cast(Method, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
     fitting = [name for name, kernel in kernels.items() if traits.fits(kernel)]
     return [name for name in fitting if kernels[name].goal is goal] or fitting
 
@@ -75,7 +75,7 @@ def _problem(name: str, examples: Sequence[Traits], fits: Sequence[str]) -> jobs
     return _description(name, kind, descriptor_of(problems_pb2.Problem.DESCRIPTOR, name), _known(name, examples), fits)
 
 
-def _method(name: str, kernel: Kernel, fits: Sequence[str]) -> jobs_pb2.Description:
+def _method(name: str, kernel: Method, fits: Sequence[str]) -> jobs_pb2.Description:
     kind = catalog.load(catalog.METHODS[name].where)
     descriptor = descriptor_of(methods_pb2.Method.DESCRIPTOR, name)
     return _description(name, kind, descriptor, sorted(need.name for need in kernel.needs), fits)

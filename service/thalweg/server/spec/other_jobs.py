@@ -21,7 +21,7 @@ from thalweg.server.store.records import ENDED, JobRow
 from thalweg.server.store.store import Store
 from thalweg.v1 import jobs_pb2
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal, Kernel
+from thalweg_core.method import Goal, Method
 
 _ENDS = "final.npz"
 
@@ -104,7 +104,7 @@ def _kept(store: Store, row: JobRow) -> dict[str, NDArray[np.float64]]:
     """The ends of all replicas, (B, P) angles and (B,) energies."""
     spec = jobs_pb2.JobSpec.FromString(row.spec)
     method = spec.method.WhichOneof("kind") or ""
-    if cast(Kernel, catalog.load(catalog.METHODS[method].where)).goal is Goal.DRAWS:
+    if cast(Method, catalog.load(catalog.METHODS[method].where)).goal is Goal.DRAWS:
         raise BadInput("id", f"job {row.id} sampled (method.{method}): its chains end anywhere; wanted a job that went downhill")
     if spec.problem.vqe.ansatz.HasField("adapt"):
         grown = "and this one is not grown: its angles belong to other operators"

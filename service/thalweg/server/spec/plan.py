@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from thalweg_core.errors import BadInput
-from thalweg_core.kernel import Goal
+from thalweg_core.method import Goal
 from thalweg_core.ranges import one_of
 from thalweg_core.walking.stopping import Budget, Stop
 
