@@ -289,9 +289,12 @@ def test_every_method_of_the_catalogue_is_held_to_this_contract() -> None:
     assert {catalog.load(entry.where) for entry in catalog.METHODS.values()} <= {type(kernel) for kernel in KERNELS.values()}
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
+RESOLVING = [pair for pair in PAIRS if type(pair.values[0]).resolved is not Method.resolved]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("kernel", "place"), RESOLVING)
 def test_a_resolved_method_leaves_nothing_open_and_walks_as_before_to_the_bit(kernel: Any, place: Landscape) -> None:
-    settled = kernel.resolved(place)  # by default itself
+    settled = kernel.resolved(place)
     assert type(settled) is type(kernel) and settled.resolved(place) == settled
     assert None not in dataclasses.asdict(settled).values()
     (state, infos), (other, others) = (steps(k, place, 3, 6) for k in (kernel, settled))

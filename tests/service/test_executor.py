@@ -27,7 +27,7 @@ Make = Callable[..., Service]
 
 LOOK = """
 import importlib, os, sys
-from thalweg.server import forkserver
+from thalweg.server.executor import forkserver
 for module in forkserver.preload():
     importlib.import_module(module)
 print(len(os.listdir('/proc/self/task')), 'grpc' in sys.modules, 'torch' in sys.modules, 'qiskit_aer' in sys.modules)

@@ -118,7 +118,7 @@ def test_a_service_whose_threads_are_late_says_that_it_does_not_serve() -> None:
 
 DYING = """
 import sys, threading
-from thalweg.server import executor
+from thalweg.server.executor import executor
 from pathlib import Path
 
 mark = Path(sys.argv[2]) / "died-once"

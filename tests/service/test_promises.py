@@ -19,7 +19,7 @@ from .conftest import until
 SERVER = """
 import os, signal, sys, threading
 from pathlib import Path
-from thalweg.server import writer
+from thalweg.server.store import writer
 from thalweg.server.store.records import NewJob
 from thalweg.server.store.store import Store
 
