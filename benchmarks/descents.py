@@ -83,29 +83,29 @@ class Course(NamedTuple):
         return np.array([error[place] if place >= 0 else np.nan for error, place in zip(self.error, places, strict=True)])
 
 
-def descend(case: Case, kernel: Method, seeds: Sequence[int], budget: int | None = None) -> Course:
+def descend(case: Case, method: Method, seeds: Sequence[int], budget: int | None = None) -> Course:
     """The walks of all seeds, as one batch."""
     began, problem = time.process_time(), case.problem
     landscape = cast(VqeLandscape, problem.open(torch.device("cpu"), torch.float64))
     rng = Stream(0, torch.tensor(seeds, dtype=torch.int64))
     budget = budget or case.budget
     rules = Rules(budget=Budget(shots=budget), reserve=problem.final_shots(landscape))
-    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"), rules)
-    looks = _Looks(kernel, landscape, len(seeds))
+    position = begin(method, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"), rules)
+    looks = _Looks(method, landscape, len(seeds))
     looks.at(position, _SPACING)
-    for frame in walk(kernel, landscape, position, rng.named("walk"), range(1, _MOST_STEPS), rules):
+    for frame in walk(method, landscape, position, rng.named("walk"), range(1, _MOST_STEPS), rules):
         position = frame.position
         looks.at(position, _SPACING)
     looks.at(position, 1.0)
     shots, error = ([np.array(column) for column in columns] for columns in (looks.shots, looks.error))
-    return Course(shots, error, _sentences(kernel, landscape, position), budget, time.process_time() - began)
+    return Course(shots, error, _sentences(method, landscape, position), budget, time.process_time() - began)
 
 
 class _Looks:
     """The noiseless errors along a walk, each seed's where it has spent enough since its last."""
 
-    def __init__(self, kernel: Method, landscape: VqeLandscape, seeds: int) -> None:
-        self.kernel, self.landscape = kernel, landscape
+    def __init__(self, method: Method, landscape: VqeLandscape, seeds: int) -> None:
+        self.method, self.landscape = method, landscape
         self.shots: list[list[float]] = [[] for _ in range(seeds)]
         self.error: list[list[float]] = [[] for _ in range(seeds)]
         self.last = np.full(seeds, -1, dtype=np.int64)
@@ -116,7 +116,7 @@ class _Looks:
         due = np.flatnonzero((spent > self.last) & (spent >= spacing * self.last))
         if len(due) == 0:
             return
-        answer = self.kernel.answer(position.state)[torch.from_numpy(due)]
+        answer = self.method.answer(position.state)[torch.from_numpy(due)]
         energy = self.landscape.expectation(self.landscape.observable, answer) - self.landscape.reference.exact_energy
         for seed, error in zip(due.tolist(), energy.tolist(), strict=True):
             self.shots[seed].append(float(spent[seed]))
@@ -124,10 +124,10 @@ class _Looks:
         self.last[due] = spent[due]
 
 
-def _sentences(kernel: Method, landscape: VqeLandscape, position: Position) -> list[str]:
+def _sentences(method: Method, landscape: VqeLandscape, position: Position) -> list[str]:
     """Why each seed ended, as the result of a job says it."""
     words = [Outcome(code).sentence for code in position.outcome.tolist()]
-    remarks = kernel.remarks(landscape, position.state)
+    remarks = method.remarks(landscape, position.state)
     return [f"{why}; {remark}" if remark else why for why, remark in zip(words, remarks, strict=True)]
 
 

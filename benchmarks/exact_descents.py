@@ -121,18 +121,18 @@ def beside_pennylane(case: Case, seeds: Sequence[int]) -> Beside | None:
     return Beside(case.name, "natural_gradient", _until(NaturalGradient(), place, starts, goal), theirs, len(seeds))
 
 
-def _until(kernel: Method, place: VqeLandscape, starts: torch.Tensor, goal: float) -> Looks:
+def _until(method: Method, place: VqeLandscape, starts: torch.Tensor, goal: float) -> Looks:
     """From all starts at once."""
-    runs = energies(kernel, place, starts, Stop(), MOST_QNG)
+    runs = energies(method, place, starts, Stop(), MOST_QNG)
     return Looks(tuple(_first(run, goal) for run in runs), MOST_QNG)
 
 
-def energies(kernel: Method, place: VqeLandscape, starts: torch.Tensor, stop: Stop, most: int) -> list[Floats]:
+def energies(method: Method, place: VqeLandscape, starts: torch.Tensor, stop: Stop, most: int) -> list[Floats]:
     """Where each walk stood after each of its looks, (S,) each."""
     rng, rules = Stream.of(0, len(starts)), Rules(stop)
-    position = begin(kernel, place, starts, rng, rules)
+    position = begin(method, place, starts, rng, rules)
     values = [position.state.seen.value.numpy().copy()]
-    for frame in walk(kernel, place, position, rng, range(1, most), rules):
+    for frame in walk(method, place, position, rng, range(1, most), rules):
         position = frame.position
         values.append(position.state.seen.value.numpy().copy())
     return [np.array(column)[: int(looks)] for column, looks in zip(np.array(values).T, position.spent.gradients, strict=True)]

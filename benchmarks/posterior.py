@@ -83,18 +83,18 @@ class _Ours:
     """HMC, warmed up; called, it draws on from where the warm-up ended: (S, B, d)."""
 
     def __init__(self, landscape: LogisticLandscape, x: Tensor) -> None:
-        warm_up: Any = WarmUp(Hmc())  # a kernel, whose needs depend on what it warms up
+        warm_up: Any = WarmUp(Hmc())  # a method, whose needs depend on what it warms up
         rng = Stream.of(1, len(x)).named("warm-up")
         position = walk.begin(warm_up, landscape, x, rng)
         for frame in walk.walk(warm_up, landscape, position, rng, range(1, WARM_UP + 1)):
             position = frame.position
-        self.kernel: Method = warm_up.tuned(position.state)
+        self.method: Method = warm_up.tuned(position.state)
         self.landscape, self.x = landscape, position.state.x
 
     def __call__(self, draws: int, number: int) -> Tensor:
         rng = Stream.of(2 + number, len(self.x))
-        position = walk.begin(self.kernel, self.landscape, self.x, rng)
-        frames = walk.walk(self.kernel, self.landscape, position, rng, range(1, draws + 1))
+        position = walk.begin(self.method, self.landscape, self.x, rng)
+        frames = walk.walk(self.method, self.landscape, position, rng, range(1, draws + 1))
         return torch.stack([frame.position.state.x.clone() for frame in frames])
 
 

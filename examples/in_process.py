@@ -11,7 +11,6 @@ from __future__ import annotations
 import torch
 
 from thalweg_core.descent.adam.adam import Adam
-from thalweg_core.method import reported
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget, Outcome, Stop
 from thalweg_core.walking.walk import Rules, begin, walk
@@ -28,14 +27,14 @@ CPU, FLOAT64 = torch.device("cpu"), torch.float64
 def h2(shots: int = 2_000_000) -> None:
     """The ground state of H2 from so many shots, four times over."""
     problem = Vqe(Molecule("H 0 0 0; H 0 0 0.735"), EfficientSu2(reps=3), Estimator(1000, "statevector"), HartreeFock(0.1))
-    landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(seed=7, replicas=4), Adam()
+    landscape, rng, method = problem.open(CPU, FLOAT64), Stream.of(seed=7, replicas=4), Adam()
     rules = Rules(budget=Budget(shots=shots), reserve=problem.final_shots(landscape))  # the last measurement is paid for as well
-    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"), rules)
-    for frame in walk(kernel, landscape, position, rng.named("walk"), range(1, 1_000_001), rules):
+    position = begin(method, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"), rules)
+    for frame in walk(method, landscape, position, rng.named("walk"), range(1, 1_000_001), rules):
         position = frame.position
         if frame.step % 100 == 0:
             print(f"step {frame.step:4d}  energy {position.state.seen.value.median():.4f} Ha")
-    energy = problem.final(landscape, reported(kernel, position.state), rng.named("final"))  # Adam's answer is an average
+    energy = problem.final(landscape, method.answer(position.state), rng.named("final"))  # Adam's answer is an average
     for value, variance in zip(energy.value, energy.value_var, strict=True):
         print(f"H2: {value:.4f} ± {variance.sqrt():.4f} Ha, measured anew at the end")
 
@@ -44,10 +43,10 @@ def skyrmion(max_torque: float = 1e-3) -> None:
     """A Néel skyrmion that relaxes by Landau–Lifshitz–Gilbert dynamics without precession."""
     material = Material(580e3, 15e-12, 3e-3, UniaxialAnisotropy(588634, (0, 0, 1)))
     problem = Magnet(Grid((64, 64, 1), (1e-9, 1e-9, 0.4e-9), (True, True, False)), material, start=SkyrmionStart(10e-9, -1))
-    landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(seed=0, replicas=1), Llg(damping=1.0, precession=False)
+    landscape, rng, method = problem.open(CPU, FLOAT64), Stream.of(seed=0, replicas=1), Llg(damping=1.0, precession=False)
     rules = Rules(Stop(max_torque=max_torque))
-    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"), rules)
-    for frame in walk(kernel, landscape, position, rng.named("walk"), range(1, 1_000_001), rules):
+    position = begin(method, landscape, problem.start(landscape, rng.named("start")), rng.named("walk"), rules)
+    for frame in walk(method, landscape, position, rng.named("walk"), range(1, 1_000_001), rules):
         position = frame.position
     print(f"skyrmion: {Outcome(int(position.outcome[0])).sentence} after {int(position.stopped_at[0])} steps")
     for name, seen in problem.observe(landscape, position.state.x).items():

@@ -16,7 +16,7 @@ from thalweg_core.numbers.rows import per_row, row_max
 
 
 class Manifold(Protocol):
-    """The geometry that a kernel walks on."""
+    """The geometry that a method walks on."""
 
     @property
     def name(self) -> str: ...

@@ -14,14 +14,14 @@ from thalweg_core.streams import Stream
 
 
 class Goal(Enum):
-    """What a kernel is for."""
+    """What a method is for."""
 
     MINIMUM = "minimum"  # the end of the walk counts
     DRAWS = "draws"  # every step counts
 
 
 class Walking(Protocol):
-    """What every kernel's state starts with; a state is a NamedTuple of tensors that all lead with the replicas' axis."""
+    """What every method's state starts with; a state is a NamedTuple of tensors that all lead with the replicas' axis."""
 
     @property
     def x(self) -> Tensor:  # (B, *E)
@@ -128,7 +128,7 @@ class Tunable(Method):
         return self if self.step_size is None else None
 
 
-def state_numbers(kernel: Method | None, size: int) -> int:
+def state_numbers(method: Method | None, size: int) -> int:
     """Numbers that the state of a replica holds at most, where x has `size` of them; None: x and the evaluation alone."""
     plain = 4 * size + 6  # x, the gradient, its variance, second derivatives; value, variance and four counts
-    return plain + (0 if kernel is None else kernel.carries(size))
+    return plain + (0 if method is None else method.carries(size))

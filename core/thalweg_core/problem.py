@@ -46,9 +46,9 @@ class Traits:
         """Numbers of x, for one replica."""
         return self.numbers or self.dimension
 
-    def fits(self, kernel: Method | type[Method]) -> bool:
+    def fits(self, method: Method | type[Method]) -> bool:
         """Whether a method asks for nothing that it does not know; nobody samples what changes under way."""
-        return kernel.needs <= self.knows and not (self.grows and kernel.goal is Goal.DRAWS)
+        return method.needs <= self.knows and not (self.grows and method.goal is Goal.DRAWS)
 
     def why_not(self, need: Capability) -> str:
         """Why it cannot be asked this: completes "but problem.NAME …"."""
@@ -153,19 +153,19 @@ class NamesCoordinates(Protocol):
     def coordinates(self) -> list[str]: ...
 
 
-def require(method: str, kernel: Method, problem: str, traits: Traits, fitting: Iterable[str]) -> None:
+def require(name: str, method: Method, problem: str, traits: Traits, fitting: Iterable[str]) -> None:
     """Refuse a method that needs what the landscape does not know, in a sentence that names both.
 
     Raises:
         Mismatch: with the path "method.NAME".
     """
-    for need in sorted(kernel.needs - traits.knows, key=lambda capability: capability.name):
+    for need in sorted(method.needs - traits.knows, key=lambda capability: capability.name):
         why = traits.why_not(need)
         otherwise = "or use" if ";" in why else "use"
-        raise Mismatch(f"method.{method}", f"{need.need}, but problem.{problem} {why}; {otherwise} {_either(fitting)}")
-    if not traits.fits(kernel):
+        raise Mismatch(f"method.{name}", f"{need.need}, but problem.{problem} {why}; {otherwise} {_either(fitting)}")
+    if not traits.fits(method):
         changes = f"draws from one density, but problem.{problem} changes as it is walked"
-        raise Mismatch(f"method.{method}", f"{changes}; use {_either(fitting)}")
+        raise Mismatch(f"method.{name}", f"{changes}; use {_either(fitting)}")
 
 
 def _either(methods: Iterable[str]) -> str:

@@ -40,10 +40,10 @@ def test_a_step_of_the_peer_is_that_of_the_textbook() -> None:
     pytest.importorskip("pennylane")
     place, starts = exact_descents._opened(SMALL, [100])
     energy, after = peers.pennylane_qng(place.program, place.observable, 0.1)(starts[0].numpy())
-    kernel, rng = TextbookNaturalGradient(learning_rate=0.1), Stream.of(0, 1)
-    position = begin(kernel, place, starts, rng)
+    method, rng = TextbookNaturalGradient(learning_rate=0.1), Stream.of(0, 1)
+    position = begin(method, place, starts, rng)
     assert energy == pytest.approx(float(position.state.seen.value), abs=1e-10)
-    for frame in walk(kernel, place, position, rng, range(1, 2)):
+    for frame in walk(method, place, position, rng, range(1, 2)):
         np.testing.assert_allclose(frame.position.state.x[0], torch.from_numpy(after), atol=1e-8)
     peer = beside_pennylane(SMALL, [100])
     assert peer is not None and [*peer.theirs.values()] == [*beside_textbook(SMALL, [100]).theirs.values()]

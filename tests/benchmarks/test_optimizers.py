@@ -90,9 +90,9 @@ def test_the_floors_are_those_of_the_ansatz_and_of_the_ground_state() -> None:
     assert 1 - wrong < below.spread / sum(spreads) < 1 + wrong  # they are equal, so no way to divide shots matters
 
 
-@pytest.mark.parametrize("kernel", [Adam(), TextbookAdam()], ids=["adam", "textbook adam"])
-def test_a_seed_walks_alike_among_others_and_within_its_budget(kernel: Adam | TextbookAdam) -> None:
-    among, alone = descend(SMALL, kernel, [3, 4, 5]), descend(SMALL, kernel, [4])
+@pytest.mark.parametrize("method", [Adam(), TextbookAdam()], ids=["adam", "textbook adam"])
+def test_a_seed_walks_alike_among_others_and_within_its_budget(method: Adam | TextbookAdam) -> None:
+    among, alone = descend(SMALL, method, [3, 4, 5]), descend(SMALL, method, [4])
     assert np.array_equal(among.shots[1], alone.shots[0]) and np.array_equal(among.error[1], alone.error[0])
     end = 16 * 100 * 2
     assert all(spent[-1] + end <= SMALL.budget and (error > -1e-12).all() for spent, error in zip(*among[:2], strict=True))
@@ -216,10 +216,10 @@ def test_what_fails_leaves_the_others_alone_and_what_was_there_is_kept(
 ) -> None:
     asked, right = ["--cases", "small", "--methods", "adam", "textbook_adam", "--seeds", "100", "--out", str(tmp_path)], descend
 
-    def wrong(case: Case, kernel: Method, *rest: Any) -> Course:
-        if isinstance(kernel, Adam):
+    def wrong(case: Case, method: Method, *rest: Any) -> Course:
+        if isinstance(method, Adam):
             raise ArithmeticError("no number")
-        return right(case, kernel, *rest)
+        return right(case, method, *rest)
 
     monkeypatch.setattr(optimizers, "descend", wrong)
     assert optimizers.main(asked) == 1
@@ -227,7 +227,7 @@ def test_what_fails_leaves_the_others_alone_and_what_was_there_is_kept(
     first = (tmp_path / "optimizers.md").read_text()
     assert "`textbook_adam`" in first and "`adam`" not in first
     monkeypatch.setattr(
-        optimizers, "descend", lambda case, kernel, *rest: right(case, kernel, *rest) if kernel == Adam() else 1 / 0
+        optimizers, "descend", lambda case, method, *rest: right(case, method, *rest) if method == Adam() else 1 / 0
     )
     assert optimizers.main([*asked, "--resume"]) == 0
     second = (tmp_path / "optimizers.md").read_text()
@@ -246,8 +246,8 @@ def test_jobs_side_by_side_change_no_number(tmp_path: Path) -> None:
 
 
 def test_every_ablation_changes_one_ingredient_of_a_default() -> None:
-    for name, kernel in optimizers.ABLATIONS.items():
-        default = type(kernel)()
-        changed = [field for field in default.__dataclass_fields__ if getattr(kernel, field) != getattr(default, field)]
+    for name, method in optimizers.ABLATIONS.items():
+        default = type(method)()
+        changed = [field for field in default.__dataclass_fields__ if getattr(method, field) != getattr(default, field)]
         caps = ["max_distance", "max_step"]  # a step in a metric has two
         assert len(changed) == (0 if "," not in name else 1) or ("caps" in name and changed == caps), name

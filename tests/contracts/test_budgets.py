@@ -57,18 +57,18 @@ PROBLEMS: dict[str, Problem] = {
 FIELDS: dict[str, dict[str, Any]] = {"ula": {"step_size": 1e-3}}
 
 
-def kernels(problem: Problem) -> Iterator[tuple[str, Method]]:
+def methods(problem: Problem) -> Iterator[tuple[str, Method]]:
     """Every method of the catalogue that fits."""
     for name, entry in catalog.METHODS.items():
-        kernel = catalog.load(entry.where)
-        if problem.traits().fits(kernel):
-            yield name, kernel(**FIELDS.get(name, {}))
+        method = catalog.load(entry.where)
+        if problem.traits().fits(method):
+            yield name, method(**FIELDS.get(name, {}))
 
 
 PAIRS = [
-    pytest.param(problem, kernel, id=f"{name} on {where}")
+    pytest.param(problem, method, id=f"{name} on {where}")
     for where, problem in PROBLEMS.items()
-    for name, kernel in kernels(problem)
+    for name, method in methods(problem)
 ]
 
 
@@ -89,31 +89,31 @@ def charged(cost: Cost) -> list[list[int]]:
     return [cost.gradients.tolist(), cost.shots.tolist()]
 
 
-def least(problem: Problem, kernel: Method) -> int:
+def least(problem: Problem, method: Method) -> int:
     """The number in the sentence of a refusal."""
     landscape, x, rng = start(problem, 2)
     rules = Rules(budget=Budget(shots=1), reserve=end_shots(problem, landscape))
     with pytest.raises(Unaffordable) as refused:
-        begin_growing(kernel, landscape, x, rng, rules)
+        begin_growing(method, landscape, x, rng, rules)
     assert refused.value.field == "budget.shots"
     found = re.match(r"wanted at least (\d+): ", refused.value.sentence)
     assert found is not None
     return int(found[1])
 
 
-@pytest.mark.parametrize(("problem", "kernel"), PAIRS)
-def test_a_rehearsal_costs_what_is_then_charged(problem: Problem, kernel: Method) -> None:
+@pytest.mark.parametrize(("problem", "method"), PAIRS)
+def test_a_rehearsal_costs_what_is_then_charged(problem: Problem, method: Method) -> None:
     landscape, x, rng = start(problem, 3)
     if isinstance(landscape, Grows):
         landscape = landscape.grown(x, rng).landscape
     assert isinstance(landscape, Rehearses)
     place, none = landscape.rehearsal(), torch.zeros(3, dtype=torch.int64)
     assert place.rehearsal() is place  # type: ignore[attr-defined]
-    state = started(kernel, landscape, x, rng.named("init"), none)
-    assert charged(first_cost(kernel, place, x, rng.named("init"))) == charged(state.seen.cost)
+    state = started(method, landscape, x, rng.named("init"), none)
+    assert charged(first_cost(method, place, x, rng.named("init"))) == charged(state.seen.cost)
     for step in range(1, 7):
-        expected = step_cost(kernel, place, state, rng.at(step))
-        state, info = kernel.step(landscape, state, rng.at(step))
+        expected = step_cost(method, place, state, rng.at(step))
+        state, info = method.step(landscape, state, rng.at(step))
         assert charged(expected) == charged(info.cost)
 
 
@@ -142,34 +142,34 @@ def test_every_look_costs_its_rehearsal_however_shots_are_divided(engine: str, a
         assert allocation != "equal" or paid.circuits.tolist() == rehearsed.circuits.tolist()
 
 
-@pytest.mark.parametrize(("problem", "kernel"), WALKS)
-def test_whatever_the_budget_no_more_is_spent_and_the_least_is_as_the_refusal_says(problem: Problem, kernel: Method) -> None:
+@pytest.mark.parametrize(("problem", "method"), WALKS)
+def test_whatever_the_budget_no_more_is_spent_and_the_least_is_as_the_refusal_says(problem: Problem, method: Method) -> None:
     landscape, x, rng = start(problem, 2)
-    reserve, enough = end_shots(problem, landscape), least(problem, kernel)
+    reserve, enough = end_shots(problem, landscape), least(problem, method)
     for budget in (enough - 1, (enough + reserve) // 2, reserve):
         with pytest.raises(Unaffordable):
-            begin_growing(kernel, landscape, x, rng, Rules(budget=Budget(shots=budget), reserve=reserve))
+            begin_growing(method, landscape, x, rng, Rules(budget=Budget(shots=budget), reserve=reserve))
     first = enough - reserve
     for more in (0, 1, first // 3, first, 2 * first + 1, 5 * first, 17 * first):
         rules = Rules(budget=Budget(shots=enough + more), reserve=reserve)
-        place, position = begin_growing(kernel, landscape, x, rng, rules)
+        place, position = begin_growing(method, landscape, x, rng, rules)
         assert (position.spent.shots > 0).all() and (position.spent.shots + reserve <= enough + more).all()
-        for _, frame in walk_growing(kernel, place, position, rng, range(1, 41), rules):
+        for _, frame in walk_growing(method, place, position, rng, range(1, 41), rules):
             position = frame.position
             assert (position.spent.shots + reserve <= enough + more).all()
         assert more != 0 or set(position.outcome.tolist()) <= {Outcome.SHOTS, Outcome.METHOD}
 
 
-@pytest.mark.parametrize(("problem", "kernel"), WALKS)
-def test_the_least_is_known_before_anything_is_opened(problem: Problem, kernel: Method) -> None:
+@pytest.mark.parametrize(("problem", "method"), WALKS)
+def test_the_least_is_known_before_anything_is_opened(problem: Problem, method: Method) -> None:
     assert isinstance(problem, RehearsesUnopened)
-    place, enough = problem.rehearsal(), least(problem, kernel)
+    place, enough = problem.rehearsal(), least(problem, method)
     assert place is not None
     x, rng = torch.zeros(1, problem.traits().dimension, dtype=torch.float64), Stream.of(0, 1)
     reserve = end_shots(problem, place)
-    afford(kernel, place, x, rng, Rules(budget=Budget(shots=enough), reserve=reserve))
+    afford(method, place, x, rng, Rules(budget=Budget(shots=enough), reserve=reserve))
     with pytest.raises(Unaffordable, match=f"wanted at least {enough}: "):
-        afford(kernel, place, x, rng, Rules(budget=Budget(shots=enough - 1), reserve=reserve))
+        afford(method, place, x, rng, Rules(budget=Budget(shots=enough - 1), reserve=reserve))
 
 
 class Restless(TextbookAdam):
@@ -180,14 +180,14 @@ class Restless(TextbookAdam):
 
 
 def test_a_method_that_begins_anew_where_a_circuit_has_grown_does_so_within_the_budget() -> None:
-    problem, kernel = PROBLEMS["circuit that grows"], Restless()
+    problem, method = PROBLEMS["circuit that grows"], Restless()
     landscape, x, rng = start(problem, 2)
-    reserve, enough = end_shots(problem, landscape), least(problem, kernel)
+    reserve, enough = end_shots(problem, landscape), least(problem, method)
     looks = set()
     for more in range(0, 8 * (enough - reserve), (enough - reserve) // 4):
         rules = Rules(budget=Budget(shots=enough + more), reserve=reserve)
-        place, position = begin_growing(kernel, landscape, x, rng, rules)
-        for _, frame in walk_growing(kernel, place, position, rng, range(1, 21), rules):
+        place, position = begin_growing(method, landscape, x, rng, rules)
+        for _, frame in walk_growing(method, place, position, rng, range(1, 21), rules):
             position = frame.position
         assert (position.spent.shots + reserve <= enough + more).all()
         looks.update((position.spent.gradients - position.stopped_at).tolist())  # those of steps aside

@@ -1,4 +1,4 @@
-"""What every kernel owes its callers. A new kernel is tested by being registered here."""
+"""What every method owes its callers. A new method is tested by being registered here."""
 
 from __future__ import annotations
 
@@ -115,31 +115,31 @@ KERNELS: dict[str, Method] = {
 }
 
 
-def places(kernel: Method) -> list[tuple[str, Landscape]]:
-    """The landscapes that a kernel fits."""
-    if PRECESSION in kernel.needs:
+def places(method: Method) -> list[tuple[str, Landscape]]:
+    """The landscapes that a method fits."""
+    if PRECESSION in method.needs:
         return [("magnet", MAGNET)]
-    if METRIC in kernel.needs or STATES in kernel.needs:
+    if METRIC in method.needs or STATES in method.needs:
         return [("qubits", QUBITS), ("measured qubits", SampledQubits(QUBITS.mixing))]
     components = ("components", Components((0.5, 1.0, 2.0), (1.0, 2.0, 0.5)))
-    if COMPONENTS in kernel.needs:
+    if COMPONENTS in method.needs:
         return [components]
-    if LIPSCHITZ in kernel.needs:
+    if LIPSCHITZ in method.needs:
         return [("steep", Steep()), components]
-    if HARMONICS in kernel.needs:
+    if HARMONICS in method.needs:
         return [("waves", Waves()), ("sampled waves", SampledWaves())]
-    if FLAT in kernel.needs or isinstance(kernel, WarmUp):
+    if FLAT in method.needs or isinstance(method, WarmUp):
         return [("flat", FLAT_LANDSCAPE)]
-    if "exact values" in {need.name for need in kernel.needs}:
+    if "exact values" in {need.name for need in method.needs}:
         return [("flat", FLAT_LANDSCAPE), ("spheres", SPIN_CHAIN)]
     noisy = [("noisy", NoisyNormal((0.5, 1.0, 2.0))), ("sampled", Sampling((0.5, 1.0, 2.0)))]
-    if isinstance(kernel, Lbfgs):
+    if isinstance(method, Lbfgs):
         noisy.append(("curved", Curved((0.5, 1.0, 2.0))))
     return [("flat", FLAT_LANDSCAPE), ("spheres", SPIN_CHAIN), *noisy]
 
 
 PAIRS = [
-    pytest.param(kernel, place, id=f"{name} on {where}") for name, kernel in KERNELS.items() for where, place in places(kernel)
+    pytest.param(method, place, id=f"{name} on {where}") for name, method in KERNELS.items() for where, place in places(method)
 ]
 PANEL = 32  # rows that a warm-up pools, and so must always have
 
@@ -156,11 +156,11 @@ def start(place: Landscape, rows: int) -> Tensor:
     return Stream.of(7, rows).named("start").normal((coordinates,))
 
 
-def steps(kernel: Method, place: Landscape, rows: int, count: int) -> tuple[Any, list[Info]]:
+def steps(method: Method, place: Landscape, rows: int, count: int) -> tuple[Any, list[Info]]:
     rng = Stream.of(1, rows)
-    state, infos = kernel.init(place, start(place, rows), rng.named("init")), []
+    state, infos = method.init(place, start(place, rows), rng.named("init")), []
     for step in range(1, count + 1):
-        state, info = kernel.step(place, state, rng.at(step))
+        state, info = method.step(place, state, rng.at(step))
         infos.append(info)
     return state, infos
 
@@ -179,10 +179,10 @@ def alike(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_every_tensor_of_a_state_and_an_info_leads_with_the_replicas(kernel: Method, place: Landscape) -> None:
-    state, infos = steps(kernel, place, 3, 2)
-    assert isinstance(state, kernel.State)
+@pytest.mark.parametrize(("method", "place"), PAIRS)
+def test_every_tensor_of_a_state_and_an_info_leads_with_the_replicas(method: Method, place: Landscape) -> None:
+    state, infos = steps(method, place, 3, 2)
+    assert isinstance(state, method.State)
     assert all(t.shape[0] == 3 for tree in (state, *infos) for t in tensors(tree).values())
     x = start(place, 3)
     assert (state.x.shape, state.x.dtype) == (x.shape, x.dtype)
@@ -192,49 +192,49 @@ def test_every_tensor_of_a_state_and_an_info_leads_with_the_replicas(kernel: Met
         assert info.rejected_nan.dtype == torch.bool
         known = info.acceptance[~info.acceptance.isnan()]
         assert bool(((known >= 0) & (known <= 1)).all())
-        assert len(known) == 3 or (isinstance(kernel, Ula) and place is not FLAT_LANDSCAPE)
+        assert len(known) == 3 or (isinstance(method, Ula) and place is not FLAT_LANDSCAPE)
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_what_a_state_has_seen_is_what_its_landscape_shows_there(kernel: Method, place: Landscape) -> None:
+@pytest.mark.parametrize(("method", "place"), PAIRS)
+def test_what_a_state_has_seen_is_what_its_landscape_shows_there(method: Method, place: Landscape) -> None:
     if place.noisy:
         return
-    state, _ = steps(kernel, place, 4, 5)
+    state, _ = steps(method, place, 4, 5)
     again = place.evaluate(state.x, Stream.of(0, 4))
     assert torch.equal(state.seen.value, again.value)
     unknown = state.seen.grad.isnan() & state.seen.grad_var.isinf()
     assert torch.equal(state.seen.grad[~unknown], again.grad[~unknown])
-    assert GRADIENT not in kernel.needs or not unknown.any()
+    assert GRADIENT not in method.needs or not unknown.any()
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_a_step_depends_on_nothing_but_its_arguments(kernel: Method, place: Landscape) -> None:
-    state, _ = steps(kernel, place, 4, 3)
+@pytest.mark.parametrize(("method", "place"), PAIRS)
+def test_a_step_depends_on_nothing_but_its_arguments(method: Method, place: Landscape) -> None:
+    state, _ = steps(method, place, 4, 3)
     kept = map_tensors(torch.clone, state)  # a step may consume its state
     rng = Stream.of(1, 4).at(9)
-    assert all(same(a, b) for a, b in zip(kernel.step(place, state, rng), kernel.step(place, kept, rng), strict=True))
+    assert all(same(a, b) for a, b in zip(method.step(place, state, rng), method.step(place, kept, rng), strict=True))
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_replica_0_is_the_same_to_the_bit_in_a_batch_of_any_size(kernel: Method, place: Landscape) -> None:
-    least = PANEL if isinstance(kernel, WarmUp) else 1
-    alone, infos = steps(kernel, place, least, 6)
+@pytest.mark.parametrize(("method", "place"), PAIRS)
+def test_replica_0_is_the_same_to_the_bit_in_a_batch_of_any_size(method: Method, place: Landscape) -> None:
+    least = PANEL if isinstance(method, WarmUp) else 1
+    alone, infos = steps(method, place, least, 6)
     some = torch.arange(least)
     for rows in {max(rows, least) for rows in (4, 33, 64)}:
-        among, infos_among = steps(kernel, place, rows, 6)
+        among, infos_among = steps(method, place, rows, 6)
         assert same(take_rows(among, some), alone)
         assert all(same(take_rows(a, some), b) for a, b in zip(infos_among, infos, strict=True))
 
 
-@pytest.mark.parametrize(("kernel", "place"), [pair for pair in PAIRS if pair.values[0].goal is Goal.MINIMUM])
-def test_each_replica_grows_and_stops_as_it_would_alone_and_within_its_budget(kernel: Method, place: Landscape) -> None:
+@pytest.mark.parametrize(("method", "place"), [pair for pair in PAIRS if pair.values[0].goal is Goal.MINIMUM])
+def test_each_replica_grows_and_stops_as_it_would_alone_and_within_its_budget(method: Method, place: Landscape) -> None:
     budget = Budget(shots=3000) if place.noisy else Budget(gradients=60)
     rules, everyone = Rules(stop=Stop(gradient_norm=0.05), budget=budget), torch.arange(3)
 
     def end(rows: Tensor) -> Position:
         rng = Stream.of(1, 3).take(rows)
-        position = begin(kernel, place, start(place, 3)[rows], rng, rules)
-        for frame in walk(kernel, place, position, rng, range(1, 100), rules):
+        position = begin(method, place, start(place, 3)[rows], rng, rules)
+        for frame in walk(method, place, position, rng, range(1, 100), rules):
             position = frame.position
         return position
 
@@ -246,58 +246,58 @@ def test_each_replica_grows_and_stops_as_it_would_alone_and_within_its_budget(ke
     )
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_single_precision_stays_single(kernel: Method, place: Landscape) -> None:
+@pytest.mark.parametrize(("method", "place"), PAIRS)
+def test_single_precision_stays_single(method: Method, place: Landscape) -> None:
     if place is MAGNET:
         return  # opened in double precision, and stays so
     rng = Stream.of(1, 3)
-    position = begin(kernel, place, start(place, 3).to(torch.float32), rng)
-    for frame in walk(kernel, place, position, rng, range(1, 4)):
+    position = begin(method, place, start(place, 3).to(torch.float32), rng)
+    for frame in walk(method, place, position, rng, range(1, 4)):
         state, info = frame.position.state, frame.info
     looked = (state.x, state.seen.value, state.seen.grad, info.acceptance, info.energy_error)
     assert {t.dtype for t in looked} == {torch.float32}
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_no_tape_is_kept(kernel: Method, place: Landscape) -> None:
-    state, infos = steps(kernel, place, 2, 2)
+@pytest.mark.parametrize(("method", "place"), PAIRS)
+def test_no_tape_is_kept(method: Method, place: Landscape) -> None:
+    state, infos = steps(method, place, 2, 2)
     assert not any(t.requires_grad or t.grad_fn for tree in (state, *infos) for t in tensors(tree).values())
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_a_walk_resumed_from_a_checkpoint_equals_an_unbroken_one(kernel: Method, place: Landscape, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "place"), PAIRS)
+def test_a_walk_resumed_from_a_checkpoint_equals_an_unbroken_one(method: Method, place: Landscape, tmp_path: Path) -> None:
     rng, rows = Stream.of(1, 5), 5
-    position = begin(kernel, place, start(place, rows), rng)
-    whole = [frame.position for frame in walk(kernel, place, position, rng, range(1, 13))]
+    position = begin(method, place, start(place, rows), rng)
+    whole = [frame.position for frame in walk(method, place, position, rng, range(1, 13))]
     checkpoint.write(tmp_path / "here", tensors(whole[4]), {"step": "5"})
     read, words = checkpoint.read(tmp_path / "here")
-    again = checkpoint.unflatten(Position, read, like=state_types(kernel))
-    assert isinstance(again.state, kernel.State) and same(again, whole[4])
-    rest = [frame.position for frame in walk(kernel, place, again, rng, range(int(words["step"]) + 1, 13))]
+    again = checkpoint.unflatten(Position, read, like=state_types(method))
+    assert isinstance(again.state, method.State) and same(again, whole[4])
+    rest = [frame.position for frame in walk(method, place, again, rng, range(int(words["step"]) + 1, 13))]
     assert same(rest[-1], whole[-1])
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_a_state_holds_as_many_numbers_as_its_kernel_declares(kernel: Method, place: Landscape) -> None:
-    rows = PANEL if isinstance(kernel, WarmUp) else 2
-    state, _ = steps(kernel, place, rows, 4)
-    held, declared = sum(t[0].numel() for t in tensors(state).values()), state_numbers(kernel, state.x[0].numel())
+@pytest.mark.parametrize(("method", "place"), PAIRS)
+def test_a_state_holds_as_many_numbers_as_its_kernel_declares(method: Method, place: Landscape) -> None:
+    rows = PANEL if isinstance(method, WarmUp) else 2
+    state, _ = steps(method, place, rows, 4)
+    held, declared = sum(t[0].numel() for t in tensors(state).values()), state_numbers(method, state.x[0].numel())
     assert held <= declared <= 2 * held  # parts that noise alone asks for are declared where a landscape is exact, too
 
 
 def test_every_method_of_the_catalogue_is_held_to_this_contract() -> None:
-    assert {catalog.load(entry.where) for entry in catalog.METHODS.values()} <= {type(kernel) for kernel in KERNELS.values()}
+    assert {catalog.load(entry.where) for entry in catalog.METHODS.values()} <= {type(method) for method in KERNELS.values()}
 
 
 RESOLVING = [pair for pair in PAIRS if type(pair.values[0]).resolved is not Method.resolved]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("kernel", "place"), RESOLVING)
-def test_a_resolved_method_leaves_nothing_open_and_walks_as_before_to_the_bit(kernel: Any, place: Landscape) -> None:
-    settled = kernel.resolved(place)
-    assert type(settled) is type(kernel) and settled.resolved(place) == settled
+@pytest.mark.parametrize(("method", "place"), RESOLVING)
+def test_a_resolved_method_leaves_nothing_open_and_walks_as_before_to_the_bit(method: Any, place: Landscape) -> None:
+    settled = method.resolved(place)
+    assert type(settled) is type(method) and settled.resolved(place) == settled
     assert None not in dataclasses.asdict(settled).values()
-    (state, infos), (other, others) = (steps(k, place, 3, 6) for k in (kernel, settled))
+    (state, infos), (other, others) = (steps(k, place, 3, 6) for k in (method, settled))
     assert same(state, other) and all(same(a, b) for a, b in zip(infos, others, strict=True))
 
 
@@ -307,8 +307,8 @@ def test_what_a_landscape_settles_is_known_by_name() -> None:
     assert Llg(time_step=1e-15).resolved(MAGNET) == Llg(time_step=1e-15)
 
 
-@pytest.mark.parametrize(("kernel", "place"), PAIRS)
-def test_costs_add_up_to_what_was_looked_at(kernel: Method, place: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("method", "place"), PAIRS)
+def test_costs_add_up_to_what_was_looked_at(method: Method, place: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = {"evaluations": 0, "gradients": 0}
     evaluate, gradient = type(place).evaluate, getattr(type(place), "gradient", None)
     components = getattr(type(place), "evaluate_components", None)
@@ -339,8 +339,8 @@ def test_costs_add_up_to_what_was_looked_at(kernel: Method, place: Landscape, mo
     if gradient is not None:
         monkeypatch.setattr(type(place), "gradient", gradient_counted)
     rng = Stream.of(1, 3)
-    position = begin(kernel, place, start(place, 3), rng)
-    for frame in walk(kernel, place, position, rng, range(1, 8)):
+    position = begin(method, place, start(place, 3), rng)
+    for frame in walk(method, place, position, rng, range(1, 8)):
         position = frame.position
     assert int(position.spent.evaluations.sum()) == looks["evaluations"]
     assert int(position.spent.gradients.sum()) == looks["gradients"]
@@ -348,12 +348,12 @@ def test_costs_add_up_to_what_was_looked_at(kernel: Method, place: Landscape, mo
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_every_field_is_explained_and_the_kernel_is_frozen(name: str) -> None:
-    kernel = KERNELS[name]
-    assert dataclasses.is_dataclass(kernel) and not isinstance(kernel, type)
-    for field in dataclasses.fields(kernel):
-        assert f"\n        {field.name}: " in (kernel.__doc__ or "")
+    method = KERNELS[name]
+    assert dataclasses.is_dataclass(method) and not isinstance(method, type)
+    for field in dataclasses.fields(method):
+        assert f"\n        {field.name}: " in (method.__doc__ or "")
         with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(kernel, field.name, 1)
+            setattr(method, field.name, 1)
 
 
 WRONG = [
@@ -467,8 +467,8 @@ def test_a_number_out_of_its_range_is_refused_by_name(kind: type, fields: dict[s
     assert refused.value.field == name and str(value) in refused.value.sentence
 
 
-@pytest.mark.parametrize("kernel", [Ula(), Mala(), Hmc()])
-def test_a_sampler_without_a_step_size_says_so(kernel: Method) -> None:
-    state = kernel.init(FLAT_LANDSCAPE, start(FLAT_LANDSCAPE, 2), Stream.of(0, 2))
+@pytest.mark.parametrize("method", [Ula(), Mala(), Hmc()])
+def test_a_sampler_without_a_step_size_says_so(method: Method) -> None:
+    state = method.init(FLAT_LANDSCAPE, start(FLAT_LANDSCAPE, 2), Stream.of(0, 2))
     with pytest.raises(BadInput, match="step_size"):
-        kernel.step(FLAT_LANDSCAPE, state, Stream.of(0, 2).at(1))
+        method.step(FLAT_LANDSCAPE, state, Stream.of(0, 2).at(1))

@@ -26,28 +26,28 @@ from thalweg_core.walking.walk import Rules, begin, walk
 PLACE = NormalSlope((0.2, 1.0, 1.0, 3.0))
 
 
-def warmed(kernel: Any, place: Landscape, rows: int, steps: int, seed: int = 1) -> tuple[WarmUp, Any]:
+def warmed(method: Any, place: Landscape, rows: int, steps: int, seed: int = 1) -> tuple[WarmUp, Any]:
     rng = Stream.of(seed, rows)
     x = spins(rows, 5, seed) if isinstance(place, Spins) else rng.named("start").normal((4,))
-    warm_up = WarmUp(kernel)
+    warm_up = WarmUp(method)
     position = begin(warm_up, place, x, rng)
     for frame in walk(warm_up, place, position, rng, range(1, steps + 1)):
         position = frame.position
     return warm_up, position
 
 
-def acceptance(kernel: Any, place: Landscape, state: Any, steps: int, seed: int = 9) -> tuple[float, float]:
+def acceptance(method: Any, place: Landscape, state: Any, steps: int, seed: int = 9) -> tuple[float, float]:
     """Mean over chains and steps, and its standard error from the chains."""
     rng, seen = Stream.of(seed, len(state.x)), []
     for step in range(1, steps + 1):
-        state, info = kernel.step(place, state, rng.at(step))
+        state, info = method.step(place, state, rng.at(step))
         seen.append(info.acceptance)
     chains = torch.stack(seen).mean(dim=0)
     return float(chains.mean()), float(chains.std()) / math.sqrt(len(chains))
 
 
 @pytest.mark.parametrize(
-    ("kernel", "place", "target", "noise"),
+    ("method", "place", "target", "noise"),
     [
         (Mala(), PLACE, 0.574, 0.3 / math.sqrt(PANEL)),  # noise: of the pooled acceptance from step to step
         (Mala(target_acceptance=0.8), PLACE, 0.8, 0.3 / math.sqrt(PANEL)),
@@ -56,17 +56,17 @@ def acceptance(kernel: Any, place: Landscape, state: Any, steps: int, seed: int 
         (Ula(), PLACE, 0.98, 0.1 / math.sqrt(PANEL)),
     ],
 )
-def test_the_tuned_sampler_is_accepted_as_often_as_asked_for(kernel: Any, place: Landscape, target: float, noise: float) -> None:
-    warm_up, position = warmed(kernel, place, 64, 200)
+def test_the_tuned_sampler_is_accepted_as_often_as_asked_for(method: Any, place: Landscape, target: float, noise: float) -> None:
+    warm_up, position = warmed(method, place, 64, 200)
     found, error = acceptance(warm_up.tuned(position.state), place, warm_up.inner(position.state), 200)
     # the step is set by some thirty of the 200 updates, with a slope of order 1 between ln(step) and acceptance
     assert abs(found - target) < 4 * error + 4 * noise / math.sqrt(30)
 
 
-@pytest.mark.parametrize("kernel", [Mala(), Hmc(leapfrog_steps=4), Ula()])
-def test_a_panel_makes_the_step_size_and_the_first_chains_independent_of_the_batch(kernel: Any) -> None:
-    warm_up, alone = warmed(kernel, PLACE, PANEL, 30)
-    _, among = warmed(kernel, PLACE, 80, 30)
+@pytest.mark.parametrize("method", [Mala(), Hmc(leapfrog_steps=4), Ula()])
+def test_a_panel_makes_the_step_size_and_the_first_chains_independent_of_the_batch(method: Any) -> None:
+    warm_up, alone = warmed(method, PLACE, PANEL, 30)
+    _, among = warmed(method, PLACE, 80, 30)
     assert warm_up.tuned(alone.state) == warm_up.tuned(among.state)
     first = torch.arange(PANEL)
     assert torch.equal(take_rows(among, first).state.x, alone.state.x)
@@ -83,8 +83,8 @@ def test_every_row_carries_the_same_pooled_numbers() -> None:
 def test_the_first_step_size_is_found_in_any_unit(unit: float) -> None:
     place = Normal((unit, unit))
     rng = Stream.of(0, PANEL)
-    for kernel, exponent in ((Mala(), 2), (Hmc(leapfrog_steps=1), 1)):
-        state = WarmUp(kernel).init(place, unit * rng.normal((2,)), rng)
+    for method, exponent in ((Mala(), 2), (Hmc(leapfrog_steps=1), 1)):
+        state = WarmUp(method).init(place, unit * rng.normal((2,)), rng)
         first = math.exp(float(state.average.log_step[0])) / unit**exponent
         assert 0.5 < first < 10  # where half of the proposals pass, for two normal coordinates
         assert int(state.seen.cost.evaluations[0]) > 1  # the trials are charged
@@ -123,12 +123,12 @@ class Slope(Normal):
         return Evaluation.exact(seen.value + up + down, grad)
 
 
-@pytest.mark.parametrize("kernel", [Mala(), Hmc(leapfrog_steps=4)])
-def test_chains_that_start_on_steep_slopes_come_down_before_the_warm_up_ends(kernel: Any) -> None:
+@pytest.mark.parametrize("method", [Mala(), Hmc(leapfrog_steps=4)])
+def test_chains_that_start_on_steep_slopes_come_down_before_the_warm_up_ends(method: Any) -> None:
     place, rng = Slope((1.0, 1.0)), Stream.of(1, 64)
     x = rng.named("start").normal((2,))
     x[::8, 0] = 3.0  # curvature 70 000 there, 18 in the middle
-    warm_up = WarmUp(kernel)
+    warm_up = WarmUp(method)
     state = warm_up.init(place, x, rng)
     for step in range(1, 151):
         state, _ = warm_up.step(place, state, rng.at(step))
@@ -150,13 +150,13 @@ def test_a_chain_that_nothing_frees_does_not_hold_up_the_others() -> None:
 
 
 def test_a_step_size_that_was_given_is_kept_and_the_walk_is_the_sampler_s_own() -> None:
-    kernel = Ula(step_size=0.01)
-    warm_up, position = warmed(kernel, PLACE, 3, 7)
+    method = Ula(step_size=0.01)
+    warm_up, position = warmed(method, PLACE, 3, 7)
     rng = Stream.of(1, 3)
-    plain = begin(kernel, PLACE, rng.named("start").normal((4,)), rng)
-    for frame in walk(kernel, PLACE, plain, rng, range(1, 8)):
+    plain = begin(method, PLACE, rng.named("start").normal((4,)), rng)
+    for frame in walk(method, PLACE, plain, rng, range(1, 8)):
         plain = frame.position
-    assert warm_up.tuned(position.state) is kernel
+    assert warm_up.tuned(position.state) is method
     assert torch.equal(warm_up.inner(position.state).x, plain.state.x)
 
 
@@ -181,11 +181,11 @@ def test_a_step_size_that_no_acceptance_can_tell_must_be_given(place: Landscape)
 
 def test_a_warm_up_spends_no_more_gradients_than_its_budget() -> None:
     """A trajectory may be longer than any before it: of many early ends, some show whether the longest is reckoned with."""
-    kernel, rules = WarmUp(Hmc(step_size=0.5, leapfrog_steps=16)), Rules(budget=Budget(gradients=25))
+    method, rules = WarmUp(Hmc(step_size=0.5, leapfrog_steps=16)), Rules(budget=Budget(gradients=25))
     for seed in range(60):
         rng = Stream.of(seed, 2)
-        position = begin(kernel, PLACE, rng.named("start").normal((4,)), rng, rules)
-        for frame in walk(kernel, PLACE, position, rng, range(1, 100), rules):
+        position = begin(method, PLACE, rng.named("start").normal((4,)), rng, rules)
+        for frame in walk(method, PLACE, position, rng, range(1, 100), rules):
             position = frame.position
         assert (position.outcome == Outcome.GRADIENTS).all()
         assert (position.spent.gradients <= 25).all() and (position.spent.gradients > 25 - 16).all()

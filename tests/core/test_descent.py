@@ -23,11 +23,11 @@ from thalweg_core.walking.stopping import Budget
 from thalweg_core.walking.walk import Rules, begin, walk
 
 
-def run(kernel: Method, place: Landscape, x: Tensor, steps: int) -> Any:
+def run(method: Method, place: Landscape, x: Tensor, steps: int) -> Any:
     rng = Stream.of(0, len(x))
-    state = kernel.init(place, x, rng)
+    state = method.init(place, x, rng)
     for step in range(1, steps + 1):
-        state, _ = kernel.step(place, state, rng.at(step))
+        state, _ = method.step(place, state, rng.at(step))
     return state
 
 
@@ -74,13 +74,13 @@ def test_adam_in_flat_space_takes_the_steps_of_torch_optim(betas: tuple[float, f
     x = Stream.of(1, 3).normal((4,))
     theirs = x.clone().requires_grad_(True)
     optimizer = torch.optim.Adam([theirs], lr=0.05, betas=betas, eps=1e-8, amsgrad=amsgrad)
-    kernel, rng = Adam(0.05, *betas, amsgrad=amsgrad), Stream.of(0, 3)
-    state = kernel.init(place, x, rng)
+    method, rng = Adam(0.05, *betas, amsgrad=amsgrad), Stream.of(0, 3)
+    state = method.init(place, x, rng)
     for step in range(1, 101):  # later, near the minimum, quotients of small numbers magnify the rounding
         optimizer.zero_grad()
         (0.25 * theirs**4 + 0.5 * theirs**2).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        state, _ = kernel.step(place, state, rng.at(step))
+        state, _ = method.step(place, state, rng.at(step))
         torch.testing.assert_close(state.x, theirs.detach(), rtol=0, atol=1e-13 * step)
 
 
@@ -117,25 +117,25 @@ def test_adam_on_spheres_comes_to_rest_at_the_minimum(rate: float) -> None:
 
 def test_optimizers_are_not_misled_by_a_landscape_that_can_do_more() -> None:
     x = Stream.of(1, 2).normal((3,))
-    for kernel in (GradientDescent(0.1), Adam(0.1)):
-        assert torch.equal(run(kernel, Normal((1.0, 2.0, 3.0)), x, 9).x, run(kernel, NormalSlope((1.0, 2.0, 3.0)), x, 9).x)
+    for method in (GradientDescent(0.1), Adam(0.1)):
+        assert torch.equal(run(method, Normal((1.0, 2.0, 3.0)), x, 9).x, run(method, NormalSlope((1.0, 2.0, 3.0)), x, 9).x)
 
 
 SHOTS = Sampling((0.7, 1.0, 1.5, 2.0))
 CURVATURES = 1 / torch.tensor(SHOTS.scales, dtype=torch.float64) ** 2
 
 
-def excess(kernel: Method, budget: int, rows: int = 100) -> tuple[float, float]:
+def excess(method: Method, budget: int, rows: int = 100) -> tuple[float, float]:
     """Mean of U above its minimum where the answers lie, over what nothing can undercut, and the standard error of that.
 
     From N gradients of variance σ² in each coordinate the minimum of Σ h_k x_k²/2 is known to variance σ²/(N h_k²) at best,
     an excess of Σ σ²/(2 N h_k).
     """
     rng, rules = Stream.of(5, rows), Rules(budget=Budget(shots=budget))
-    position = begin(kernel, SHOTS, rng.named("start").normal((4,)), rng, rules)
-    for frame in walk(kernel, SHOTS, position, rng, range(1, 10**6), rules):
+    position = begin(method, SHOTS, rng.named("start").normal((4,)), rng, rules)
+    for frame in walk(method, SHOTS, position, rng, range(1, 10**6), rules):
         position = frame.position
-    answer = kernel.answer(position.state)
+    answer = method.answer(position.state)
     above = 0.5 * (CURVATURES * answer * answer).sum(dim=1)
     gradients = position.spent.shots.double().mean() / 3  # a sample charges three shots
     least = (SHOTS.spread**2 / (2 * CURVATURES * gradients)).sum()
@@ -181,10 +181,10 @@ def test_replicas_of_a_noisy_adam_have_numbers_of_samples_of_their_own() -> None
 
 def test_no_coordinate_goes_further_than_the_cap() -> None:
     rng = Stream.of(8, 5)
-    kernel = Adam(learning_rate=5.0, max_step=0.25)
-    state = kernel.init(SHOTS, rng.named("start").normal((4,)), rng)
+    method = Adam(learning_rate=5.0, max_step=0.25)
+    state = method.init(SHOTS, rng.named("start").normal((4,)), rng)
     for step in range(1, 6):
-        moved, _ = kernel.step(SHOTS, state, rng.at(step))
+        moved, _ = method.step(SHOTS, state, rng.at(step))
         assert float((moved.x - state.x).abs().max()) <= 0.25 + 1e-12
         state = moved
 

@@ -17,27 +17,27 @@ from thalweg_core.streams import Stream
 
 
 @pytest.mark.parametrize(
-    ("kernel", "field", "value", "sentence"),
+    ("method", "field", "value", "sentence"),
     [
-        *((kernel, field, 2**32 - 1, "wanted a whole number from 1 to 10000, got 4294967295")
-          for kernel in (Spsa, QnSpsa) for field in ("calibration", "resamplings")),
-        *((kernel, "perturbation", value, f"wanted a number from 0.0001 to 10000, got {value:g}")
-          for kernel in (Spsa, QnSpsa) for value in (1e-300, 1e300)),
+        *((method, field, 2**32 - 1, "wanted a whole number from 1 to 10000, got 4294967295")
+          for method in (Spsa, QnSpsa) for field in ("calibration", "resamplings")),
+        *((method, "perturbation", value, f"wanted a number from 0.0001 to 10000, got {value:g}")
+          for method in (Spsa, QnSpsa) for value in (1e-300, 1e300)),
         (QnSpsa, "perturbation_decay", 1e300, "wanted a number from 0 to 1, got 1e+300"),
         (Spsa, "gain_decay", 2.0, "wanted a number from 0 to 1, got 2.0"),
         (Lbfgs, "memory", 2**32 - 1, "wanted a whole number from 0 to 1000, got 4294967295"),
         (TextbookLbfgs, "memory", 2**32 - 1, "wanted a whole number from 1 to 1000, got 4294967295"),
     ],
 )  # fmt: skip
-def test_a_number_that_would_break_the_walk_is_refused(kernel: type, field: str, value: float, sentence: str) -> None:
+def test_a_number_that_would_break_the_walk_is_refused(method: type, field: str, value: float, sentence: str) -> None:
     with pytest.raises(BadInput) as refused:
-        kernel(**{field: value})
+        method(**{field: value})
     assert (refused.value.field, refused.value.sentence) == (field, sentence)
 
 
-@pytest.mark.parametrize("kernel", [Icans(lipschitz=1e-300), Rosalin(lipschitz=1e-300)])
-def test_a_tiny_lipschitz_constant_overflows_nothing_that_chooses_samples(kernel: Icans | Rosalin) -> None:
+@pytest.mark.parametrize("method", [Icans(lipschitz=1e-300), Rosalin(lipschitz=1e-300)])
+def test_a_tiny_lipschitz_constant_overflows_nothing_that_chooses_samples(method: Icans | Rosalin) -> None:
     place, rng = Components((0.5, 1.0), (1.0, 2.0)), Stream.of(1, 2)
-    state = kernel.init(place, torch.ones(2, 2, dtype=torch.float64), rng)
-    state, _ = kernel.step(place, state, rng.at(1))
+    state = method.init(place, torch.ones(2, 2, dtype=torch.float64), rng)
+    state, _ = method.step(place, state, rng.at(1))
     assert state.samples is not None and bool((state.samples >= 2).all())

@@ -128,14 +128,14 @@ def test_the_cautious_variant_shortens_only_the_steps_that_are_expected_to_lose(
 
 def test_running_means_are_corrected_for_their_start() -> None:
     """After k looks χ = Σ μ^(k-j) g_j / Σ μ^(k-j), ξ likewise."""
-    kernel, rng, looks = Icans(memory=0.8), Stream.of(0, 3), 6
-    state = kernel.init(PLACE, torch.ones(3, 3, dtype=torch.float64), rng.named("init"))
+    method, rng, looks = Icans(memory=0.8), Stream.of(0, 3), 6
+    state = method.init(PLACE, torch.ones(3, 3, dtype=torch.float64), rng.named("init"))
     grads, ones = [], []
     for step in range(1, looks + 1):
         assert state.samples is not None
         grads.append(state.seen.grad)
         ones.append(state.seen.grad_var * state.samples)
-        state, _ = kernel.step(PLACE, state, rng.at(step))
+        state, _ = method.step(PLACE, state, rng.at(step))
     weights = torch.tensor([0.8 ** (looks - 1 - j) for j in range(looks)], dtype=torch.float64)
     weights = (weights / weights.sum())[:, None, None]
     slope, variance = state.statistics.means
@@ -150,22 +150,22 @@ def test_exact_gcans_is_steepest_descent_with_the_inverse_of_the_lipschitz_const
 
     x = Stream.of(2, 3).normal((3,))
     states = []
-    for kernel in (Gcans(learning_rate=0.5), GradientDescent(learning_rate=0.5 / 4.0)):
-        state = kernel.init(Valley((0.5, 1.0, 2.0)), x, Stream.of(0, 3))
+    for method in (Gcans(learning_rate=0.5), GradientDescent(learning_rate=0.5 / 4.0)):
+        state = method.init(Valley((0.5, 1.0, 2.0)), x, Stream.of(0, 3))
         for step in range(1, 20):
-            state, _ = kernel.step(Valley((0.5, 1.0, 2.0)), state, Stream.of(0, 3).at(step))
+            state, _ = method.step(Valley((0.5, 1.0, 2.0)), state, Stream.of(0, 3).at(step))
         states.append(state.x)
     torch.testing.assert_close(*states, rtol=1e-13, atol=0)
 
 
-@pytest.mark.parametrize("kernel", [Icans(), Icans(variant=2), Gcans(), Rosalin()])
-def test_samples_grow_as_the_slope_fades_and_no_budget_is_overdrawn(kernel: Icans | Gcans | Rosalin) -> None:
+@pytest.mark.parametrize("method", [Icans(), Icans(variant=2), Gcans(), Rosalin()])
+def test_samples_grow_as_the_slope_fades_and_no_budget_is_overdrawn(method: Icans | Gcans | Rosalin) -> None:
     shots, replicas = 300_000, 6
     rng, rules = Stream.of(3, replicas), Rules(budget=Budget(shots=shots))
     x = 5 * torch.ones(replicas, 3, dtype=torch.float64)
-    position = begin(kernel, PLACE, x, rng, rules)
+    position = begin(method, PLACE, x, rng, rules)
     start = PLACE.evaluate(x, rng).value
-    for frame in walk(kernel, PLACE, position, rng, range(1, 5000), rules):
+    for frame in walk(method, PLACE, position, rng, range(1, 5000), rules):
         position = frame.position
     state: FrugalState = position.state
     assert (position.outcome == Outcome.SHOTS).all() and (position.spent.shots <= shots).all()
@@ -173,13 +173,13 @@ def test_samples_grow_as_the_slope_fades_and_no_budget_is_overdrawn(kernel: Ican
     assert (Normal(PLACE.scales).evaluate(state.x, rng).value < 1e-3 * start).all()
 
 
-@pytest.mark.parametrize("kernel", [Icans(), Gcans(), Rosalin()])
-def test_a_slope_that_happens_not_to_show_takes_no_more_than_ten_times_the_samples(kernel: Icans | Gcans | Rosalin) -> None:
+@pytest.mark.parametrize("method", [Icans(), Gcans(), Rosalin()])
+def test_a_slope_that_happens_not_to_show_takes_no_more_than_ten_times_the_samples(method: Icans | Gcans | Rosalin) -> None:
     rng, leaps = Stream.of(1, 300), []
-    state = kernel.init(PLACE, torch.zeros(300, 3, dtype=torch.float64), rng.named("init"))
+    state = method.init(PLACE, torch.zeros(300, 3, dtype=torch.float64), rng.named("init"))
     for step in range(1, 4):
         before = state.samples
-        state, _ = kernel.step(PLACE, state, rng.at(step))
+        state, _ = method.step(PLACE, state, rng.at(step))
         assert before is not None and state.samples is not None
         leaps.append(state.samples / before)
     assert torch.stack(leaps).max() == 10 and (torch.stack(leaps) == 10).double().mean() < 0.5
@@ -190,16 +190,16 @@ def test_gcans_walks_on_samples_that_show_all_components_at_once() -> None:
         lipschitz = 4.0
 
     place, rng = Batches((0.5, 1.0, 2.0)), Stream.of(3, 6)
-    kernel = Gcans(learning_rate=1.0)
-    state = kernel.init(place, 5 * torch.ones(6, 3, dtype=torch.float64), rng)
+    method = Gcans(learning_rate=1.0)
+    state = method.init(place, 5 * torch.ones(6, 3, dtype=torch.float64), rng)
     for step in range(1, 60):
-        state, _ = kernel.step(place, state, rng.at(step))
+        state, _ = method.step(place, state, rng.at(step))
     assert state.samples is not None and state.samples.shape == (6,) and (state.samples > 10).all()
     assert (Normal(place.scales).evaluate(state.x, rng).value < 0.1).all()
 
 
-@pytest.mark.parametrize("kernel", [Icans(), Gcans(), Rosalin()])
-def test_a_landscape_without_a_bound_wants_one(kernel: Icans | Gcans | Rosalin) -> None:
+@pytest.mark.parametrize("method", [Icans(), Gcans(), Rosalin()])
+def test_a_landscape_without_a_bound_wants_one(method: Icans | Gcans | Rosalin) -> None:
     place: Landscape = Sampling((1.0,))
     state = FrugalState(
         torch.ones(1, 1, dtype=torch.float64),
@@ -208,5 +208,5 @@ def test_a_landscape_without_a_bound_wants_one(kernel: Icans | Gcans | Rosalin) 
         torch.full((1, 1), 2),
     )
     with pytest.raises(BadInput, match="give one") as refused:
-        kernel.step(place, state, Stream.of(0, 1))
+        method.step(place, state, Stream.of(0, 1))
     assert refused.value.field == "lipschitz"

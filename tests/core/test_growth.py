@@ -76,10 +76,10 @@ class Staircase:
         return torch.cat([self.have, self.have.new_zeros(max(0, beyond))])[rows]
 
 
-def go(rows: int, steps: int, rules: Rules | None = None, kernel: Method | None = None) -> list[tuple[Landscape, Frame]]:
-    kernel, rng, x = kernel or Adam(0.2), Stream.of(1, rows), torch.zeros(rows, 3, dtype=torch.float64)
-    place, position = begin_growing(kernel, Staircase(), x, rng, rules)
-    return list(walk_growing(kernel, place, position, rng, range(1, steps + 1), rules))
+def go(rows: int, steps: int, rules: Rules | None = None, method: Method | None = None) -> list[tuple[Landscape, Frame]]:
+    method, rng, x = method or Adam(0.2), Stream.of(1, rows), torch.zeros(rows, 3, dtype=torch.float64)
+    place, position = begin_growing(method, Staircase(), x, rng, rules)
+    return list(walk_growing(method, place, position, rng, range(1, steps + 1), rules))
 
 
 def same(a: object, b: object) -> bool:
@@ -100,7 +100,7 @@ def test_looks_and_growths_are_all_charged() -> None:
 
 
 def test_a_fresh_coordinate_moves_in_the_very_next_step_and_not_before() -> None:
-    frames = go(1, 6, kernel=GradientDescent(0.1))
+    frames = go(1, 6, method=GradientDescent(0.1))
     x = torch.stack([frame.position.state.x[0] for _, frame in frames])
     assert (x[:, 0] > 0).all() and (x[:5, 1] == 0).all()
     assert x[5, 1] == pytest.approx(0.1)  # learning rate times slope
@@ -143,8 +143,8 @@ def test_a_budget_ends_the_walk_before_a_growth_or_a_dearer_step_would_exceed_it
         def next_cost(self, landscape: Landscape, state: object) -> Cost:
             return state.seen.cost  # type: ignore[attr-defined, no-any-return]
 
-    kernel = Forecasting(0.2) if forecasts else TextbookAdam(0.2)
-    position = go(1, 60, Rules(Stop(), Budget(shots=budget)), kernel)[-1][1].position
+    method = Forecasting(0.2) if forecasts else TextbookAdam(0.2)
+    position = go(1, 60, Rules(Stop(), Budget(shots=budget)), method)[-1][1].position
     assert budget - 4 * LOOK < position.spent.shots[0] <= budget  # a growth and a step with three coordinates
     assert position.outcome[0] == Outcome.SHOTS
 
@@ -159,7 +159,7 @@ def test_a_method_that_had_finished_begins_anew_on_what_has_grown() -> None:
         def finished(self, state: object) -> Tensor:
             return state.x.amax(dim=1) > 0.5  # type: ignore[attr-defined, no-any-return]
 
-    frames = go(1, 30, kernel=OneStep(1.0))
+    frames = go(1, 30, method=OneStep(1.0))
     position = frames[-1][1].position
     assert position.outcome[0] == Outcome.METHOD
     assert position.stopped_at[0] == 11  # grown up after step 10

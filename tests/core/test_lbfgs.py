@@ -71,7 +71,7 @@ def scipys(function: Function, x: Array, **options: Any) -> tuple[OptimizeResult
     return minimize(looked, x, jac=True, method="L-BFGS-B", options=options), values
 
 
-def ours(kernel: Method, place: Landscape, x: Tensor, looks: int, gradient: float = 0.0) -> tuple[Any, list[list[float]]]:
+def ours(method: Method, place: Landscape, x: Tensor, looks: int, gradient: float = 0.0) -> tuple[Any, list[list[float]]]:
     """The state at the end, and for every replica the values at each look until its gradient was small, or it was finished."""
     values: list[list[float]] = [[] for _ in x]
     looked = place.evaluate
@@ -86,8 +86,8 @@ def ours(kernel: Method, place: Landscape, x: Tensor, looks: int, gradient: floa
             return seen
 
     rules, rng = Rules(Stop(gradient_norm=gradient or None)), Stream.of(0, len(x))
-    position = begin(kernel, Watched(), x, rng, rules)
-    for frame in walk(kernel, Watched(), position, rng, range(1, looks), rules):
+    position = begin(method, Watched(), x, rng, rules)
+    for frame in walk(method, Watched(), position, rng, range(1, looks), rules):
         position = frame.position
     return position, values
 
@@ -96,9 +96,9 @@ STARTS = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 6)))
 
 
 @pytest.mark.parametrize("function", [rosenbrock, stretched, waves])
-@pytest.mark.parametrize("kernel", [Lbfgs(memory=4), TextbookLbfgs(memory=4, reduction=0, gradient=0)])
-def test_exact_looks_are_those_of_scipy_replica_by_replica(kernel: Method, function: Function) -> None:
-    _, values = ours(kernel, Given(function), STARTS, 25)
+@pytest.mark.parametrize("method", [Lbfgs(memory=4), TextbookLbfgs(memory=4, reduction=0, gradient=0)])
+def test_exact_looks_are_those_of_scipy_replica_by_replica(method: Method, function: Function) -> None:
+    _, values = ours(method, Given(function), STARTS, 25)
     for x, mine in zip(STARTS.numpy(), values, strict=True):
         _, theirs = scipys(function, x, maxcor=4, ftol=0, gtol=0)
         same = min(25, len(theirs))  # SciPy gives up where values no longer differ; later than that, rounding is magnified
@@ -129,12 +129,12 @@ def test_slopes_lead_on_where_values_are_all_alike() -> None:
 
 
 def test_it_stops_and_says_so_where_nothing_is_lower() -> None:
-    kernel, place = Lbfgs(), Given(deep)
+    method, place = Lbfgs(), Given(deep)
     minimum = torch.ones(1, 6, dtype=torch.float64)
-    position, _ = ours(kernel, place, torch.cat([STARTS[:1], minimum]), 400)
+    position, _ = ours(method, place, torch.cat([STARTS[:1], minimum]), 400)
     assert position.outcome.tolist() == [Outcome.METHOD] * 2 and int(position.stopped_at[1]) == 0
     assert float((position.state.x - 1).abs().max()) < 1e-6
-    assert all("no energy is lower" in remark for remark in kernel.remarks(place, position.state))
+    assert all("no energy is lower" in remark for remark in method.remarks(place, position.state))
 
 
 def test_a_trial_that_is_not_a_number_is_answered_by_a_shorter_one() -> None:
@@ -197,11 +197,11 @@ def test_a_flat_valley_passes_the_pair_test_as_often_as_the_normal_law_says(erro
     assert abs(float(passed.double().mean()) - rate) < 4 * math.sqrt(rate * (1 - rate) / rows)
 
 
-def noisy(kernel: Method, place: Landscape, rows: int, steps: int) -> Any:
+def noisy(method: Method, place: Landscape, rows: int, steps: int) -> Any:
     rng = Stream.of(4, rows)
     x = 3 + Stream.of(6, rows).normal((4,))
-    position = begin(kernel, place, x, rng)
-    for frame in walk(kernel, place, position, rng, range(1, steps + 1)):
+    position = begin(method, place, x, rng)
+    for frame in walk(method, place, position, rng, range(1, steps + 1)):
         position = frame.position
     return position
 
@@ -223,9 +223,9 @@ SCALES = (0.5, 1.0, 1.5, 2.0)
 def test_under_noise_the_average_is_as_good_as_a_mean_over_its_window(place: Sampling, fields: dict[str, Any]) -> None:
     """A Newton step from the mean of n gradients errs by Σ σ²/(2 h n). The weights of the average, growing with the fourth
     power of what was spent, make n = 9/25 of all samples; the filter remembers some looks from before the window."""
-    rows, kernel = 100, Lbfgs(**fields)
-    position = noisy(kernel, place, rows, 250)
-    excess = place.evaluate(kernel.answer(position.state), Stream.of(0, rows), 10**14).value
+    rows, method = 100, Lbfgs(**fields)
+    position = noisy(method, place, rows, 250)
+    excess = place.evaluate(method.answer(position.state), Stream.of(0, rows), 10**14).value
     samples = position.spent.shots.double() / 3
     ratio = float((excess / (0.5 * sum(scale**2 for scale in SCALES) / (0.36 * samples))).mean())
     error = math.sqrt(2 / 4 / rows)  # of a mean of chi-squares of four degrees
@@ -254,9 +254,9 @@ def test_the_textbook_form_stops_where_scipy_stops() -> None:
 
 def test_the_textbook_form_is_fooled_by_noise_and_says_so() -> None:
     place, rows = Sampling(SCALES), 100
-    kernel = TextbookLbfgs()
-    position = noisy(kernel, place, rows, 400)
+    method = TextbookLbfgs()
+    position = noisy(method, place, rows, 400)
     assert set(position.outcome.tolist()) == {Outcome.METHOD}
-    remarks = kernel.remarks(place, position.state)
+    remarks = method.remarks(place, position.state)
     fooled = [remark for remark in remarks if "not convergence" in remark]
     assert len(fooled) > 0.9 * rows and all("(0.14 of a difference)" in remark for remark in fooled)  # sqrt(2/100)

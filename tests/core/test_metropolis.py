@@ -54,11 +54,11 @@ def test_the_langevin_ratio_is_energies_and_proposal_densities() -> None:
 
 
 def test_samplers_stay_off_ground_where_the_energy_is_not_a_number() -> None:
-    for kernel in (Mala(step_size=0.8), Hmc(step_size=1.0, leapfrog_steps=3)):
+    for method in (Mala(step_size=0.8), Hmc(step_size=1.0, leapfrog_steps=3)):
         rng = Stream.of(1, 50)
-        state, refused = kernel.init(Cliff(), 0.5 * rng.uniform((1,)), rng), 0
+        state, refused = method.init(Cliff(), 0.5 * rng.uniform((1,)), rng), 0
         for step in range(1, 101):
-            state, info = kernel.step(Cliff(), state, rng.at(step))
+            state, info = method.step(Cliff(), state, rng.at(step))
             assert bool((info.acceptance[info.rejected_nan] == 0).all())
             refused += int(info.rejected_nan.sum())
         assert float(state.x.abs().max()) <= 1 and bool(state.seen.value.isfinite().all())
@@ -67,10 +67,10 @@ def test_samplers_stay_off_ground_where_the_energy_is_not_a_number() -> None:
 
 def test_a_support_that_ends_is_kept_without_counting_numbers_lost() -> None:
     rng = Stream.of(1, 4000)
-    kernel = Mala(step_size=0.3)
-    state = kernel.init(Box(), 2 * rng.uniform((1,)) - 1, rng)
+    method = Mala(step_size=0.3)
+    state = method.init(Box(), 2 * rng.uniform((1,)) - 1, rng)
     for step in range(1, 31):
-        state, info = kernel.step(Box(), state, rng.at(step))
+        state, info = method.step(Box(), state, rng.at(step))
         assert not bool(info.rejected_nan.any())
     square = state.x.square()
     assert abs(float(square.mean()) - 1 / 3) < 4 * float(square.std()) / math.sqrt(4000)  # started, and stays, uniform
@@ -78,9 +78,9 @@ def test_a_support_that_ends_is_kept_without_counting_numbers_lost() -> None:
 
 def test_a_refused_chain_stays_to_the_bit() -> None:
     rng = Stream.of(3, 200)
-    kernel = Mala(step_size=3.0)
-    state = kernel.init(Normal((1.0, 1.0)), rng.normal((2,)), rng)
-    moved, info = kernel.step(Normal((1.0, 1.0)), state, rng.at(1))
+    method = Mala(step_size=3.0)
+    state = method.init(Normal((1.0, 1.0)), rng.normal((2,)), rng)
+    moved, info = method.step(Normal((1.0, 1.0)), state, rng.at(1))
     stayed = (moved.x == state.x).all(dim=1)
     assert 0 < int(stayed.sum()) < 200
     assert torch.equal(moved.seen.value[stayed], state.seen.value[stayed])

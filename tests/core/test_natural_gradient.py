@@ -27,11 +27,11 @@ PLAIN = NaturalGradient(
 )
 
 
-def run(kernel: NaturalGradient, place: Landscape, x: Tensor, steps: int) -> Any:
+def run(method: NaturalGradient, place: Landscape, x: Tensor, steps: int) -> Any:
     rng = Stream.of(3, len(x))
-    state = kernel.init(place, x, rng)
+    state = method.init(place, x, rng)
     for step in range(1, steps + 1):
-        state, _ = kernel.step(place, state, rng.at(step))
+        state, _ = method.step(place, state, rng.at(step))
     return state
 
 
@@ -91,11 +91,11 @@ class Turning(Qubits):
 
 def test_no_step_is_longer_than_its_caps() -> None:
     place, x = Turning(MIXING), 2.0 + Stream.of(1, 8).normal((3,))
-    for kernel, reached in (
+    for method, reached in (
         (NaturalGradient(learning_rate=100.0, adapting=False, metric="full", max_step=0, max_distance=0.1), "distance"),
         (NaturalGradient(learning_rate=100.0, adapting=False, metric="full", max_step=0.2, max_distance=0), "step"),
     ):
-        step = run(kernel, place, x, 1).x - x
+        step = run(method, place, x, 1).x - x
         distance = (step[:, None] @ place.metric(x) @ step[..., None]).flatten().sqrt()
         longest = step.abs().amax(dim=1)
         bound = {"distance": (distance, 0.1), "step": (longest, 0.2 / 2)}[reached]
@@ -106,10 +106,10 @@ def test_no_step_is_longer_than_its_caps() -> None:
 @pytest.mark.parametrize("metric", ["full", "diagonal"])
 def test_exact_energies_never_rise_whatever_the_learning_rate_and_end_at_the_bottom(rate: float, metric: str) -> None:
     place, x = Qubits(MIXING), Stream.of(5, 16).normal((3,))
-    kernel, rng = NaturalGradient(learning_rate=rate, metric=metric), Stream.of(0, 16)
-    position = begin(kernel, place, x, rng)
+    method, rng = NaturalGradient(learning_rate=rate, metric=metric), Stream.of(0, 16)
+    position = begin(method, place, x, rng)
     last = position.state.seen.value
-    for frame in walk(kernel, place, position, rng, range(1, 200)):
+    for frame in walk(method, place, position, rng, range(1, 200)):
         now = frame.position.state.seen.value
         assert bool((now <= last + 1e-14).all())
         last = now
@@ -130,11 +130,11 @@ class Bowl(Qubits):
 def test_where_the_energy_bends_alike_for_every_unit_of_the_metric_the_second_step_ends_at_the_bottom(rate: float) -> None:
     """Whether the first step was too short, too long, or taken back."""
     place, x = Bowl(MIXING), Stream.of(5, 16).normal((3,))
-    kernel = NaturalGradient(learning_rate=rate, damping=0, max_step=0)
+    method = NaturalGradient(learning_rate=rate, damping=0, max_step=0)
     far = 1 - rate * Bowl.bend  # of the way back, in each coordinate alike
     kept = far**2 <= 1 - 0.1 * 2 * rate * Bowl.bend
-    torch.testing.assert_close(run(kernel, place, x, 1).x, far * x if kept else x, rtol=0, atol=1e-12)
-    torch.testing.assert_close(run(kernel, place, x, 2).x, torch.zeros_like(x), rtol=0, atol=1e-12)
+    torch.testing.assert_close(run(method, place, x, 1).x, far * x if kept else x, rtol=0, atol=1e-12)
+    torch.testing.assert_close(run(method, place, x, 2).x, torch.zeros_like(x), rtol=0, atol=1e-12)
 
 
 def size_of(number: float, price: float) -> SampleSize:
@@ -208,12 +208,12 @@ def test_a_metric_that_is_free_is_taken_whole() -> None:
 def test_noise_moves_no_coordinate_further_than_asked_for_however_small_the_metric() -> None:
     """On a coordinate that turns next to nothing the step is η m/λ, and m is noise: of η sqrt(w)/λ = δ where λ is so limited."""
     place, rows, delta = SampledQubits(((1.0, 0.0), (0.0, 1e-4))), 4000, 0.02
-    kernel = NaturalGradient(
+    method = NaturalGradient(
         0.1, metric="diagonal", measured=False, filtering=False, damping=0, noise_damping=1e9, noise_step=delta
     )
-    kernel = dataclasses.replace(kernel, max_step=0, max_distance=0, pilot=False, first_samples=100)
+    method = dataclasses.replace(method, max_step=0, max_distance=0, pilot=False, first_samples=100)
     x = torch.zeros(rows, 2, dtype=torch.float64)
-    step = run(kernel, place, x, 1).x[:, 1]
+    step = run(method, place, x, 1).x[:, 1]
     assert abs(float(step.square().mean().sqrt()) / delta - 1) < 4 / math.sqrt(2 * rows)
 
 
@@ -228,9 +228,9 @@ def test_an_exact_metric_is_taken_as_it_is_and_costs_nothing() -> None:
 
 def test_no_walk_spends_more_than_its_budget_and_every_shot_is_counted() -> None:
     place, rows, limit = SampledQubits(MIXING), 6, 20_000
-    kernel, rng = NaturalGradient(metric="full", metric_share=0.5, growth=20), Stream.of(4, rows)
-    position = begin(kernel, place, 0.5 * Stream.of(1, rows).normal((3,)), rng, Rules(budget=Budget(shots=limit)))
-    for frame in walk(kernel, place, position, rng, range(1, 2000), Rules(budget=Budget(shots=limit))):
+    method, rng = NaturalGradient(metric="full", metric_share=0.5, growth=20), Stream.of(4, rows)
+    position = begin(method, place, 0.5 * Stream.of(1, rows).normal((3,)), rng, Rules(budget=Budget(shots=limit)))
+    for frame in walk(method, place, position, rng, range(1, 2000), Rules(budget=Budget(shots=limit))):
         position = frame.position
     assert set(position.outcome.tolist()) == {int(Outcome.SHOTS)}
     assert bool((position.spent.shots <= limit).all()) and bool((position.spent.shots > 0.8 * limit).all())
@@ -242,12 +242,12 @@ def test_under_noise_its_answer_is_about_as_good_as_all_its_samples_at_the_botto
     """At the bottom U is Σ φ²/2. N samples there tell the bottom no better than E U = Σ_i v_i / (2 h_i): in coordinates
     x of curvature AᵀA and noise 1/N, that is tr (AᵀA)⁻¹ / (2 N)."""
     place, rows = SampledQubits(MIXING), 64
-    kernel, rng = NaturalGradient(metric=metric), Stream.of(6, rows)
+    method, rng = NaturalGradient(metric=metric), Stream.of(6, rows)
     rules = Rules(budget=Budget(shots=300_000))
-    position = begin(kernel, place, Stream.of(1, rows).normal((3,)), rng, rules)
-    for frame in walk(kernel, place, position, rng, range(1, 3000), rules):
+    position = begin(method, place, Stream.of(1, rows).normal((3,)), rng, rules)
+    for frame in walk(method, place, position, rng, range(1, 3000), rules):
         position = frame.position
-    excess = 3.0 + super(SampledQubits, place).evaluate(kernel.answer(position.state), rng).value
+    excess = 3.0 + super(SampledQubits, place).evaluate(method.answer(position.state), rng).value
     mixing = np.array(MIXING)
     best = np.trace(np.linalg.inv(mixing.T @ mixing)) / (2 * 100_000)
     # the last fifth of the budget is averaged: five times the best, if all was spent at the bottom; and twice as much again

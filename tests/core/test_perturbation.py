@@ -48,9 +48,9 @@ def test_signs_are_fair_coins_each_by_itself() -> None:
 def test_slopes_show_the_gradient_on_average() -> None:
     place, rows = Normal((0.5, 1.0, 2.0)), 4000
     x = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float64).expand(rows, 3).clone()
-    kernel, rng = Spsa(), Stream.of(2, rows)
-    state = kernel.init(place, x, rng)
-    uphill = kernel._rule.slopes(place, x, rng.at(1), state.perturbing).uphill
+    method, rng = Spsa(), Stream.of(2, rows)
+    state = method.init(place, x, rng)
+    uphill = method._rule.slopes(place, x, rng.at(1), state.perturbing).uphill
     truth = place.evaluate(x[:1], rng).grad  # central differences of a quadratic have no error
     error = uphill.std(dim=0) / math.sqrt(rows)
     assert bool(((uphill.mean(dim=0) - truth[0]).abs() < 4 * error).all())
@@ -58,23 +58,23 @@ def test_slopes_show_the_gradient_on_average() -> None:
 
 @pytest.mark.parametrize("steepness", [1e-3, 1.0, 1e3])
 def test_first_steps_are_as_long_as_asked_for_and_later_ones_fall_by_their_power(steepness: float) -> None:
-    kernel, x = Spsa(first_step=0.1, gain_decay=0.6, stability=20, max_step=0), torch.zeros(1, 1, dtype=torch.float64)
-    state, rng = kernel.init(Tilted(steepness), x, Stream.of(1, 1)), Stream.of(1, 1)
+    method, x = Spsa(first_step=0.1, gain_decay=0.6, stability=20, max_step=0), torch.zeros(1, 1, dtype=torch.float64)
+    state, rng = method.init(Tilted(steepness), x, Stream.of(1, 1)), Stream.of(1, 1)
     for step in range(1, 60):
         before = state.x
-        state, _ = kernel.step(Tilted(steepness), state, rng.at(step))
+        state, _ = method.step(Tilted(steepness), state, rng.at(step))
         assert float(before - state.x) == pytest.approx(0.1 * (21 / (20 + step)) ** 0.6, rel=1e-9)
 
 
 @pytest.mark.parametrize("blocking", [0.5, 2.0])
 def test_exact_energies_never_rise_where_steps_are_taken_back(blocking: float) -> None:
     place, x = Qubits(MIXING), Stream.of(3, 16).normal((3,))
-    kernel, rng = Spsa(first_step=1.0, max_step=0, blocking=blocking), Stream.of(4, 16)
-    state = kernel.init(place, x, rng)
+    method, rng = Spsa(first_step=1.0, max_step=0, blocking=blocking), Stream.of(4, 16)
+    state = method.init(place, x, rng)
     refused = 0
     for step in range(1, 100):
         last = state.seen.value
-        state, info = kernel.step(place, state, rng.at(step))
+        state, info = method.step(place, state, rng.at(step))
         assert bool((state.seen.value <= last).all())
         refused += int((info.acceptance == 0).sum())
     assert refused > 0
@@ -82,22 +82,22 @@ def test_exact_energies_never_rise_where_steps_are_taken_back(blocking: float) -
 
 def test_on_spheres_it_stays_there_and_spins_turn_into_their_field() -> None:
     m, rng = spins(4, 3), Stream.of(5, 4)
-    kernel = Spsa(first_step=0.03, averaging=0)
-    state = kernel.init(Spins(field=1.0), m, rng)
+    method = Spsa(first_step=0.03, averaging=0)
+    state = method.init(Spins(field=1.0), m, rng)
     for step in range(1, 800):
-        state, _ = kernel.step(Spins(field=1.0), state, rng.at(step))
+        state, _ = method.step(Spins(field=1.0), state, rng.at(step))
     torch.testing.assert_close(state.x.norm(dim=-1), torch.ones(4, 3, dtype=torch.float64), rtol=0, atol=1e-12)
     assert bool((state.seen.value < -2.99).all())  # the lowest is -3
 
 
 def test_all_energies_are_charged_and_no_walk_spends_more_than_its_budget() -> None:
     place, rows, limit = Sampling((0.5, 1.0, 2.0)), 5, 30_000
-    kernel, rng = Spsa(resamplings=3, calibration=7, first_samples=10, growth=50), Stream.of(6, rows)
+    method, rng = Spsa(resamplings=3, calibration=7, first_samples=10, growth=50), Stream.of(6, rows)
     rules = Rules(budget=Budget(shots=limit))
-    position = begin(kernel, place, Stream.of(1, rows).normal((3,)), rng, rules)
+    position = begin(method, place, Stream.of(1, rows).normal((3,)), rng, rules)
     assert position.spent.shots.unique().tolist() == [(1 + 2 * 7) * 10 * 3]
     assert position.spent.evaluations.unique().tolist() == [1 + 2 * 7]
-    for frame in walk(kernel, place, position, rng, range(1, 3000), rules):
+    for frame in walk(method, place, position, rng, range(1, 3000), rules):
         position = frame.position
     assert set(position.outcome.tolist()) == {int(Outcome.SHOTS)}
     assert bool((position.spent.shots <= limit).all()) and bool((position.spent.shots > 0.9 * limit).all())
@@ -106,12 +106,12 @@ def test_all_energies_are_charged_and_no_walk_spends_more_than_its_budget() -> N
 def test_noise_holds_a_walk_of_constant_gain_where_a_quadratic_bottom_says() -> None:
     """U = |x|²/2: x <- x - a (x·Δ + ε) Δ with Var(ε) = V/2c²n, so ⟨|x|²⟩ = a P V / 2c²n / (2 - a P) when it is stationary."""
     place, rows, a, c, n = Sampling((1.0, 1.0, 1.0)), 4000, 0.1, 0.5, 25
-    kernel = Spsa(perturbation=c, gain_decay=0, perturbation_decay=0, max_step=0, first_samples=n, growth=0, averaging=0)
+    method = Spsa(perturbation=c, gain_decay=0, perturbation_decay=0, max_step=0, first_samples=n, growth=0, averaging=0)
     rng = Stream.of(10, rows)
-    state = kernel.init(place, torch.zeros(rows, 3, dtype=torch.float64), rng)
+    state = method.init(place, torch.zeros(rows, 3, dtype=torch.float64), rng)
     state = state._replace(perturbing=state.perturbing._replace(gain=torch.full_like(state.perturbing.gain, a)))
     for step in range(1, 101):  # 0.83 a step: what it began with is forgotten
-        state, _ = kernel.step(place, state, rng.at(step))
+        state, _ = method.step(place, state, rng.at(step))
     square = row_sum(state.x.square())
     error = float(square.std()) / math.sqrt(rows)
     assert abs(float(square.mean()) - a * 3 * place.spread**2 / (2 * c * c * n) / (2 - a * 3)) < 4 * error
@@ -119,9 +119,9 @@ def test_noise_holds_a_walk_of_constant_gain_where_a_quadratic_bottom_says() -> 
 
 def test_overlaps_show_the_metric_on_average() -> None:
     place, rows = Qubits(MIXING), 4000
-    kernel, rng = QnSpsa(perturbation=0.01), Stream.of(7, rows)
-    state = kernel.init(place, torch.zeros(rows, 3, dtype=torch.float64), rng)
-    look, _ = kernel._look(place, state, rng.at(1))
+    method, rng = QnSpsa(perturbation=0.01), Stream.of(7, rows)
+    state = method.init(place, torch.zeros(rows, 3, dtype=torch.float64), rng)
+    look, _ = method._look(place, state, rng.at(1))
     error = look.std(dim=0) / math.sqrt(rows)
     off = (look.mean(dim=0) - place.metric(state.x)[0]).abs()
     assert bool((off < 4 * error + 1e-4).all())  # the fourth order: c² of the metric
@@ -130,22 +130,22 @@ def test_overlaps_show_the_metric_on_average() -> None:
 @pytest.mark.parametrize(("blocking", "own"), [(2.0, 10), (0.0, 2)])  # a quarter where no step is judged by it
 def test_overlaps_are_charged_with_energies(blocking: float, own: int) -> None:
     place, rows = SampledQubits(MIXING), 3
-    kernel, rng = QnSpsa(resamplings=2, blocking=blocking, first_samples=10, growth=0), Stream.of(8, rows)
-    state = kernel.init(place, Stream.of(1, rows).normal((3,)), rng)
-    coming = kernel.next_cost(place, state)
-    _, info = kernel.step(place, state, rng.at(1))
+    method, rng = QnSpsa(resamplings=2, blocking=blocking, first_samples=10, growth=0), Stream.of(8, rows)
+    state = method.init(place, Stream.of(1, rows).normal((3,)), rng)
+    coming = method.next_cost(place, state)
+    _, info = method.step(place, state, rng.at(1))
     assert info.cost.shots.unique().tolist() == coming.shots.unique().tolist() == [(4 * 10 + own) * 3 + 2 * 4 * 10]
 
 
-@pytest.mark.parametrize("kernel", [Spsa(), QnSpsa()])
-def test_under_noise_the_answer_nears_the_bottom(kernel: Spsa | QnSpsa) -> None:
+@pytest.mark.parametrize("method", [Spsa(), QnSpsa()])
+def test_under_noise_the_answer_nears_the_bottom(method: Spsa | QnSpsa) -> None:
     """Nothing is known of its error but that it falls: a hundredth of the start's after 2 · 10⁵ shots (arbitrary)."""
     place, rows = SampledQubits(((1.0, 0.0), (0.0, 1.0))), 32
     x, rng = 1.0 + 0.3 * Stream.of(1, rows).normal((2,)), Stream.of(9, rows)
     rules = Rules(budget=Budget(shots=200_000))
-    position = begin(kernel, place, x, rng, rules)
-    for frame in walk(kernel, place, position, rng, range(1, 5000), rules):
+    position = begin(method, place, x, rng, rules)
+    for frame in walk(method, place, position, rng, range(1, 5000), rules):
         position = frame.position
     exact = Qubits(place.mixing)
-    start, end = (2.0 + exact.evaluate(points, rng).value.median() for points in (x, kernel.answer(position.state)))
+    start, end = (2.0 + exact.evaluate(points, rng).value.median() for points in (x, method.answer(position.state)))
     assert float(end) < 0.01 * float(start)

@@ -21,11 +21,11 @@ from thalweg_core.walking.walk import Rules, begin, walk
 CYCLIC = Smo("cyclic")
 
 
-def run(kernel: Smo, place: Landscape, x: Tensor, steps: int) -> tuple[Any, list[Info]]:
+def run(method: Smo, place: Landscape, x: Tensor, steps: int) -> tuple[Any, list[Info]]:
     rng = Stream.of(0, len(x))
-    state, infos = kernel.init(place, x, rng.named("init")), []
+    state, infos = method.init(place, x, rng.named("init")), []
     for step in range(1, steps + 1):
-        state, info = kernel.step(place, state, rng.at(step))
+        state, info = method.step(place, state, rng.at(step))
         infos.append(info)
     return state, infos
 
@@ -87,8 +87,8 @@ def test_the_charge_is_two_looks_for_each_harmonic_and_one_where_it_arrives() ->
     x = torch.zeros(2, 2, dtype=torch.float64)
     _, infos = run(CYCLIC, Waves(), x, 4)
     assert [info.cost.evaluations.tolist() for info in infos] == [[5, 5], [3, 3], [5, 5], [3, 3]]
-    kernel = Smo("cyclic", first_samples=16, growth=0)
-    _, infos = run(kernel, SampledWaves(), x, 2)
+    method = Smo("cyclic", first_samples=16, growth=0)
+    _, infos = run(method, SampledWaves(), x, 2)
     assert infos[1].cost.shots.tolist() == [3 * (2 * 16 + 4)] * 2
 
 
@@ -120,17 +120,17 @@ def test_noise_does_not_choose_among_valleys() -> None:
 
 def test_a_deeper_valley_is_jumped_to_as_soon_as_it_stands_out() -> None:
     x = torch.zeros(20, 1, dtype=torch.float64)
-    kernel = Smo(first_samples=4_000_000, growth=0.0)  # a depth of 20 standard errors
-    state = run(kernel, TwoValleys(), x, 1)[0]
+    method = Smo(first_samples=4_000_000, growth=0.0)  # a depth of 20 standard errors
+    state = run(method, TwoValleys(), x, 1)[0]
     assert (torch.cos(state.x) < -0.99).all()
-    assert torch.equal(kernel.answer(state), state.x)  # the average begins anew
+    assert torch.equal(method.answer(state), state.x)  # the average begins anew
 
 
 def test_a_step_within_a_valley_is_capped_in_the_natural_unit() -> None:
     place = SampledWaves(bases=(2.0, 1.0), doubles=(0.7, 0.0))
     x = Stream.of(5, 50).normal((2,))
-    kernel = Smo("cyclic", max_step=0.1, jump_test=1e9, averaging=0.0)
-    moved = (run(kernel, place, x, 2)[0].x - x).abs()
+    method = Smo("cyclic", max_step=0.1, jump_test=1e9, averaging=0.0)
+    moved = (run(method, place, x, 2)[0].x - x).abs()
     caps = torch.tensor([0.1 / 4, 0.1], dtype=torch.float64)
     assert (moved < caps + 1e-12).all() and (moved.amax(dim=0) > 0.9 * caps).all()
 
@@ -141,8 +141,8 @@ def test_under_noise_the_answer_comes_as_near_to_the_bottom_as_the_samples_allow
     place = SampledWaves(bases=(1.0,), doubles=(0.0,), coupling=0.0)
     replicas, samples = 4000, 400
     x = torch.full((replicas, 1), math.pi, dtype=torch.float64)
-    kernel = Smo(first_samples=samples, growth=0.0, averaging=0.0, max_step=0.0)
-    above = 1 + torch.cos(run(kernel, place, x, 1)[0].x[:, 0])
+    method = Smo(first_samples=samples, growth=0.0, averaging=0.0, max_step=0.0)
+    above = 1 + torch.cos(run(method, place, x, 1)[0].x[:, 0])
     expected = 1 / samples / 4
     assert abs(above.mean() - expected) < 4 * above.std() / math.sqrt(replicas) + 4 * expected / samples * 10
 
@@ -151,9 +151,9 @@ def test_samples_grow_with_what_was_spent_and_no_budget_is_overdrawn() -> None:
     place, replicas, shots = SampledWaves(), 6, 200_000
     x, rng = Stream.of(5, replicas).normal((2,)), Stream.of(1, replicas)
     rules = Rules(budget=Budget(shots=shots))
-    kernel = Smo(growth=5.0)
-    position = begin(kernel, place, x, rng, rules)
-    for frame in walk(kernel, place, position, rng, range(1, 10_000), rules):
+    method = Smo(growth=5.0)
+    position = begin(method, place, x, rng, rules)
+    for frame in walk(method, place, position, rng, range(1, 10_000), rules):
         position = frame.position
     assert (position.outcome == Outcome.SHOTS).all()
     assert (position.spent.shots <= shots).all() and (position.spent.shots > 0.9 * shots).all()

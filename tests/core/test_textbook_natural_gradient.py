@@ -18,11 +18,11 @@ MIXING = ((1.0, 0.2, 0.0), (0.0, 0.7, -0.4), (0.5, 0.0, 1.3))
 
 
 def test_qubits_turn_towards_their_field_as_if_the_metric_were_a_quarter() -> None:
-    place, kernel, rng = Qubits(MIXING), TextbookNaturalGradient(0.05, metric="full"), Stream.of(0, 4)
-    state = kernel.init(place, Stream.of(1, 4).normal((3,)), rng)
+    place, method, rng = Qubits(MIXING), TextbookNaturalGradient(0.05, metric="full"), Stream.of(0, 4)
+    state = method.init(place, Stream.of(1, 4).normal((3,)), rng)
     phi = place.turns(state.x)
     for step in range(1, 31):
-        state, _ = kernel.step(place, state, rng.at(step))
+        state, _ = method.step(place, state, rng.at(step))
         phi = phi - 4 * 0.05 * phi.sin()
     torch.testing.assert_close(place.turns(state.x), phi, rtol=0, atol=1e-12)
 
@@ -33,8 +33,8 @@ def test_directions_that_turn_nothing_stay_as_they_are_and_damping_is_added() ->
     gradient = np.sin(0.5) * np.ones(2)
     metric = np.ones((2, 2)) / 4
     for damping in (0.0, 0.3):
-        kernel, rng = TextbookNaturalGradient(0.1, metric="full", damping=damping), Stream.of(0, 1)
-        state, _ = kernel.step(place, kernel.init(place, x, rng), rng.at(1))
+        method, rng = TextbookNaturalGradient(0.1, metric="full", damping=damping), Stream.of(0, 1)
+        state, _ = method.step(place, method.init(place, x, rng), rng.at(1))
         expected = x[0].numpy() - 0.1 * np.linalg.pinv(metric + damping * np.eye(2)) @ gradient
         np.testing.assert_allclose(state.x[0].numpy(), expected, rtol=0, atol=1e-13)
 
@@ -73,10 +73,10 @@ def test_a_descent_that_stays_down_has_nothing_to_admit() -> None:
 
 def test_it_admits_that_noise_fooled_it_and_says_nothing_of_exact_looks() -> None:
     nearly_singular = ((1.0, 1.0), (0.01, -0.01))
-    kernel, rng, rows = TextbookNaturalGradient(0.1, metric="full"), Stream.of(5, 8), 8
+    method, rng, rows = TextbookNaturalGradient(0.1, metric="full"), Stream.of(5, 8), 8
     for place, diverges in ((SampledQubits(nearly_singular), True), (Qubits(nearly_singular), False)):
-        state = kernel.init(place, 0.3 * Stream.of(1, rows).normal((2,)), rng)
+        state = method.init(place, 0.3 * Stream.of(1, rows).normal((2,)), rng)
         for step in range(1, 60):
-            state, _ = kernel.step(place, state, rng.at(step))
-        sentences = kernel.remarks(place, state)
+            state, _ = method.step(place, state, rng.at(step))
+        sentences = method.remarks(place, state)
         assert (sum("diverged" in sentence for sentence in sentences) > 0) is diverges

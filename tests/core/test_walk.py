@@ -23,10 +23,10 @@ PLACE = Normal((1.0, 2.0, 0.5))
 REACHED = Rules(Stop(value=0.6))
 
 
-def go(kernel: Method, rows: int, steps: int, rules: Rules, place: Landscape = PLACE) -> list[Frame]:
+def go(method: Method, rows: int, steps: int, rules: Rules, place: Landscape = PLACE) -> list[Frame]:
     rng = Stream.of(4, rows)
     x = spins(rows, 4) if isinstance(place, Spins) else 2 * rng.named("start").normal((3,))
-    return list(walk(kernel, place, begin(kernel, place, x, rng, rules), rng, range(1, steps + 1), rules))
+    return list(walk(method, place, begin(method, place, x, rng, rules), rng, range(1, steps + 1), rules))
 
 
 def equal(a: object, b: object) -> bool:
@@ -37,9 +37,9 @@ def equal(a: object, b: object) -> bool:
 KERNELS = [GradientDescent(0.1), Adam(0.1), Ula(0.1), Mala(0.3), Hmc(0.5, leapfrog_steps=4)]
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)
-def test_a_replica_that_has_stopped_keeps_its_rows_to_the_bit_while_others_go_on(kernel: Method) -> None:
-    frames = go(kernel, 32, 25, REACHED)
+@pytest.mark.parametrize("method", KERNELS, ids=lambda method: type(method).__name__)
+def test_a_replica_that_has_stopped_keeps_its_rows_to_the_bit_while_others_go_on(method: Method) -> None:
+    frames = go(method, 32, 25, REACHED)
     last = frames[-1].position
     stopped = last.outcome == Outcome.VALUE
     assert int(stopped.sum()) > 3
@@ -55,12 +55,12 @@ def test_a_replica_that_has_stopped_keeps_its_rows_to_the_bit_while_others_go_on
     assert frames[-1].step == 25 or bool(stopped.all())
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)
-def test_replica_0_walks_and_stops_alike_to_the_bit_beside_0_3_or_31_others(kernel: Method) -> None:
+@pytest.mark.parametrize("method", KERNELS, ids=lambda method: type(method).__name__)
+def test_replica_0_walks_and_stops_alike_to_the_bit_beside_0_3_or_31_others(method: Method) -> None:
     first = torch.tensor([0])
-    alone = go(kernel, 1, 25, REACHED)
+    alone = go(method, 1, 25, REACHED)
     for rows in (4, 32):
-        among = go(kernel, rows, 25, REACHED)
+        among = go(method, rows, 25, REACHED)
         for a, b in zip(alone, among, strict=False):
             assert equal(take_rows(b.position, first), a.position) and equal(take_rows(b.info, first), a.info)
         assert equal(take_rows(among[-1].position, first), alone[-1].position)
@@ -117,7 +117,7 @@ def test_a_budget_holds_for_steps_of_changing_length() -> None:
 def test_a_replica_that_runs_away_is_lost_and_the_others_are_not() -> None:
     rng = Stream.of(0, 2)
     x = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1e-3]], dtype=torch.float64)
-    kernel = GradientDescent(1.0)  # stable along the first coordinate, not along the third, whose scale is a half
-    *_, frame = walk(kernel, PLACE, begin(kernel, PLACE, x, rng), rng, range(1, 1001))
+    method = GradientDescent(1.0)  # stable along the first coordinate, not along the third, whose scale is a half
+    *_, frame = walk(method, PLACE, begin(method, PLACE, x, rng), rng, range(1, 1001))
     assert frame.position.outcome.tolist() == [Outcome.STEPS, Outcome.LOST]
     assert "smaller step" in Outcome.LOST.sentence

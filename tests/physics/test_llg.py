@@ -35,13 +35,13 @@ def opened(problem: Magnet) -> MagnetLandscape:
     return problem.open(CPU, torch.float64)
 
 
-def march(kernel: Llg, landscape: MagnetLandscape, x: Tensor, steps: int) -> list[LlgState]:
+def march(method: Llg, landscape: MagnetLandscape, x: Tensor, steps: int) -> list[LlgState]:
     """The states after 0, 1, … steps."""
     rng = Stream.of(0, len(x))
-    state = kernel.init(landscape, x, rng)
+    state = method.init(landscape, x, rng)
     states = [map_tensors(torch.clone, state)]
     for step in range(1, steps + 1):
-        state, _ = kernel.step(landscape, state, rng.at(step))
+        state, _ = method.step(landscape, state, rng.at(step))
         states.append(map_tensors(torch.clone, state))
     return states
 
@@ -129,10 +129,10 @@ def test_a_halved_step_is_charged_for() -> None:
     x = problem.start(landscape, rng)
     costs = {}
     for time_step in (None, 5e-12):
-        kernel = Llg(1.0, False, time_step)
-        state = kernel.init(landscape, x, rng)
-        moved, info = kernel.step(landscape, state, rng.at(1))
-        halvings = torch.log2(kernel.seconds(landscape) / moved.time).round().to(torch.int64)
+        method = Llg(1.0, False, time_step)
+        state = method.init(landscape, x, rng)
+        moved, info = method.step(landscape, state, rng.at(1))
+        halvings = torch.log2(method.seconds(landscape) / moved.time).round().to(torch.int64)
         assert torch.equal(info.cost.gradients, 2 * (1 + halvings))
         assert torch.equal(info.cost.evaluations, 1 + halvings)
         costs[time_step] = int(info.cost.gradients[0])
@@ -165,11 +165,11 @@ def test_the_default_step_with_precession_relaxes_a_rough_film(alpha: float) -> 
 def test_a_march_is_the_same_to_the_bit_whoever_marches_beside(precession: bool) -> None:
     problem = Magnet(ODD, PT_CO, (0.1, 0.2, 0.3), RandomStart())
     landscape = opened(problem)
-    kernel = Llg(0.5, precession)
+    method = Llg(0.5, precession)
     ends = {}
     for replicas in (1, 4, 32):
         x = problem.start(landscape, Stream.of(11, replicas))
-        ends[replicas] = march(kernel, landscape, x, 30)[-1]
+        ends[replicas] = march(method, landscape, x, 30)[-1]
     for replicas in (4, 32):
         assert torch.equal(ends[1].x, ends[replicas].x[:1])
         assert torch.equal(ends[1].seen.value, ends[replicas].seen.value[:1])
@@ -181,8 +181,8 @@ def test_halving_the_step_of_one_replica_leaves_the_bits_of_the_others() -> None
     landscape = opened(Magnet(FILM, PT_CO))
     rough = RandomStart()(landscape, Stream.of(3, 1))
     smooth = SkyrmionStart(8e-9)(landscape, Stream.of(0, 1))
-    kernel = Llg(1.0, False, 2e-12)
-    alone, beside = march(kernel, landscape, rough, 3)[-1], march(kernel, landscape, torch.cat([rough, smooth]), 3)[-1]
+    method = Llg(1.0, False, 2e-12)
+    alone, beside = march(method, landscape, rough, 3)[-1], march(method, landscape, torch.cat([rough, smooth]), 3)[-1]
     assert torch.equal(alone.x, beside.x[:1])
     assert torch.equal(alone.time, beside.time[:1])
     assert float(beside.time[1]) < float(beside.time[0])
@@ -192,11 +192,11 @@ def test_halving_the_step_of_one_replica_leaves_the_bits_of_the_others() -> None
 def test_a_march_from_a_copied_state_is_the_unbroken_one_to_the_bit(precession: bool) -> None:
     """A checkpoint gives tensors back in another memory order."""
     problem = Magnet(ODD, PT_CO, (0.1, 0.2, 0.3), RandomStart())
-    landscape, kernel, rng = opened(problem), Llg(0.5, precession), Stream.of(11, 2)
-    states = march(kernel, landscape, problem.start(landscape, rng), 20)
+    landscape, method, rng = opened(problem), Llg(0.5, precession), Stream.of(11, 2)
+    states = march(method, landscape, problem.start(landscape, rng), 20)
     resumed = map_tensors(lambda t: t.contiguous().clone(memory_format=torch.contiguous_format), states[7])
     for step in range(8, 21):
-        resumed, _ = kernel.step(landscape, resumed, rng.at(step))
+        resumed, _ = method.step(landscape, resumed, rng.at(step))
     assert torch.equal(resumed.x, states[20].x)
     assert torch.equal(resumed.seen.value, states[20].seen.value)
     assert torch.equal(resumed.time, states[20].time)
@@ -205,9 +205,9 @@ def test_a_march_from_a_copied_state_is_the_unbroken_one_to_the_bit(precession: 
 def test_a_relaxed_magnet_stops_at_the_torque_it_was_asked_for() -> None:
     problem = Magnet(Grid((6, 6, 1), (1e-9, 1e-9, 1e-9), (True, True, False)), PT_CO, start=UniformStart((0.3, 0.2, 0.9)))
     landscape, rng, rules = opened(problem), Stream.of(0, 2), Rules(Stop(max_torque=1e-3), Budget(gradients=100_000))
-    kernel = Llg(1.0, False)
-    position = begin(kernel, landscape, problem.start(landscape, rng), rng, rules)
-    for frame in walk(kernel, landscape, position, rng, range(1, 50_000), rules):
+    method = Llg(1.0, False)
+    position = begin(method, landscape, problem.start(landscape, rng), rng, rules)
+    for frame in walk(method, landscape, position, rng, range(1, 50_000), rules):
         position = frame.position
     assert position.outcome.tolist() == [Outcome.TORQUE] * 2
     seen = problem.observe(landscape, position.state.x)

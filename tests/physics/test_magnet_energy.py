@@ -244,8 +244,8 @@ def test_nothing_is_computed_on_another_device_than_the_one_asked_for() -> None:
     landscape = problem.open(meta, torch.float64)
     for start in (RandomStart(), UniformStart((1.0, 0.0, 0.0)), SkyrmionStart(2e-9)):
         m = start(landscape, rng)
-        kernel = Llg(0.5)
-        state, _ = kernel.step(landscape, kernel.init(landscape, m, rng), rng)
+        method = Llg(0.5)
+        state, _ = method.step(landscape, method.init(landscape, m, rng), rng)
         assert state.x.device == state.seen.value.device == meta
         assert all(seen.value.device == meta for seen in problem.observe(landscape, state.x).values())
 
@@ -253,9 +253,9 @@ def test_nothing_is_computed_on_another_device_than_the_one_asked_for() -> None:
 def test_gradient_descent_by_default_takes_steps_as_long_as_the_stiffest_wave_allows_and_never_rises() -> None:
     film = Magnet(Grid((8, 8, 1), (1e-9, 1e-9, 0.4e-9), (True, True, False)), PT_CO, start=RandomStart())
     landscape, rng = film.open(CPU, torch.float64), Stream.of(3, 2)
-    kernel = GradientDescent()
-    state = kernel.init(landscape, film.start(landscape, rng.named("start")), rng)
-    assert math.isclose(kernel.resolved(landscape).learning_rate or 0.0, 1 / landscape.curvature_bound(), rel_tol=1e-15)
+    method = GradientDescent()
+    state = method.init(landscape, film.start(landscape, rng.named("start")), rng)
+    assert math.isclose(method.resolved(landscape).learning_rate or 0.0, 1 / landscape.curvature_bound(), rel_tol=1e-15)
     for step in range(1, 60):
-        before, (state, _) = state.seen.value, kernel.step(landscape, state, rng.at(step))
+        before, (state, _) = state.seen.value, method.step(landscape, state, rng.at(step))
         assert bool((state.seen.value <= before).all())

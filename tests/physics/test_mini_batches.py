@@ -40,9 +40,9 @@ def test_the_natural_gradient_of_all_rows_is_at_scipys_mode_within_twenty_looks(
         return seen.value.item(), seen.grad[0].numpy()
 
     mode = minimize(look, np.zeros(31), jac=True, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-9})
-    rng, kernel = Stream.of(0, 1), NaturalGradient()
-    position = begin(kernel, WHOLE, torch.zeros(1, 31, dtype=torch.float64), rng)
-    for frame in walk(kernel, WHOLE, position, rng, range(1, 20)):
+    rng, method = Stream.of(0, 1), NaturalGradient()
+    position = begin(method, WHOLE, torch.zeros(1, 31, dtype=torch.float64), rng)
+    for frame in walk(method, WHOLE, position, rng, range(1, 20)):
         position = frame.position
     assert position.state.seen.value.item() == pytest.approx(mode.fun, abs=1e-3)
 
@@ -81,7 +81,7 @@ def test_replica_0_draws_the_same_rows_to_the_bit_beside_any_others() -> None:
     assert all(torch.equal(a, b) for a, b in zip(take_rows(among, torch.tensor([0]))[:4], alone[:4], strict=True))
 
 
-def excess(kernel: Method, rows: int, budget: int) -> tuple[np.ndarray, int]:
+def excess(method: Method, rows: int, budget: int) -> tuple[np.ndarray, int]:
     """U above its minimum, found by SciPy, where eight replicas end; and the most that one has spent."""
     best = minimize(
         lambda b: float(WHOLE.energy(torch.from_numpy(b)[None])),
@@ -91,10 +91,10 @@ def excess(kernel: Method, rows: int, budget: int) -> tuple[np.ndarray, int]:
     )
     landscape, rng = BATCHES.open(CPU, torch.float64), Stream.of(8, rows)
     rules = Rules(budget=Budget(shots=budget), reserve=end_shots(BATCHES, landscape))
-    position = begin(kernel, landscape, BATCHES.start(landscape, rng), rng, rules)
-    for frame in walk(kernel, landscape, position, rng, range(1, 10**6), rules):
+    position = begin(method, landscape, BATCHES.start(landscape, rng), rng, rules)
+    for frame in walk(method, landscape, position, rng, range(1, 10**6), rules):
         position = frame.position
-    ends = BATCHES.final(landscape, kernel.answer(position.state), rng)
+    ends = BATCHES.final(landscape, method.answer(position.state), rng)
     return (ends.value - best.fun).numpy(), int((position.spent.shots + ends.cost.shots).max())
 
 
@@ -108,12 +108,12 @@ def test_adam_made_for_noise_finds_the_mode_from_batches_and_the_textbook_s_move
 
 
 @pytest.mark.parametrize(
-    ("kernel", "budget"),
+    ("method", "budget"),
     [(Lbfgs(), 300_000), (NaturalGradient(), 100_000), (GradientDescent(learning_rate=1e-3), 150_000)],
     ids=["l-bfgs", "natural gradient", "gradient descent"],
 )
-def test_optimizers_of_circuits_find_the_mode_from_batches(kernel: Method, budget: int) -> None:
-    above, spent = excess(kernel, 8, budget)
+def test_optimizers_of_circuits_find_the_mode_from_batches(method: Method, budget: int) -> None:
+    above, spent = excess(method, 8, budget)
     assert 0.95 * budget < spent <= budget and (above > -1e-6).all()
     assert np.median(above) < 31 / 2 / 20  # draws of a posterior of 31 dimensions lie 31/2 above its mode
 

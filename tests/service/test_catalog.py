@@ -163,7 +163,7 @@ def test_what_is_left_out_takes_the_default_of_the_class() -> None:
 
 def test_a_zero_that_was_written_is_not_taken_for_one_that_was_left_out() -> None:
     given = spec(method={"adam": {"learning_rate": 0.1, "beta1": 0.0}})
-    assert read(given).kernel.beta1 == 0.0  # type: ignore[attr-defined]
+    assert read(given).method.beta1 == 0.0  # type: ignore[attr-defined]
 
 
 def test_a_scalar_in_a_oneof_is_the_class_named_like_it() -> None:

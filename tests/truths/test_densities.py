@@ -77,17 +77,17 @@ def moments(draws: NDArray[np.float64]) -> Moments:
 
 
 def sampled(
-    problem: Gaussian | DoubleWell | LogisticRegression, kernel: Hmc, chains: int, warmup: int, steps: int
+    problem: Gaussian | DoubleWell | LogisticRegression, method: Hmc, chains: int, warmup: int, steps: int
 ) -> NDArray[np.float64]:
     """Draws (chains, draws, d)."""
     landscape, rng = problem.open(CPU, torch.float64), Stream.of(1, chains)
-    learning = WarmUp(kernel)
+    learning = WarmUp(method)
     position = begin(learning, landscape, problem.start(landscape, rng), rng)
     for frame in walk(learning, landscape, position, rng.named("warm-up"), range(1, warmup + 1)):
         position = frame.position
-    kernel, x = learning.tuned(position.state), position.state.x
-    position = begin(kernel, landscape, x, rng)
-    draws = [frame.position.state.x.clone() for frame in walk(kernel, landscape, position, rng, range(1, steps + 1))]
+    method, x = learning.tuned(position.state), position.state.x
+    position = begin(method, landscape, x, rng)
+    draws = [frame.position.state.x.clone() for frame in walk(method, landscape, position, rng, range(1, steps + 1))]
     return torch.stack(draws, dim=1).numpy()
 
 
@@ -110,9 +110,9 @@ def test_the_posterior_of_the_logistic_regression_is_numpyros(nuts: Moments) -> 
 
 def test_adam_finds_the_mode_of_the_posterior(nuts: Moments) -> None:
     problem = LogisticRegression("breast_cancer")
-    landscape, rng, rules, kernel = problem.open(CPU, torch.float64), Stream.of(1, 4), Rules(Stop(gradient_norm=1e-3)), Adam(0.03)
-    position = begin(kernel, landscape, problem.start(landscape, rng), rng, rules)
-    for frame in walk(kernel, landscape, position, rng, range(1, 5000), rules):
+    landscape, rng, rules, method = problem.open(CPU, torch.float64), Stream.of(1, 4), Rules(Stop(gradient_norm=1e-3)), Adam(0.03)
+    position = begin(method, landscape, problem.start(landscape, rng), rng, rules)
+    for frame in walk(method, landscape, position, rng, range(1, 5000), rules):
         position = frame.position
     assert position.outcome.tolist() == [Outcome.GRADIENT] * 4
     seen = problem.observe(landscape, position.state.x)
@@ -136,9 +136,9 @@ def test_no_chain_of_mala_is_left_on_the_walls_of_the_double_well() -> None:
     state = warm_up.init(landscape, DoubleWell().start(landscape, rng.named("start")), rng)
     for step in range(1, 201):
         state, _ = warm_up.step(landscape, state, rng.at(step))
-    kernel, chains, kept = warm_up.tuned(state), warm_up.inner(state), []
+    method, chains, kept = warm_up.tuned(state), warm_up.inner(state), []
     for step in range(201, 1201):
-        chains, info = kernel.step(landscape, chains, rng.at(step))
+        chains, info = method.step(landscape, chains, rng.at(step))
         kept.append(info.acceptance)
         assert float(chains.x[:, 0].abs().max()) < 2  # beyond lies less than a part in 10^11
     assert float(torch.stack(kept).mean(dim=0).min()) > 0.3

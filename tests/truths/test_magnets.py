@@ -168,10 +168,10 @@ def test_the_skyrmion_is_that_of_the_radial_equation(bottom: Skyrmion) -> None:
     assert abs(extrapolated(coarse.texture, bottom.texture) / (0.4e-9 * energy) - 1) < 1e-3
 
 
-def walked(problem: Magnet, kernel: Method, rules: Rules, steps: int) -> Position:
+def walked(problem: Magnet, method: Method, rules: Rules, steps: int) -> Position:
     landscape, rng = problem.open(CPU, torch.float64), Stream.of(0, 1)
-    position = begin(kernel, landscape, problem.start(landscape, rng), rng, rules)
-    for frame in walk(kernel, landscape, position, rng, range(1, steps + 1), rules):
+    position = begin(method, landscape, problem.start(landscape, rng), rng, rules)
+    for frame in walk(method, landscape, position, rng, range(1, steps + 1), rules):
         position = frame.position
     return position
 
@@ -179,10 +179,10 @@ def walked(problem: Magnet, kernel: Method, rules: Rules, steps: int) -> Positio
 KERNELS = [Llg(damping=1.0, precession=False), Adam(), Lbfgs()]
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=["llg", "adam", "lbfgs"])
-def test_the_example_relaxes_to_the_same_skyrmion_by_its_dynamics_and_by_optimizers(kernel: Method, bottom: Skyrmion) -> None:
+@pytest.mark.parametrize("method", KERNELS, ids=["llg", "adam", "lbfgs"])
+def test_the_example_relaxes_to_the_same_skyrmion_by_its_dynamics_and_by_optimizers(method: Method, bottom: Skyrmion) -> None:
     landscape, rng = EXAMPLE.open(CPU, torch.float64), Stream.of(0, 1)
-    position = walked(EXAMPLE, kernel, Rules(Stop(max_torque=1e-3)), 50_000)
+    position = walked(EXAMPLE, method, Rules(Stop(max_torque=1e-3)), 50_000)
     assert position.outcome.tolist() == [Outcome.TORQUE]
     m = position.state.x
     seen = EXAMPLE.observe(landscape, m)
@@ -197,5 +197,5 @@ def test_the_example_relaxes_to_the_same_skyrmion_by_its_dynamics_and_by_optimiz
 
 def test_l_bfgs_relaxes_the_skyrmion_in_a_tenth_of_the_looks_that_the_dynamics_take() -> None:
     rules = Rules(Stop(max_torque=1e-3))
-    dynamics, descent = (int(walked(EXAMPLE, kernel, rules, 50_000).spent.gradients) for kernel in (KERNELS[0], KERNELS[2]))
+    dynamics, descent = (int(walked(EXAMPLE, method, rules, 50_000).spent.gradients) for method in (KERNELS[0], KERNELS[2]))
     assert 10 * descent < dynamics

@@ -35,12 +35,12 @@ STARTS = {"H2 by efficient_su2": 6, "H2 by UCCSD": 24, "H4 by UCCSD": 6}
 """Where few looks are enough, whole numbers of them tell rates apart over many starts only."""
 
 
-def looks_until(kernel: Any, place: Any, x: Tensor, most: int) -> Tensor:
+def looks_until(method: Any, place: Any, x: Tensor, most: int) -> Tensor:
     """Looks, those taken back included, until chemical accuracy: (B,), `most` where it was not reached."""
     bound, rng = place.reference.exact_energy + 1.6e-3, Stream.of(0, len(x))
-    position = begin(kernel, place, x, rng)
+    position = begin(method, place, x, rng)
     energies = [position.state.seen.value.clone()]
-    for frame in walk(kernel, place, position, rng, range(1, most)):
+    for frame in walk(method, place, position, rng, range(1, most)):
         energies.append(frame.position.state.seen.value.clone())
     there = torch.stack(energies) < bound
     return torch.where(there.any(dim=0), there.int().argmax(dim=0) + 1, most)
@@ -106,8 +106,8 @@ def test_the_textbooks_form_takes_pennylanes_steps() -> None:
     place = problem.open(torch.device("cpu"), torch.float64)
     x = problem.start(place, Stream.of(100, 1).named("start"))
     theirs = pennylanes(problem, place, x[0], 0.05, 5)
-    kernel, rng = TextbookNaturalGradient(0.05), Stream.of(0, 1)
-    position, ours = begin(kernel, place, x, rng), []
-    for frame in walk(kernel, place, position, rng, range(1, 6)):
+    method, rng = TextbookNaturalGradient(0.05), Stream.of(0, 1)
+    position, ours = begin(method, place, x, rng), []
+    for frame in walk(method, place, position, rng, range(1, 6)):
         ours.append(frame.position.state.x[0].clone().numpy())
     np.testing.assert_allclose(np.stack(ours), theirs, rtol=0, atol=1e-6)

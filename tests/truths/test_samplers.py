@@ -40,12 +40,12 @@ class Course(NamedTuple):
     acceptance: float
 
 
-def course(kernel: Method, place: Landscape, x: Tensor, steps: int, seed: int = 1, skip: int = 0) -> Course:
+def course(method: Method, place: Landscape, x: Tensor, steps: int, seed: int = 1, skip: int = 0) -> Course:
     rng = Stream.of(seed, len(x))
-    state = kernel.init(place, x, rng)
+    state = method.init(place, x, rng)
     draws, factors, kept = [], [], []
     for step in range(1, steps + skip + 1):
-        state, info = kernel.step(place, state, rng.at(step))
+        state, info = method.step(place, state, rng.at(step))
         if step > skip:
             draws.append(state.x)
             factors.append(torch.exp(-info.energy_error))
@@ -81,10 +81,10 @@ def test_ula_has_the_variance_of_its_closed_form_bias_included(h: float, exact: 
 def test_ula_forgets_its_start_at_the_rate_of_its_closed_form() -> None:
     h, chains, steps, begin = 0.2, 20_000, 8, 3.0
     x = torch.full((chains, 1), begin, dtype=torch.float64)
-    rng, kernel = Stream.of(1, chains), Ula(step_size=h, temperature=2.0)
-    state = kernel.init(Normal(), x, rng)
+    rng, method = Stream.of(1, chains), Ula(step_size=h, temperature=2.0)
+    state = method.init(Normal(), x, rng)
     for step in range(1, steps + 1):
-        state, _ = kernel.step(Normal(), state, rng.at(step))
+        state, _ = method.step(Normal(), state, rng.at(step))
     shrink = (1 - h) ** steps
     variance = 2 * h * 2.0 * (1 - shrink**2) / (1 - (1 - h) ** 2)
     assert over_chains(state.x[:, 0]).off(begin * shrink) < 4
@@ -100,8 +100,8 @@ def test_noise_on_the_gradient_widens_ula_as_the_closed_form_says() -> None:
 
 def test_ula_at_temperature_zero_is_gradient_descent() -> None:
     x, rng = torch.tensor([[1.0, -2.0]], dtype=torch.float64), Stream.of(0, 1)
-    kernel = Ula(step_size=0.1, temperature=0.0)
-    state, info = kernel.step(Normal((1.0, 2.0)), kernel.init(Normal((1.0, 2.0)), x, rng), rng.at(1))
+    method = Ula(step_size=0.1, temperature=0.0)
+    state, info = method.step(Normal((1.0, 2.0)), method.init(Normal((1.0, 2.0)), x, rng), rng.at(1))
     torch.testing.assert_close(state.x, torch.tensor([[0.9, -1.95]], dtype=torch.float64), rtol=1e-15, atol=0)
     assert bool(info.acceptance.isnan())  # nothing was compared
     with pytest.raises(BadInput, match="wanted a number where temperature = 0"):
@@ -154,9 +154,9 @@ EXACT = [
 ]
 
 
-def worst(kernel: Method, place: Normal, temperature: float) -> float:
+def worst(method: Method, place: Normal, temperature: float) -> float:
     """The largest of the distances from mean, variance, correlation and fourth moment, in standard errors."""
-    found = course(kernel, place, normal_start(SCALES, 4000, temperature), 20)
+    found = course(method, place, normal_start(SCALES, 4000, temperature), 20)
     variances = [temperature * s * s for s in SCALES]
     checks: list[tuple[Callable[[Tensor], Tensor], float]] = [(lambda x: x[:, 0], 0.0), (lambda x: x[:, 0] * x[:, 1], 0.0)]
     checks += [(lambda x, i=i: x[:, i].square(), v) for i, v in enumerate(variances)]  # type: ignore[misc]
@@ -164,39 +164,39 @@ def worst(kernel: Method, place: Normal, temperature: float) -> float:
     return max(found.mean(f).off(truth) for f, truth in checks)
 
 
-@pytest.mark.parametrize(("kernel", "temperature"), EXACT)
+@pytest.mark.parametrize(("method", "temperature"), EXACT)
 @pytest.mark.parametrize("place", [Normal(SCALES), NormalSlope(SCALES)])
-def test_mala_and_hmc_draw_the_normal_law_they_were_given(kernel: Method, temperature: float, place: Normal) -> None:
-    assert worst(kernel, place, temperature) < 4
+def test_mala_and_hmc_draw_the_normal_law_they_were_given(method: Method, temperature: float, place: Normal) -> None:
+    assert worst(method, place, temperature) < 4
 
 
-@pytest.mark.parametrize(("kernel", "temperature"), EXACT)
-def test_the_mean_of_the_exponential_of_energy_errors_is_one(kernel: Method, temperature: float) -> None:
-    found = course(kernel, Normal(SCALES), normal_start(SCALES, 4000, temperature), 20)
+@pytest.mark.parametrize(("method", "temperature"), EXACT)
+def test_the_mean_of_the_exponential_of_energy_errors_is_one(method: Method, temperature: float) -> None:
+    found = course(method, Normal(SCALES), normal_start(SCALES, 4000, temperature), 20)
     assert found.boltzmann.off(1.0) < 4
     assert 0.2 < found.acceptance < 0.9  # else there is nothing to get wrong
 
 
-@pytest.mark.parametrize(("kernel", "temperature"), EXACT)
+@pytest.mark.parametrize(("method", "temperature"), EXACT)
 def test_the_checks_above_catch_a_sampler_that_never_refuses(
-    kernel: Method, temperature: float, monkeypatch: pytest.MonkeyPatch
+    method: Method, temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def always(state: Any, proposal: Any, log_ratio: Tensor, rng: Stream) -> Verdict[Any]:
         return accept(state, proposal, log_ratio, rng)._replace(state=proposal)
 
     monkeypatch.setattr("thalweg_core.sampling.mala.accept", always)
     monkeypatch.setattr("thalweg_core.sampling.hmc.accept", always)
-    assert worst(kernel, Normal(SCALES), temperature) > 6
+    assert worst(method, Normal(SCALES), temperature) > 6
 
 
-@pytest.mark.parametrize("kernel", [Mala(step_size=MALA_STEP), Hmc(step_size=HMC_STEP, leapfrog_steps=4)])
-def test_the_checks_above_catch_a_sampler_that_leaves_refused_draws_out(kernel: Method) -> None:
+@pytest.mark.parametrize("method", [Mala(step_size=MALA_STEP), Hmc(step_size=HMC_STEP, leapfrog_steps=4)])
+def test_the_checks_above_catch_a_sampler_that_leaves_refused_draws_out(method: Method) -> None:
     rng = Stream.of(1, 4000)
-    state, place = kernel.init(Normal(SCALES), normal_start(SCALES, 4000), rng), Normal(SCALES)
+    state, place = method.init(Normal(SCALES), normal_start(SCALES, 4000), rng), Normal(SCALES)
     square, moved = torch.zeros(4000, dtype=torch.float64), torch.zeros(4000, dtype=torch.float64)
     for step in range(1, 21):
         before = state.x
-        state, _ = kernel.step(place, state, rng.at(step))
+        state, _ = method.step(place, state, rng.at(step))
         new = (state.x != before).any(dim=1).double()
         square, moved = square + new * state.x[:, 1].square(), moved + new
     ratio = float(square.sum() / moved.sum())
@@ -204,14 +204,14 @@ def test_the_checks_above_catch_a_sampler_that_leaves_refused_draws_out(kernel: 
     assert Estimate(ratio, error).off(SCALES[1] ** 2) > 4
 
 
-@pytest.mark.parametrize("kernel", [Mala(step_size=0.3), Hmc(step_size=0.6, leapfrog_steps=3)])
-def test_a_law_that_is_not_normal_is_drawn_too(kernel: Method) -> None:
+@pytest.mark.parametrize("method", [Mala(step_size=0.3), Hmc(step_size=0.6, leapfrog_steps=3)])
+def test_a_law_that_is_not_normal_is_drawn_too(method: Method) -> None:
     grid = torch.linspace(-6, 6, 200_001, dtype=torch.float64)
     weight = torch.exp(-(grid**4 / 4 + grid**2 / 2))
     cumulative = torch.cumsum(weight, 0) / weight.sum()
     u = Stream.of(8, 4000).uniform((2,))
     start = grid[torch.searchsorted(cumulative, u.contiguous())]
-    found = course(kernel, Quartic(), start, 20)
+    found = course(method, Quartic(), start, 20)
     for power in (2, 4):
         truth = float((grid**power * weight).sum() / weight.sum())
         assert found.mean(lambda x, k=power: (x**k).mean(dim=1)).off(truth) < 4  # type: ignore[misc]
@@ -230,14 +230,14 @@ def test_hmc_magnetizes_free_spins_by_the_langevin_function(x: float) -> None:
 
 
 def test_hmc_magnetizes_free_spins_at_any_temperature() -> None:
-    kernel = Hmc(step_size=0.6, leapfrog_steps=3, temperature=0.5)
-    assert course(kernel, Spins(field=1.0), aligned(2000, 3, 2.0), 20).mean(height).off(langevin(2.0)) < 4
+    method = Hmc(step_size=0.6, leapfrog_steps=3, temperature=0.5)
+    assert course(method, Spins(field=1.0), aligned(2000, 3, 2.0), 20).mean(height).off(langevin(2.0)) < 4
 
 
 @pytest.mark.parametrize("coupling", [0.5, 3.0])
 def test_hmc_aligns_two_coupled_spins_as_far_as_the_closed_form_says(coupling: float) -> None:
-    kernel = Hmc(step_size=0.7 / math.sqrt(coupling), leapfrog_steps=4)
-    found = course(kernel, Spins(field=0.0, coupling=coupling), spins(3000, 2), 20, skip=40)
+    method = Hmc(step_size=0.7 / math.sqrt(coupling), leapfrog_steps=4)
+    found = course(method, Spins(field=0.0, coupling=coupling), spins(3000, 2), 20, skip=40)
     assert found.mean(lambda m: (m[:, 0] * m[:, 1]).sum(-1)).off(langevin(coupling)) < 4
 
 
@@ -306,10 +306,10 @@ def test_a_trajectory_keeps_volume() -> None:
 def test_the_energy_error_and_the_acceptance_of_many_coordinates_obey_their_law() -> None:
     d = 400
     x = normal_start((1.0,) * d, 500)
-    rng, kernel = Stream.of(1, 500), Hmc(step_size=0.35, leapfrog_steps=4)
-    state, errors, kept = kernel.init(Normal((1.0,) * d), x, rng), [], []
+    rng, method = Stream.of(1, 500), Hmc(step_size=0.35, leapfrog_steps=4)
+    state, errors, kept = method.init(Normal((1.0,) * d), x, rng), [], []
     for step in range(1, 21):
-        state, info = kernel.step(Normal((1.0,) * d), state, rng.at(step))
+        state, info = method.step(Normal((1.0,) * d), state, rng.at(step))
         errors.append(info.energy_error.mean())
         kept.append(info.acceptance.mean())
     # trajectories of one length: acceptance = erfc(sqrt(<dH>) / 2), for many coordinates

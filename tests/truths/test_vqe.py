@@ -38,7 +38,7 @@ def test_reference_energies_are_those_of_pyscf_from_the_same_atoms(atoms, basis,
     from pyscf import fci, gto, scf
 
     field = scf.RHF(gto.M(atom=atoms, basis=basis, charge=charge, verbose=0)).run(conv_tol=1e-12)
-    exact = fci.FCI(field).kernel()[0]
+    exact = fci.FCI(field).method()[0]
     molecule = Molecule(atoms, basis, charge=charge)
     solved, size = molecule.solve(), molecule.size()
     assert solved.hartree_fock_energy == pytest.approx(field.e_tot, abs=1e-9)
@@ -67,9 +67,9 @@ def test_errors_of_the_final_measurement_in_units_of_its_standard_error_are_norm
 
 def test_adam_on_exact_energies_finds_the_ground_state_of_h2():
     problem = Vqe(Molecule(H2), EfficientSu2(), Estimator(shots=0))
-    landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(7, 3), Adam(learning_rate=0.1)
-    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng)
-    for frame in walk(kernel, landscape, position, rng, range(1, 151)):
+    landscape, rng, method = problem.open(CPU, FLOAT64), Stream.of(7, 3), Adam(learning_rate=0.1)
+    position = begin(method, landscape, problem.start(landscape, rng.named("start")), rng)
+    for frame in walk(method, landscape, position, rng, range(1, 151)):
         position = frame.position
     errors = problem.observe(landscape, position.state.x)["energy_error"].value
     assert (errors > -1e-9).all()
@@ -85,10 +85,10 @@ def short(request):
 
 def walked(short, replicas, first=1, until=5, position=None):
     """The walk of five steps, from its start or a position, until one of them."""
-    problem, landscape, kernel = short
+    problem, landscape, method = short
     rng = Stream.of(7, replicas)
-    position = position or begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng)
-    for frame in walk(kernel, landscape, position, rng, range(first, 6)):
+    position = position or begin(method, landscape, problem.start(landscape, rng.named("start")), rng)
+    for frame in walk(method, landscape, position, rng, range(first, 6)):
         position = frame.position
         if frame.step == until:
             break
@@ -124,13 +124,13 @@ def test_ten_sweeps_of_exact_coordinate_minimization_reach_the_full_configuratio
     )
 
 
-@pytest.mark.parametrize("kernel", [Smo(), Icans(), Gcans(), Rosalin()])
-def test_shots_lead_every_frugal_method_to_chemical_accuracy_on_h2(kernel):
+@pytest.mark.parametrize("method", [Smo(), Icans(), Gcans(), Rosalin()])
+def test_shots_lead_every_frugal_method_to_chemical_accuracy_on_h2(method):
     """1.6 mHa from ±0.3 about zero within 3e5 shots, for each of eight seeds."""
     landscape = Vqe(Molecule(H2), Uccsd(), Estimator(), Uniform(0.3)).open(CPU, FLOAT64)
     rng, rules = Stream.of(5, 8), Rules(budget=Budget(shots=300_000))
-    position = begin(kernel, landscape, Uniform(0.3)(landscape, rng.named("start")), rng, rules)
-    for frame in walk(kernel, landscape, position, rng, range(1, 10_000), rules):
+    position = begin(method, landscape, Uniform(0.3)(landscape, rng.named("start")), rng, rules)
+    for frame in walk(method, landscape, position, rng, range(1, 10_000), rules):
         position = frame.position
-    error = landscape.expectation(landscape.observable, kernel.answer(position.state)) - landscape.reference.exact_energy
+    error = landscape.expectation(landscape.observable, method.answer(position.state)) - landscape.reference.exact_energy
     assert (position.outcome == Outcome.SHOTS).all() and error.max() < 1.6e-3

@@ -206,10 +206,10 @@ def test_shots_of_components_are_each_replicas_own():
     assert divided.cost.circuits.tolist() == [4, 4] and divided.cost.shots.tolist() == [800, 800]
 
 
-def course(problem, rows, steps, kernel=None):
-    landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(5, rows), kernel or Adam(learning_rate=0.05)
-    begun, position = begin_growing(kernel, landscape, problem.start(landscape, rng.named("start")), rng)
-    *_, (grown, frame) = walk_growing(kernel, begun, position, rng, range(1, steps + 1))
+def course(problem, rows, steps, method=None):
+    landscape, rng, method = problem.open(CPU, FLOAT64), Stream.of(5, rows), method or Adam(learning_rate=0.05)
+    begun, position = begin_growing(method, landscape, problem.start(landscape, rng.named("start")), rng)
+    *_, (grown, frame) = walk_growing(method, begun, position, rng, range(1, steps + 1))
     return grown, frame.position
 
 

@@ -241,9 +241,9 @@ def test_the_default_weight_is_above_every_gap_and_its_bound_too(model, monkeypa
 
 
 def lowest(problem, steps=300, rows=4):
-    landscape, rng, kernel = problem.open(CPU, FLOAT64), Stream.of(1, rows), Adam(learning_rate=0.05)
-    position = begin(kernel, landscape, problem.start(landscape, rng.named("start")), rng)
-    for frame in walk(kernel, landscape, position, rng, range(1, steps + 1)):
+    landscape, rng, method = problem.open(CPU, FLOAT64), Stream.of(1, rows), Adam(learning_rate=0.05)
+    position = begin(method, landscape, problem.start(landscape, rng.named("start")), rng)
+    for frame in walk(method, landscape, position, rng, range(1, steps + 1)):
         position = frame.position
     best = int(position.state.seen.value.argmin())
     return position.state.x[best], {

@@ -53,16 +53,16 @@ def opened(engine, start=1.0, hamiltonian=OPERATOR, ansatz=CIRCUIT, shots=200):
     return problem, problem.open(CPU, FLOAT64)
 
 
-def ends(kernel, landscape, x, steps, seed=3):
+def ends(method, landscape, x, steps, seed=3):
     """Every point of a walk, and what it reports."""
     rng = Stream.of(seed, len(x))
-    kernel = kernel.resolved(landscape)
-    position = begin(kernel, landscape, x, rng)
+    method = method.resolved(landscape)
+    position = begin(method, landscape, x, rng)
     points = [position.state.x]
-    for frame in walk(kernel, landscape, position, rng, range(1, steps + 1)):
+    for frame in walk(method, landscape, position, rng, range(1, steps + 1)):
         position = frame.position
         points.append(position.state.x)
-    return torch.stack(points), kernel.answer(position.state)
+    return torch.stack(points), method.answer(position.state)
 
 
 def test_the_energy_is_the_closed_form():
@@ -72,20 +72,20 @@ def test_the_energy_is_the_closed_form():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("kernel", DESCENTS, ids=lambda kernel: type(kernel).__name__)
-def test_no_descent_loses_its_angles(kernel, engine):
+@pytest.mark.parametrize("method", DESCENTS, ids=lambda method: type(method).__name__)
+def test_no_descent_loses_its_angles(method, engine):
     problem, landscape = opened(engine)
-    points, last = ends(kernel, landscape, problem.start(landscape, Stream.of(3, 2)), 12)
+    points, last = ends(method, landscape, problem.start(landscape, Stream.of(3, 2)), 12)
     assert points.isfinite().all()
     assert last.isfinite().all()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("kernel", [Lbfgs(), NaturalGradient(), Adam()], ids=lambda kernel: type(kernel).__name__)
-def test_the_answer_is_the_minimum_within_its_error(kernel, engine):
+@pytest.mark.parametrize("method", [Lbfgs(), NaturalGradient(), Adam()], ids=lambda method: type(method).__name__)
+def test_the_answer_is_the_minimum_within_its_error(method, engine):
     problem, landscape = opened(engine)
     x = problem.start(landscape, Stream.of(5, 4))
-    _, last = ends(kernel, landscape, x, 80, seed=5)
+    _, last = ends(method, landscape, x, 80, seed=5)
     final = problem.final(landscape, last, Stream.of(5, 4))
     off = (final.value - LOWEST) / final.value_var.sqrt()
     assert (off.abs() < 5).all()
@@ -95,14 +95,14 @@ FLAT = ("rz(a) q[0];", "rz(a) q[0]; rz(2*a) q[1];", "rz(a) q[0]; ry(b) q[1];")
 
 
 @pytest.mark.parametrize("gates", FLAT, ids=["one scale", "two scales", "beside a slope"])
-@pytest.mark.parametrize("kernel", DESCENTS, ids=lambda kernel: type(kernel).__name__)
-def test_a_slope_of_exactly_zero_moves_nothing_out_of_the_numbers(kernel, gates):
+@pytest.mark.parametrize("method", DESCENTS, ids=lambda method: type(method).__name__)
+def test_a_slope_of_exactly_zero_moves_nothing_out_of_the_numbers(method, gates):
     """Turns about Z of a state that Z does not change: every shot says that nothing slopes and nothing bends."""
     inputs = "input float a; input float b;" if "b" in gates else "input float a;"
     circuit = OpenQasm(f'include "stdgates.inc"; {inputs} qubit[2] q; {gates}')
     start = ParameterValues((0.3, 1.0) if "b" in gates else (0.3,))
     problem = Vqe(PauliSum((PauliTerm("ZZ", 1.0),)), circuit, Estimator(100), start)
     landscape = problem.open(CPU, FLOAT64)
-    points, last = ends(kernel, landscape, problem.start(landscape, Stream.of(3, 2)), 12)
+    points, last = ends(method, landscape, problem.start(landscape, Stream.of(3, 2)), 12)
     assert points.isfinite().all()
     assert last.isfinite().all()

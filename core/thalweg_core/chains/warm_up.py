@@ -1,4 +1,4 @@
-"""Finding a step size: a warm-up that is itself a kernel, walked and checkpointed like any other.
+"""Finding a step size: a warm-up that is itself a method, walked and checkpointed like any other.
 
 All chains share one step size, found from the mean acceptance of the first few of them, the panel: one update a step,
 never one per chain, which would swing the step over orders of magnitude. Pooling makes a chain depend on its neighbours
@@ -30,16 +30,16 @@ PANEL = 32
 _DOUBLINGS = 100  # of the first step size, either way: more would leave the range of any sensible unit
 
 
-def needs(kernel: Method) -> frozenset[Capability]:
+def needs(method: Method) -> frozenset[Capability]:
     """What the method asks of a landscape, its warm-up included."""
-    tunable = kernel.adaptation()
-    return kernel.needs if tunable is None or tunable.adjusted else kernel.needs | {EXACT_VALUE, FLAT}
+    tunable = method.adaptation()
+    return method.needs if tunable is None or tunable.adjusted else method.needs | {EXACT_VALUE, FLAT}
 
 
-def state_types(kernel: Method, path: str = "state") -> dict[str, type]:
-    """The types of the kernel's state by path, as `checkpoint.unflatten` wants them for a `Position`."""
-    inside = {f"{path}.inner": kernel.kernel.State} if isinstance(kernel, WarmUp) else {}
-    return {path: kernel.State, **inside}
+def state_types(method: Method, path: str = "state") -> dict[str, type]:
+    """The types of the method's state by path, as `checkpoint.unflatten` wants them for a `Position`."""
+    inside = {f"{path}.inner": method.sampler.State} if isinstance(method, WarmUp) else {}
+    return {path: method.State, **inside}
 
 
 class DualAverage(NamedTuple):
@@ -78,13 +78,13 @@ class WarmUp(Method):
     A step size that was given is kept: then the warm-up only forgets the start.
 
     Args:
-        kernel: the sampler.
+        sampler: the method that is walked after it.
         panel: number of chains, the first ones, whose mean acceptance sets the step.
 
     Source: [1] Hoffman & Gelman, J. Mach. Learn. Res. 15 (2014) 1593, section 3.2.
     """
 
-    kernel: Tunable
+    sampler: Tunable
     panel: int = PANEL
 
     goal: ClassVar[Goal] = Goal.DRAWS
@@ -92,41 +92,41 @@ class WarmUp(Method):
 
     @property
     def needs(self) -> frozenset[Capability]:  # type: ignore[override]
-        return needs(self.kernel)
+        return needs(self.sampler)
 
     def carries(self, size: int) -> int:
         """Numbers beside x and the evaluation there: the sampler's own, and those of the averages."""
-        return state_numbers(self.kernel, size) - state_numbers(None, size) + 6
+        return state_numbers(self.sampler, size) - state_numbers(None, size) + 6
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> WarmUpState:
-        inner = self.kernel.init(landscape, x, rng)
-        if self.kernel.adaptation() is None:
-            return self._at(inner, self.kernel.step_size or 1.0)
-        if not self.kernel.adjusted and (landscape.noisy or not isinstance(landscape.manifold, Euclidean)):
+        inner = self.sampler.init(landscape, x, rng)
+        if self.sampler.adaptation() is None:
+            return self._at(inner, self.sampler.step_size or 1.0)
+        if not self.sampler.adjusted and (landscape.noisy or not isinstance(landscape.manifold, Euclidean)):
             raise BadInput("step_size", "wanted a number: warm-up finds it by exact energies in flat space only; give one")
         step_size, cost = self._first_step_size(landscape, inner, rng)
         spent = inner.seen._replace(cost=inner.seen.cost.plus(cost))
         return self._at(inner._replace(seen=spent), step_size)
 
     def step(self, landscape: Landscape, state: WarmUpState, rng: Stream) -> tuple[WarmUpState, Info]:
-        if self.kernel.adaptation() is None:
-            moved, info = self.kernel.step(landscape, state.inner, rng)
+        if self.sampler.adaptation() is None:
+            moved, info = self.sampler.step(landscape, state.inner, rng)
             return state._replace(inner=moved), info
         moved, info = self._try(math.exp(float(state.average.log_step[0])), landscape, state.inner, rng)
         moving = state.moving + _NEWEST * (info.acceptance.nan_to_num(nan=0.0) - state.moving)
         stuck = _may_shrink(state.average) and bool((moving[: self.panel] < _STUCK).any())
         pooled = 0.0 if stuck else self._pooled(info)
-        return WarmUpState(moved, _update(state.average, self.kernel.target_acceptance - pooled), moving), info
+        return WarmUpState(moved, _update(state.average, self.sampler.target_acceptance - pooled), moving), info
 
     def next_cost(self, landscape: Landscape, state: WarmUpState) -> Cost | None:
         """What the sampler says of its own next step: the step sizes that are tried do not change it."""
-        return self.kernel.next_cost(landscape, state.inner)
+        return self.sampler.next_cost(landscape, state.inner)
 
     def tuned(self, state: WarmUpState) -> Tunable:
         """The sampler with the step size that the warm-up has found."""
-        if self.kernel.adaptation() is None:
-            return self.kernel
-        return replace(self.kernel, step_size=math.exp(float(state.average.log_mean[0])))  # type: ignore[type-var]
+        if self.sampler.adaptation() is None:
+            return self.sampler
+        return replace(self.sampler, step_size=math.exp(float(state.average.log_mean[0])))  # type: ignore[type-var]
 
     def inner(self, state: WarmUpState) -> Any:
         """The sampler's state to go on from."""
@@ -137,9 +137,9 @@ class WarmUp(Method):
         return WarmUpState(inner, _begin(step_size, value), torch.full_like(value, 0.5))
 
     def _try(self, step_size: float, landscape: Landscape, inner: Any, rng: Stream) -> tuple[Any, Info]:
-        kernel: Tunable = replace(self.kernel, step_size=step_size)  # type: ignore[type-var]
-        proposal, info = kernel.step(landscape, inner, rng)
-        if self.kernel.adjusted:
+        sampler: Tunable = replace(self.sampler, step_size=step_size)  # type: ignore[type-var]
+        proposal, info = sampler.step(landscape, inner, rng)
+        if self.sampler.adjusted:
             return proposal, info
         verdict = accept(inner, proposal, -info.energy_error, rng)
         return verdict.state, info._replace(acceptance=verdict.acceptance, rejected_nan=verdict.rejected_nan)

@@ -125,7 +125,7 @@ class SampleRule:
 
 
 def dearer(seen: Evaluation, size: SampleSize | None) -> Cost:
-    """What the next look will cost, after one that showed this: a kernel's forecast, where a step is one look."""
+    """What the next look will cost, after one that showed this: a method's forecast, where a step is one look."""
     if size is None:
         return seen.cost
     return seen.cost._replace(shots=(size.price * size.number.floor()).ceil().to(torch.int64))

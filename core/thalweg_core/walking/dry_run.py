@@ -27,24 +27,24 @@ def rehearsal(landscape: Landscape) -> Landscape | None:
     return landscape.rehearsal() if landscape.noisy and isinstance(landscape, Rehearses) else None
 
 
-def started(kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> Any:
-    """The kernel's first state at x. A method that could take more than it must takes no more than shots (B,)."""
-    return kernel.init(landscape, x, rng, shots)
+def started(method: Method, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> Any:
+    """The method's first state at x. A method that could take more than it must takes no more than shots (B,)."""
+    return method.init(landscape, x, rng, shots)
 
 
-def first_cost(kernel: Method, place: Landscape, x: Tensor, rng: Stream) -> Cost:
+def first_cost(method: Method, place: Landscape, x: Tensor, rng: Stream) -> Cost:
     """The least that the first state costs; place: a rehearsal."""
-    cost: Cost = started(kernel, place, x, rng, torch.zeros(len(x), dtype=torch.int64, device=x.device)).seen.cost
+    cost: Cost = started(method, place, x, rng, torch.zeros(len(x), dtype=torch.int64, device=x.device)).seen.cost
     return cost
 
 
-def step_cost(kernel: Method, place: Landscape, state: Any, rng: Stream) -> Cost:
+def step_cost(method: Method, place: Landscape, state: Any, rng: Stream) -> Cost:
     """What the next step costs; place: a rehearsal. The state is left as it is."""
-    return kernel.step(place, map_tensors(torch.clone, state), rng)[1].cost
+    return method.step(place, map_tensors(torch.clone, state), rng)[1].cost
 
 
 def stopped_in_time(
-    kernel: Method,
+    method: Method,
     landscape: Landscape,
     state: Any,
     rng: Stream,
@@ -63,11 +63,11 @@ def stopped_in_time(
     place = rehearsal(landscape) if len(rows) else None
     if place is None:
         return outcome
-    cost = step_cost(kernel, place, take_rows(state, rows), rng.take(rows))
+    cost = step_cost(method, place, take_rows(state, rows), rng.take(rows))
     return outcome.index_copy(0, rows, over_budget(budget, take_rows(spent, rows), cost, reserve))
 
 
-def refuse_dear(kernel: Method, first: Cost | None, budget: Budget, reserve: int) -> None:
+def refuse_dear(method: Method, first: Cost | None, budget: Budget, reserve: int) -> None:
     """Where the first look and the measurement at the end cannot both be paid, before anything is.
 
     first: what the first look costs with all that comes before it, at least; None where only looking tells.
@@ -87,6 +87,6 @@ def refuse_dear(kernel: Method, first: Cost | None, budget: Budget, reserve: int
         raise Unaffordable("budget.shots", f"{taken}; raise it, or take fewer shots at the end")
     end = f" and {reserve} for the measurement at the end" if reserve else ""
     taken = f"a replica takes {shots} shots before its first step{end}"
-    fewer = "set fewer first_samples" if hasattr(kernel, "first_samples") else "let looks take fewer"
+    fewer = "set fewer first_samples" if hasattr(method, "first_samples") else "let looks take fewer"
     fewer = "let the measurement at the end take fewer" if reserve > shots else fewer
     raise Unaffordable("budget.shots", f"wanted at least {shots + reserve}: {taken}; got {budget.shots}; raise it, or {fewer}")

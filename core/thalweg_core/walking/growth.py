@@ -1,7 +1,7 @@
 """Landscapes that grow as they are walked: a circuit that takes one gate after the other, where its energy falls most.
 
 A grown landscape is another landscape of the same shape: coordinates that are not there yet stand at 0 and have no slope. So
-no kernel knows of it. It grows between steps, each replica its own; what it has grown goes into the checkpoint.
+no method knows of it. It grows between steps, each replica its own; what it has grown goes into the checkpoint.
 """
 
 from __future__ import annotations
@@ -64,20 +64,20 @@ class Grows(Landscape, Protocol):
 
 
 def begin_growing(
-    kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None
+    method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None
 ) -> tuple[Landscape, Position]:
-    """As `walk.begin`; what grows has grown once before the kernel looks."""
+    """As `walk.begin`; what grows has grown once before the method looks."""
     if not isinstance(landscape, Grows):
-        return landscape, begin(kernel, landscape, x, rng, rules)
+        return landscape, begin(method, landscape, x, rng, rules)
     rules = rules or Rules()
-    afford(kernel, landscape, x, rng, rules)
+    afford(method, landscape, x, rng, rules)
     grown = landscape.grown(x, rng.named("growth"))
-    state = started(kernel, grown.landscape, x, rng.named("init"), rules.purse(grown.cost))
+    state = started(method, grown.landscape, x, rng.named("init"), rules.purse(grown.cost))
     look, waiting = state.seen.cost, _waiting(rules, grown.landscape, rng)
-    return grown.landscape, stand(kernel, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
+    return grown.landscape, stand(method, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
 
 
-def afford(kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules) -> None:
+def afford(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules) -> None:
     """Before anything is spent.
 
     Raises:
@@ -88,29 +88,29 @@ def afford(kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: 
     place, init = rehearsal(landscape), rng.named("init")
     if isinstance(place, Grows):
         grown = place.grown(x, rng.named("growth"))
-        first: Cost | None = grown.cost.plus(first_cost(kernel, grown.landscape, x, init))
+        first: Cost | None = grown.cost.plus(first_cost(method, grown.landscape, x, init))
     else:
-        first = None if place is None else first_cost(kernel, place, x, init)
-    refuse_dear(kernel, first, rules.budget, rules.reserve)
+        first = None if place is None else first_cost(method, place, x, init)
+    refuse_dear(method, first, rules.budget, rules.reserve)
 
 
 def walk_growing(
-    kernel: Method, landscape: Landscape, position: Position, rng: Stream, steps: range, rules: Rules | None = None
+    method: Method, landscape: Landscape, position: Position, rng: Stream, steps: range, rules: Rules | None = None
 ) -> Iterator[tuple[Landscape, Frame]]:
     """As `walk`, each frame with the landscape as it is after it: what grows does so after every so many steps.
 
     Until a replica has grown up, only a budget may end its walk. A method that had finished begins anew where it has grown.
     """
     if not isinstance(landscape, Grows):
-        for frame in walk(kernel, landscape, position, rng, steps, rules):
+        for frame in walk(method, landscape, position, rng, steps, rules):
             yield landscape, frame
         return
     while steps:
         step = steps.stop
-        for frame in walk(kernel, landscape, position, rng, steps, _waiting(rules, landscape, rng)):
+        for frame in walk(method, landscape, position, rng, steps, _waiting(rules, landscape, rng)):
             step = frame.step
             if step % landscape.every == 0 and step != steps[-1]:
-                landscape, position = _grow(kernel, landscape, frame.position, rng, rules, step)
+                landscape, position = _grow(method, landscape, frame.position, rng, rules, step)
                 yield landscape, frame._replace(position=position)
                 break
             yield landscape, frame
@@ -124,13 +124,13 @@ def _waiting(rules: Rules | None, landscape: Grows, rng: Stream) -> Rules:
 
 
 def _grow(
-    kernel: Method, landscape: Grows, position: Position, rng: Stream, rules: Rules | None, step: int
+    method: Method, landscape: Grows, position: Position, rng: Stream, rules: Rules | None, step: int
 ) -> tuple[Grows, Position]:
     """After a step: the replicas that still walk grow, if they may and can pay for it."""
     rules = rules or Rules()
     may = (position.outcome == Outcome.WALKING) & landscape.growing(rng.rows)
     price = landscape.price(position.state.x)
-    over = over_budget(rules.budget, position.spent.plus(price), _coming(kernel, landscape, position), rules.reserve)
+    over = over_budget(rules.budget, position.spent.plus(price), _coming(method, landscape, position), rules.reserve)
     position = _ended(position, torch.where(may, over, 0), step)
     index = torch.nonzero(may & (over == 0)).flatten()
     if len(index) == 0:
@@ -140,38 +140,38 @@ def _grow(
     seen = here.state.seen
     state = here.state._replace(seen=seen._replace(grad=seen.grad + grown.slopes, grad_var=seen.grad_var + grown.slopes_var))
     here = here._replace(state=state, spent=here.spent.plus(grown.cost))
-    here = _anew(kernel, grown.landscape, here, rng.at(step).named("growth"), rules, step)
-    coming = _coming(kernel, grown.landscape, here)
+    here = _anew(method, grown.landscape, here, rng.at(step).named("growth"), rules, step)
+    coming = _coming(method, grown.landscape, here)
     coming = coming._replace(shots=(coming.shots * grown.dearer).ceil().to(torch.int64))
     budget, reserve = rules.budget, rules.reserve
     over = over_budget(budget, here.spent, coming, reserve)
     outcome = torch.where(here.outcome == Outcome.WALKING, over, here.outcome)
-    outcome = stopped_in_time(kernel, grown.landscape, here.state, rng.at(step + 1), outcome, here.spent, coming, budget, reserve)
+    outcome = stopped_in_time(method, grown.landscape, here.state, rng.at(step + 1), outcome, here.spent, coming, budget, reserve)
     return grown.landscape, put_rows(position, index, _ended(here, outcome, step))
 
 
-def _anew(kernel: Method, landscape: Landscape, here: Position, rng: Stream, rules: Rules, step: int) -> Position:
+def _anew(method: Method, landscape: Landscape, here: Position, rng: Stream, rules: Rules, step: int) -> Position:
     """A method that had finished looks again, where that can be paid."""
-    finished = kernel.finished(here.state)
+    finished = method.finished(here.state)
     if finished is None:
         return here
     done, place = torch.nonzero(finished).flatten(), rehearsal(landscape)
     if len(done) and place is not None and rules.limited:
-        price = first_cost(kernel, place, here.state.x[done], rng.take(done).named("init"))
+        price = first_cost(method, place, here.state.x[done], rng.take(done).named("init"))
         over = over_budget(rules.budget, take_rows(here.spent, done), price, rules.reserve)
         here = _ended(here, torch.zeros_like(here.outcome).index_copy(0, done, over), step)
         done = done[over == 0]
     if len(done) == 0:
         return here
     purse = rules.purse(take_rows(here.spent, done))
-    state = started(kernel, landscape, here.state.x[done], rng.take(done).named("init"), purse)
+    state = started(method, landscape, here.state.x[done], rng.take(done).named("init"), purse)
     cost = put_rows(Cost.none(here.state.x), done, state.seen.cost)
     return here._replace(state=put_rows(here.state, done, state), spent=here.spent.plus(cost))
 
 
-def _coming(kernel: Method, landscape: Landscape, here: Position) -> Cost:
-    """What the next step will cost, on the landscape as the kernel knows it."""
-    forecast = kernel.next_cost(landscape, here.state)
+def _coming(method: Method, landscape: Landscape, here: Position) -> Cost:
+    """What the next step will cost, on the landscape as the method knows it."""
+    forecast = method.next_cost(landscape, here.state)
     return here.memory.dearest if forecast is None else forecast
 
 

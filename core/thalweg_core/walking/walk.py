@@ -1,4 +1,4 @@
-"""The one driver: walk a kernel over a landscape, replica by replica until each has stopped."""
+"""The one driver: walk a method over a landscape, replica by replica until each has stopped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from thalweg_core.walking.stopping import Budget, Judgement, Outcome, Stop
 class Position(NamedTuple):
     """Everything that a walk needs to go on: what a checkpoint keeps, together with the step's number."""
 
-    state: Any  # the kernel's
+    state: Any  # the method's
     spent: Cost  # (B,) each
     outcome: Tensor  # (B,) int64, an Outcome; 0 while walking
     stopped_at: Tensor  # (B,) int64, step at which it stopped
@@ -67,7 +67,7 @@ class Rules:
         return self if self.held is None else replace(self, held=self.held[rows])
 
 
-def begin(kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
+def begin(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
     """The position before the first step, with the rules already asked once: who starts converged takes no step.
 
     Raises:
@@ -75,22 +75,22 @@ def begin(kernel: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: R
     """
     rules, init, place = rules or Rules(), rng.named("init"), rehearsal(landscape)
     if rules.limited:
-        first = None if place is None else first_cost(kernel, place, x, init)
-        refuse_dear(kernel, first, rules.budget, rules.reserve)
-    state = started(kernel, landscape, x, init, rules.purse(Cost.none(x)))
+        first = None if place is None else first_cost(method, place, x, init)
+        refuse_dear(method, first, rules.budget, rules.reserve)
+    state = started(method, landscape, x, init, rules.purse(Cost.none(x)))
     spent = state.seen.cost
-    return stand(kernel, landscape, state, rng, spent, spent, rules)
+    return stand(method, landscape, state, rng, spent, spent, rules)
 
 
-def stand(kernel: Method, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules) -> Position:
+def stand(method: Method, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules) -> Position:
     """The position at step 0 of a walk from a state that has cost so much, `newest` of it in the last look."""
     memory = stopping.begin(rules.stop, state.x)
-    outcome, memory = _judged(kernel, landscape, state, memory, spent, newest, rules, rng.at(1))
+    outcome, memory = _judged(method, landscape, state, memory, spent, newest, rules, rng.at(1))
     return Position(state, spent, outcome, torch.zeros_like(outcome), memory)
 
 
 def walk(
-    kernel: Method,
+    method: Method,
     landscape: Landscape,
     position: Position,
     rng: Stream,
@@ -111,7 +111,7 @@ def walk(
         here = position if everyone else take_rows(position, walking)
         row_rng = rng if everyone else rng.take(walking)
         row_rules = rules if everyone else rules.of(walking)
-        moved, info = _step(kernel, landscape, here, row_rng, row_rules, last=step == steps[-1], step=step)
+        moved, info = _step(method, landscape, here, row_rng, row_rules, last=step == steps[-1], step=step)
         if not everyone:
             moved, info = put_rows(position, walking, moved), _spread(info, position, walking)
         position = moved
@@ -121,18 +121,18 @@ def walk(
 
 
 def _step(
-    kernel: Method, landscape: Landscape, here: Position, rng: Stream, rules: Rules, last: bool, step: int
+    method: Method, landscape: Landscape, here: Position, rng: Stream, rules: Rules, last: bool, step: int
 ) -> tuple[Position, Info]:
-    state, info = kernel.step(landscape, here.state, rng.at(step))
+    state, info = method.step(landscape, here.state, rng.at(step))
     spent = here.spent.plus(info.cost)
-    outcome, memory = _judged(kernel, landscape, state, here.memory, spent, info.cost, rules, None if last else rng.at(step + 1))
+    outcome, memory = _judged(method, landscape, state, here.memory, spent, info.cost, rules, None if last else rng.at(step + 1))
     if last:
         outcome = torch.where(outcome == Outcome.WALKING, int(Outcome.STEPS), outcome)
     return Position(state, spent, outcome, torch.full_like(outcome, step), memory), info
 
 
 def _judged(
-    kernel: Method,
+    method: Method,
     landscape: Landscape,
     state: Any,
     memory: Judgement,
@@ -142,15 +142,15 @@ def _judged(
     coming: Stream | None,
 ) -> tuple[Tensor, Judgement]:
     """What the rules say, and the method where it has its own mind. coming: the numbers of the next step, if there is one."""
-    forecast = kernel.next_cost(landscape, state)
+    forecast = method.next_cost(landscape, state)
     budget, reserve, held = rules.budget, rules.reserve, rules.held
     outcome, memory = stopping.judge(rules.stop, budget, landscape, state, memory, spent, cost, forecast, reserve, held)
-    if (done := kernel.finished(state)) is not None:
+    if (done := method.finished(state)) is not None:
         done = done if held is None else done & ~held
         outcome = torch.where((outcome == Outcome.WALKING) & done, int(Outcome.METHOD), outcome)
     if rules.limited and coming is not None:
         forecast = memory.dearest if forecast is None else forecast
-        outcome = stopped_in_time(kernel, landscape, state, coming, outcome, spent, forecast, budget, reserve)
+        outcome = stopped_in_time(method, landscape, state, coming, outcome, spent, forecast, budget, reserve)
     return outcome, memory
 
 

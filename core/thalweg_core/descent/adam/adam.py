@@ -124,11 +124,11 @@ class Adam(Method):
         return AdamState(x, seen, no_moments(landscape.manifold, x), size, average)
 
     def step(self, landscape: Landscape, state: AdamState, rng: Stream) -> tuple[AdamState, Info]:
-        kernel, manifold = self.resolved(landscape), landscape.manifold
-        assert kernel.beta1 is not None and kernel.beta2 is not None and kernel.amsgrad is not None
+        method, manifold = self.resolved(landscape), landscape.manifold
+        assert method.beta1 is not None and method.beta2 is not None and method.amsgrad is not None
         grad = manifold.tangent(state.x, state.seen.grad)
-        moments = updated(state.moments, manifold, grad, kernel.beta1, kernel.beta2, kernel.amsgrad)
-        x = manifold.retract(state.x, kernel._step(landscape, moments, state.size))
+        moments = updated(state.moments, manifold, grad, method.beta1, method.beta2, method.amsgrad)
+        x = manifold.retract(state.x, method._step(landscape, moments, state.size))
         seen = look(allocated(landscape, self.allocation), x, rng, state.size)
         moments = moments._replace(mean=manifold.transport(moments.mean, state.x, x))
         average = state.average and averaged(state.average, manifold, x, seen.cost, self.averaging)

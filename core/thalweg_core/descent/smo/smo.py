@@ -131,14 +131,14 @@ class Smo(Method):
         return SmoState(x, unsloped(here, x), none, none[:, 0].clone(), size, average)
 
     def step(self, landscape: Landscape, state: SmoState, rng: Stream) -> tuple[SmoState, Info]:
-        kernel, (base, number) = self.resolved(landscape), _harmonics(landscape)
+        method, (base, number) = self.resolved(landscape), _harmonics(landscape)
         place, rows = allocated(landscape, self.allocation), torch.arange(len(state.x), device=state.x.device)
         order = self._ordered(state, rng.named("order"))
         coordinate = order[rows, state.turn % order.shape[1]]
         along = design(int(number.max())).of(number.to(rows)[coordinate])
         unit = base.to(state.x)[coordinate]
         seen, cost = _around(place, state, coordinate, unit, along, rng)
-        shift, jumped = kernel._shift(seen)
+        shift, jumped = method._shift(seen)
         x = state.x.clone()
         x[rows, coordinate] += shift.to(x) / unit
         here = value_of(place, x, rng.named("here"), state.size and _some(state.size, HERE))

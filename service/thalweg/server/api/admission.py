@@ -72,12 +72,12 @@ def admit(spec: jobs_pb2.JobSpec, folder: Path | None = None) -> Admission:
         traits = foretold(blueprint.problem)
     except BadInput as bad:
         raise bad.under(f"problem.{blueprint.problem_name}") from None
-    fitting = fitting_methods(traits, blueprint.kernel.goal)
-    require(blueprint.method_name, blueprint.kernel, blueprint.problem_name, traits, fitting)
+    fitting = fitting_methods(traits, blueprint.method.goal)
+    require(blueprint.method_name, blueprint.method, blueprint.problem_name, traits, fitting)
     _check_warm_up(blueprint, traits)
     _check_temperature(spec, blueprint, traits)
     try:
-        blueprint.kernel.check(blueprint.problem)
+        blueprint.method.check(blueprint.problem)
     except BadInput as bad:
         raise bad.under(f"method.{blueprint.method_name}") from None
     try:
@@ -108,38 +108,38 @@ def _check_size(spec: jobs_pb2.JobSpec) -> None:
 
 def _check_warm_up(blueprint: Blueprint, traits: Traits) -> None:
     """A step size that is left out is found by the acceptance of the method, or of its Metropolised twin."""
-    method = f"method.{blueprint.method_name}"
-    for need in sorted(needs(blueprint.kernel) - traits.knows, key=lambda capability: capability.name):
+    path = f"method.{blueprint.method_name}"
+    for need in sorted(needs(blueprint.method) - traits.knows, key=lambda capability: capability.name):
         sentence = (
             "has to be given here: warm-up finds it by exact energies in flat space,"
             f" but problem.{blueprint.problem_name} {traits.why_not(need)}"
         )
-        raise Mismatch(f"{method}.step_size", sentence)
+        raise Mismatch(f"{path}.step_size", sentence)
 
 
 def _check_temperature(spec: jobs_pb2.JobSpec, blueprint: Blueprint, traits: Traits) -> None:
     """A temperature of 1 is a default for pure numbers only."""
     given = choose(spec.method).value
-    if blueprint.energy_scale != 1.0 and "temperature" in blueprint.kernel.energies and not given.HasField("temperature"):
+    if blueprint.energy_scale != 1.0 and "temperature" in blueprint.method.energies and not given.HasField("temperature"):
         sentence = f"wanted k_B T in {traits.unit}, in which problem.{blueprint.problem_name} reports its energy, got none"
         raise BadInput(f"method.{blueprint.method_name}.temperature", f"{sentence}; 300 K is 4.14e-21 J")
 
 
 def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
-    plan, kernel, method = blueprint.plan, blueprint.kernel, blueprint.method_name
-    if kernel.goal is Goal.DRAWS:
+    plan, method, name = blueprint.plan, blueprint.method, blueprint.method_name
+    if method.goal is Goal.DRAWS:
         if plan.stop != Stop():
-            raise BadInput("stop", f"method.{method} samples, and every draw counts: leave the rules out, and set plan.steps")
-        if plan.last_step(kernel.goal) < FEWEST:
+            raise BadInput("stop", f"method.{name} samples, and every draw counts: leave the rules out, and set plan.steps")
+        if plan.last_step(method.goal) < FEWEST:
             raise BadInput(
                 "steps", f"wanted at least {FEWEST} draws per chain, so that their error can be told, got {plan.steps}"
             )
-        if kernel.adaptation() and plan.warmup == 0:
+        if method.adaptation() and plan.warmup == 0:
             raise BadInput(
-                "warmup", f"wanted steps to find method.{method}.step_size in, got 0; set some 200, or give the step size"
+                "warmup", f"wanted steps to find method.{name}.step_size in, got 0; set some 200, or give the step size"
             )
     elif plan.warmup:
-        raise BadInput("warmup", f"method.{method} is an optimizer, which has nothing to adapt: leave it out")
+        raise BadInput("warmup", f"method.{name} is an optimizer, which has nothing to adapt: leave it out")
     if plan.stop.max_torque is not None and PRECESSION not in traits.knows:
         raise BadInput("stop.max_torque", f"problem.{blueprint.problem_name} has no magnetic torque; use plan.stop.gradient_norm")
     if plan.budget.shots is not None and EXACT_VALUE in traits.knows:
@@ -166,7 +166,7 @@ def _check_budget(blueprint: Blueprint, traits: Traits) -> None:
     rules = Rules(budget=plan.budget, reserve=0 if blueprint.draws else end_shots(problem, place))
     x = torch.zeros(1, traits.dimension, dtype=torch.float64)
     try:
-        afford(blueprint.kernel, place, x, Stream.of(plan.seed, 1), rules)
+        afford(blueprint.method, place, x, Stream.of(plan.seed, 1), rules)
     except Unaffordable as dear:
         raise dear.under("plan") from None
     except BadInput as bad:
@@ -208,9 +208,9 @@ def estimate(blueprint: Blueprint, traits: Traits) -> Needs:
 
 def _memory(blueprint: Blueprint, traits: Traits, position: int) -> int:
     """The landscape and its evaluations, the state with the copies that a step makes of it, and what is recorded."""
-    plan, kernel = blueprint.plan, blueprint.kernel
-    steps, rows = plan.last_step(kernel.goal), _rows(blueprint)
-    asked = sum(traits.memory_of.get(need, 0) for need in kernel.needs)
+    plan, method = blueprint.plan, blueprint.method
+    steps, rows = plan.last_step(method.goal), _rows(blueprint)
+    asked = sum(traits.memory_of.get(need, 0) for need in method.needs)
     landscape = traits.memory + asked + rows * traits.memory_per_replica
     waiting = min(steps, plan.checkpoint_every or _MOST_WAITING) * _STEP_OBJECTS
     trace = _TRACE_COPIES * kept_rows(steps, plan.replicas) * row_bytes(plan.replicas)
@@ -221,21 +221,21 @@ def _memory(blueprint: Blueprint, traits: Traits, position: int) -> int:
 
 def _disk(blueprint: Blueprint, traits: Traits, position: int) -> int:
     """The newest positions of each phase, all that was recorded, and the artifacts, which hold it once more."""
-    plan, kernel = blueprint.plan, blueprint.kernel
-    steps = plan.last_step(kernel.goal)
+    plan, method = blueprint.plan, blueprint.method
+    steps = plan.last_step(method.goal)
     positions = (_POSITIONS + (_POSITIONS - 1 if plan.warmup else 0)) * position
     trace = (written_rows(steps, plan.replicas) + kept_rows(steps, plan.replicas)) * row_bytes(plan.replicas)
     draws = 2 * steps * draw_bytes(plan.replicas, traits.size) if blueprint.draws else 0
-    checkpoints = plan.asked_for(kernel.goal) // plan.checkpoint_every if plan.checkpoint_every else _SOME_CHECKPOINTS
+    checkpoints = plan.asked_for(method.goal) // plan.checkpoint_every if plan.checkpoint_every else _SOME_CHECKPOINTS
     return _LITTLE + positions + trace + draws + _CHECKPOINT_FILES * checkpoints + _FINAL * 8 * plan.replicas * traits.size
 
 
 def _rows(blueprint: Blueprint) -> int:
     """Replicas that walk at once."""
-    return max(blueprint.plan.replicas, PANEL) if blueprint.kernel.adaptation() else blueprint.plan.replicas
+    return max(blueprint.plan.replicas, PANEL) if blueprint.method.adaptation() else blueprint.plan.replicas
 
 
 def _position_bytes(blueprint: Blueprint, traits: Traits) -> int:
     """The method's state and what the rules remember, for all replicas."""
     rules = 4 * (blueprint.plan.stop.plateau or 0) + _COUNTS
-    return 8 * _rows(blueprint) * (state_numbers(blueprint.kernel, traits.size) + rules)
+    return 8 * _rows(blueprint) * (state_numbers(blueprint.method, traits.size) + rules)

@@ -143,13 +143,13 @@ def _walk(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf) -> Ending:
         limit_memory(row.memory)
     with under(f"problem.{blueprint.problem_name}"):
         traits = blueprint.problem.traits()
-    if not traits.fits(blueprint.kernel):  # where that showed too late to refuse the job at submission
-        fitting = fitting_methods(traits, blueprint.kernel.goal)
-        require(blueprint.method_name, blueprint.kernel, blueprint.problem_name, traits, fitting)
+    if not traits.fits(blueprint.method):  # where that showed too late to refuse the job at submission
+        fitting = fitting_methods(traits, blueprint.method.goal)
+        require(blueprint.method_name, blueprint.method, blueprint.problem_name, traits, fitting)
     walker = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every, blueprint.plan.device), pulse)
-    _describe(attempt, spec, blueprint, repr(blueprint.kernel), walker.landscape.width)
+    _describe(attempt, spec, blueprint, repr(blueprint.method), walker.landscape.width)
     walked = walker.walked()
-    _describe(attempt, spec, blueprint, repr(walked.kernel), walked.landscape.width)
+    _describe(attempt, spec, blueprint, repr(walked.method), walked.landscape.width)
     return bring_home(blueprint, traits, walked, shelf)
 
 

@@ -124,14 +124,14 @@ class Keeper:
         while len(self._positions) > 2:
             self._positions.pop(0).unlink(missing_ok=True)
 
-    def newest(self, kernels: Mapping[str, Method]) -> Found:
+    def newest(self, methods: Mapping[str, Method]) -> Found:
         """The newest checkpoint that can be used, with a line in the log where it is not the newest of all.
 
         Args:
-            kernels: what walks in each phase.
+            methods: what walks in each phase.
         """
         rows = self._attempt.store.checkpoints(self._attempt.job)
-        found, usable, trouble = self._usable(rows, kernels)
+        found, usable, trouble = self._usable(rows, methods)
         if trouble:
             self._unusable = rows[usable:]
             self._remark(DAMAGED if usable else ALL_DAMAGED)
@@ -142,18 +142,18 @@ class Keeper:
             self._positions = [self._job_folder / row.path for row in rows[:usable] if row.phase == self._phase][-2:]
         return found
 
-    def _usable(self, rows: list[CheckpointRow], kernels: Mapping[str, Method]) -> tuple[Found, int, str]:
+    def _usable(self, rows: list[CheckpointRow], methods: Mapping[str, Method]) -> tuple[Found, int, str]:
         """What can be used, how many of the rows that takes, and what was wrong with the first of the others."""
         blocks, trouble = self._blocks(rows)
         count = len(blocks)
         while count:
             place = count - 1
             try:
-                saved = self._read(rows[place], kernels)
+                saved = self._read(rows[place], methods)
                 phases = (number for number in range(place - 1, -1, -1) if rows[number].phase != saved.phase)
                 earlier = next(phases, None)
                 place = place if earlier is None else earlier
-                before = None if earlier is None else self._read(rows[earlier], kernels)
+                before = None if earlier is None else self._read(rows[earlier], methods)
             except (OSError, Damaged) as error:
                 trouble, count = trouble or _trouble(rows[place].path, error), place
             else:
@@ -171,11 +171,11 @@ class Keeper:
                 return blocks, _trouble(str(row.segment), error)
         return blocks, ""
 
-    def _read(self, row: CheckpointRow, kernels: Mapping[str, Method]) -> Saved:
+    def _read(self, row: CheckpointRow, methods: Mapping[str, Method]) -> Saved:
         tensors, words = self._checked(row, row.path, "position", self._device)
         here = {name: t for name, t in tensors.items() if name.startswith("position.")}
         try:
-            position = checkpoint.unflatten(Position, here, _types(kernels[row.phase]), "position")
+            position = checkpoint.unflatten(Position, here, _types(methods[row.phase]), "position")
         except LookupError as missing:
             raise Damaged(f"it lacks {missing}") from None
         if unknown := here.keys() - checkpoint.flatten(position, "position").keys():
@@ -218,8 +218,8 @@ def _writer() -> dict[str, str]:
     return {"version": __version__, "revision": revision()}
 
 
-def _types(kernel: Method) -> dict[str, type]:
-    return state_types(kernel, "position.state")
+def _types(method: Method) -> dict[str, type]:
+    return state_types(method, "position.state")
 
 
 def _trouble(path: str, error: Exception) -> str:

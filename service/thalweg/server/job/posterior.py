@@ -45,7 +45,7 @@ def posterior(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf
     _observe(result, "ess_bulk_min", float(worth.ess_bulk.min()))
     _observe(result, "ess_tail_min", float(worth.ess_tail.min()))
     _observe(result, "acceptance", float(acceptance.mean(dim=0).median()), _error(acceptance))
-    if isinstance(step_size := getattr(walked.kernel, "step_size", None), float):
+    if isinstance(step_size := getattr(walked.method, "step_size", None), float):
         _observe(result, "step_size", step_size)
     shelf.put_array("draws.npy", x.numpy(), f"every draw: (S, B, *E) = {tuple(x.shape)}")
     shelf.put_json("summary.json", _summary(blueprint, flat, worth), "every coordinate: mean, sd, mcse, ess_bulk, ess_tail, rhat")

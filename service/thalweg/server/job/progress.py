@@ -33,7 +33,7 @@ def progress(
     """Of a walk that stands here; `extra` is what rows beside the replicas have spent, `running` what the draws say so far."""
     plan, position = blueprint.plan, here.position
     seen, scale = position.state.seen, blueprint.energy_scale
-    steps = plan.warmup if phase == WARM_UP else plan.asked_for(blueprint.kernel.goal)
+    steps = plan.warmup if phase == WARM_UP else plan.asked_for(blueprint.method.goal)
     values, variances = (t[: plan.replicas].double().cpu().numpy() for t in (seen.value, seen.value_var))
     report = jobs_pb2.Progress(
         phase=phase,

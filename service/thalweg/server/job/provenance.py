@@ -23,7 +23,7 @@ _PACKAGES = ("numpy", "torch", "qiskit", "qiskit-aer", "scipy", "scikit-learn", 
 def provenance(
     blueprint: Blueprint, attempt: int, method: str, batch_width: int, other_jobs: Iterable[str] = ()
 ) -> results_pb2.Provenance:
-    """Of a job as this process does it; `method` is the repr of the kernel as it was tuned."""
+    """Of a job as this process does it; `method` is the repr of the method as it was tuned."""
     return results_pb2.Provenance(
         version=__version__,
         revision=revision(),

@@ -129,7 +129,7 @@ def _put_files(blueprint: Blueprint, walked: Walked, shelf: Shelf) -> None:
 
 def _answer(walked: Walked) -> Tensor:
     """What the walk found: where it stands, or its average where the method averages."""
-    return walked.kernel.answer(walked.here.position.state)
+    return walked.method.answer(walked.here.position.state)
 
 
 def _unpaid(blueprint: Blueprint, walked: Walked) -> str:
@@ -154,7 +154,7 @@ def _reasons(blueprint: Blueprint, walked: Walked, outcomes: list[Outcome], read
     the energy measured anew does not contradict it."""
     shown = _shown(blueprint, walked, reading)
     words = [_reason(blueprint, *row) for row in zip(outcomes, shown, strict=True)]
-    remarks = walked.kernel.remarks(walked.landscape, walked.here.position.state)
+    remarks = walked.method.remarks(walked.landscape, walked.here.position.state)
     words = [_with(*row) for row in zip(outcomes, words, remarks, strict=True)]
     led = _led(blueprint, walked, reading)
     counts = Counter(words).most_common()
@@ -206,7 +206,7 @@ def _reason(blueprint: Blueprint, outcome: Outcome, shown: bool) -> str:
         return "a look seemed to reach plan.stop.value, but the answer, measured anew, is not under it by two standard errors"
     if outcome is not Outcome.STEPS:
         return f"converged: {outcome.sentence}" if outcome in CONVERGED else outcome.sentence
-    steps = blueprint.plan.last_step(blueprint.kernel.goal)
+    steps = blueprint.plan.last_step(blueprint.method.goal)
     tested = blueprint.plan.stop != Stop()
     return (
         f"all {steps} steps of the plan were done; {'no stop rule had fired by then' if tested else 'no convergence was tested'}"

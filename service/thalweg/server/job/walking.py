@@ -38,7 +38,7 @@ class Walked(NamedTuple):
     """What a walk brought home."""
 
     landscape: Landscape
-    kernel: Method  # as it was tuned
+    method: Method  # as it was tuned
     start: Tensor  # (B, *E)
     here: Here
     trace: Trace
@@ -61,8 +61,8 @@ class Walker:
         self._device = torch.device(plan.device)
         with under(f"problem.{blueprint.problem_name}"):
             self.landscape = blueprint.problem.open(self._device, getattr(torch, plan.precision))
-        self.blueprint = blueprint._replace(kernel=_settled(blueprint, self.landscape))
-        self._rows = max(plan.replicas, PANEL) if blueprint.kernel.adaptation() else plan.replicas
+        self.blueprint = blueprint._replace(method=_settled(blueprint, self.landscape))
+        self._rows = max(plan.replicas, PANEL) if blueprint.method.adaptation() else plan.replicas
         with under(f"problem.{blueprint.problem_name}"):
             self._starts = blueprint.problem.start(self.landscape, self._stream(self._rows).named("start"))
         self.reserve = 0 if blueprint.draws else end_shots(blueprint.problem, self.landscape)
@@ -74,34 +74,34 @@ class Walker:
     def walked(self) -> Walked:
         """The whole walk, or what is left of it."""
         warming = self._warming()
-        saved, before, blocks = self.keeper.newest({WARM_UP: warming, WALK: self.blueprint.kernel})
+        saved, before, blocks = self.keeper.newest({WARM_UP: warming, WALK: self.blueprint.method})
         if saved is not None:
             self._earlier = float(saved.words["seconds"])
         warm = saved if saved is not None and saved.phase == WARM_UP else before
-        kernel, here = self._warmed(warming, warm)
-        if kernel is None:
-            return self._home(self.blueprint.kernel, here, WARM_UP)
+        method, here = self._warmed(warming, warm)
+        if method is None:
+            return self._home(self.blueprint.method, here, WARM_UP)
         if saved is not None and saved.phase == WALK:
             here = Here(saved.step, saved.position, saved.tensors["here.acceptance"])
             self._remember(saved)
             self._give_back(blocks, int(saved.words["stride"]))
         else:
             self.trace.add(here)
-        return self._home(kernel, self._through(WALK, kernel, here), WALK)
+        return self._home(method, self._through(WALK, method, here), WALK)
 
     # --- phases
 
     def _warming(self) -> Method:
         """What walks through the warm-up."""
-        kernel = self.blueprint.kernel
-        tunable = kernel.adaptation()
-        return kernel if tunable is None else WarmUp(tunable)
+        method = self.blueprint.method
+        tunable = method.adaptation()
+        return method if tunable is None else WarmUp(tunable)
 
     def _warmed(self, warm: Method, saved: Saved | None) -> tuple[Method | None, Here]:
-        """The tuned kernel and where its walk begins; no kernel where the job was stopped before."""
-        plan, kernel = self.blueprint.plan, self.blueprint.kernel
+        """The tuned method and where its walk begins; no method where the job was stopped before."""
+        plan, method = self.blueprint.plan, self.blueprint.method
         if not plan.warmup:
-            return kernel, self._begun(kernel, self._starts, WALK, self._rules())
+            return method, self._begun(method, self._starts, WALK, self._rules())
         if saved is not None:
             here = Here(saved.step, saved.position, saved.tensors["here.acceptance"])
         else:
@@ -114,40 +114,40 @@ class Walker:
         return self._tuned(warm, here)
 
     def _tuned(self, warm: Method, here: Here) -> tuple[Method, Here]:
-        position, kernel, state = here.position, self.blueprint.kernel, here.position.state
+        position, method, state = here.position, self.blueprint.method, here.position.state
         if isinstance(warm, WarmUp):
-            kernel, state = warm.tuned(state), warm.inner(state)
+            method, state = warm.tuned(state), warm.inner(state)
         replicas = torch.arange(self.blueprint.plan.replicas, device=self._device)
         if self._rows > len(replicas):
             self.extra = take_rows(position.spent, torch.arange(len(replicas), self._rows, device=self._device))
             state, position = take_rows(state, replicas), position._replace(spent=take_rows(position.spent, replicas))
-        return kernel, self._stand(kernel, state, position.spent, position.outcome[: len(replicas)])
+        return method, self._stand(method, state, position.spent, position.outcome[: len(replicas)])
 
-    def _begun(self, kernel: Method, x: Tensor, phase: str, rules: Rules) -> Here:
+    def _begun(self, method: Method, x: Tensor, phase: str, rules: Rules) -> Here:
         try:
-            self.landscape, position = begin_growing(kernel, self.landscape, x, self._stream(len(x)).named(phase), rules)
+            self.landscape, position = begin_growing(method, self.landscape, x, self._stream(len(x)).named(phase), rules)
         except Unaffordable as dear:
             raise dear.under("plan") from None
         except BadInput as bad:
             raise bad.under(f"method.{self.blueprint.method_name}") from None
         return Here(0, position, torch.full_like(position.state.seen.value, torch.nan))
 
-    def _stand(self, kernel: Method, state: Any, spent: Cost, outcome: Tensor) -> Here:
+    def _stand(self, method: Method, state: Any, spent: Cost, outcome: Tensor) -> Here:
         """Step 0 of the walk, where the warm-up left it; a replica that the warm-up lost stays lost."""
         rng = self._stream(len(outcome)).named(WALK)
-        position = stand(kernel, self.landscape, state, rng, spent, state.seen.cost, self._rules())
+        position = stand(method, self.landscape, state, rng, spent, state.seen.cost, self._rules())
         outcome = torch.where(outcome == Outcome.LOST, outcome, position.outcome)
         return Here(0, position._replace(outcome=outcome), torch.full_like(position.state.seen.value, torch.nan))
 
-    def _through(self, phase: str, kernel: Method, here: Here) -> Here:
+    def _through(self, phase: str, method: Method, here: Here) -> Here:
         """Every step that is left of a phase, unless somebody or the clock stops it."""
         plan = self.blueprint.plan
-        last = plan.warmup if phase == WARM_UP else plan.last_step(self.blueprint.kernel.goal)
+        last = plan.warmup if phase == WARM_UP else plan.last_step(self.blueprint.method.goal)
         rules = Rules(budget=plan.budget) if phase == WARM_UP else self._rules()
         rng = self._stream(len(here.position.outcome)).named(phase)
         self.pulse.hurry()
         steps = range(here.step + 1, last + 1)
-        for landscape, frame in walk_growing(kernel, self.landscape, here.position, rng, steps, rules):
+        for landscape, frame in walk_growing(method, self.landscape, here.position, rng, steps, rules):
             self.landscape = landscape
             here = Here(frame.step, frame.position, frame.info.acceptance)
             if phase == WALK:
@@ -199,10 +199,10 @@ class Walker:
 
     # --- small things
 
-    def _home(self, kernel: Method, here: Here, phase: str) -> Walked:
+    def _home(self, method: Method, here: Here, phase: str) -> Walked:
         start = self._starts[: self.blueprint.plan.replicas]
         self._report(phase, here)
-        home = (self.landscape, kernel, start, here, self.trace, self.draws, self.extra, self._seconds, self.reserve, phase)
+        home = (self.landscape, method, start, here, self.trace, self.draws, self.extra, self._seconds, self.reserve, phase)
         return Walked(*home, "; ".join(self.keeper.remarks))
 
     def _report(self, phase: str, here: Here) -> None:
@@ -221,7 +221,7 @@ class Walker:
 def _settled(blueprint: Blueprint, landscape: Landscape) -> Method:
     """The method with the numbers filled in that it leaves to the landscape."""
     with under(f"method.{blueprint.method_name}"):
-        return blueprint.kernel.resolved(landscape)
+        return blueprint.method.resolved(landscape)
 
 
 def _stopped(here: Here, why: Outcome) -> Here:

@@ -25,13 +25,13 @@ class Blueprint(NamedTuple):
     problem_name: str  # "density.gaussian"
     problem: Problem
     method_name: str  # "hmc"
-    kernel: Method
+    method: Method
     plan: Plan
 
     @property
     def draws(self) -> bool:
         """Whether every step counts, as for a sampler."""
-        return self.kernel.goal is Goal.DRAWS
+        return self.method.goal is Goal.DRAWS
 
     @property
     def energy_scale(self) -> float:
@@ -40,7 +40,7 @@ class Blueprint(NamedTuple):
 
     def sha256(self) -> str:
         """Hash of the specification with all defaults filled in."""
-        return hashlib.sha256(repr((self.problem, self.kernel, self.plan)).encode()).hexdigest()
+        return hashlib.sha256(repr((self.problem, self.method, self.plan)).encode()).hexdigest()
 
 
 def read(spec: jobs_pb2.JobSpec) -> Blueprint:
@@ -50,7 +50,7 @@ def read(spec: jobs_pb2.JobSpec) -> Blueprint:
         BadInput: with the path of the field in the spec, such as "problem.magnet.grid.cells".
     """
     problem_name, problem = _built("problem", spec.problem, catalog.PROBLEMS)
-    method_name, kernel = _built("method", spec.method, catalog.METHODS)
+    method_name, method = _built("method", spec.method, catalog.METHODS)
     try:
         plan = decode(spec.plan, Plan)
     except BadInput as bad:
@@ -60,10 +60,10 @@ def read(spec: jobs_pb2.JobSpec) -> Blueprint:
         value = _in_natural_units("plan.stop.value", plan.stop.value, scale)
         plan = replace(plan, stop=replace(plan.stop, value=value))
     if scale != 1.0:
-        given = {name: getattr(kernel, name) for name in kernel.energies}
+        given = {name: getattr(method, name) for name in method.energies}
         natural = {name: _in_natural_units(f"method.{method_name}.{name}", energy, scale) for name, energy in given.items()}
-        kernel = replace(kernel, **natural)
-    return Blueprint(problem_name, cast(Problem, problem), method_name, cast(Method, kernel), plan)
+        method = replace(method, **natural)
+    return Blueprint(problem_name, cast(Problem, problem), method_name, cast(Method, method), plan)
 
 
 def _in_natural_units(field: str, energy: float, scale: float) -> float:

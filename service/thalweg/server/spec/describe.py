@@ -31,11 +31,11 @@ _WORDS = {int: "integer", float: "number", str: "text", bytes: "text in base64",
 def describe() -> jobs_pb2.DescribeResponse:
     """Every problem and every method, and the plan."""
     examples = {name: examples_of(name) for name in catalog.PROBLEMS}
-    kernels = {name: cast(Method, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
-    fits = [(p, m) for p, traits in examples.items() for m, kernel in kernels.items() if any(t.fits(kernel) for t in traits)]
+    methods = {name: cast(Method, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
+    fits = [(p, m) for p, traits in examples.items() for m, method in methods.items() if any(t.fits(method) for t in traits)]
     return jobs_pb2.DescribeResponse(
         problems=[_problem(name, traits, [m for p, m in fits if p == name]) for name, traits in examples.items()],
-        methods=[_method(name, kernel, [p for p, m in fits if m == name]) for name, kernel in kernels.items()],
+        methods=[_method(name, method, [p for p, m in fits if m == name]) for name, method in methods.items()],
         plan=_description("plan", Plan, methods_pb2.Plan.DESCRIPTOR, [], []),
     )
 
@@ -49,9 +49,9 @@ def examples_of(problem: str) -> list[Traits]:
 
 def fitting_methods(traits: Traits, goal: Goal) -> list[str]:
     """The methods with this goal that ask for nothing that this landscape does not know; where there is none, the others."""
-    kernels = {name: cast(Method, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
-    fitting = [name for name, kernel in kernels.items() if traits.fits(kernel)]
-    return [name for name in fitting if kernels[name].goal is goal] or fitting
+    methods = {name: cast(Method, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
+    fitting = [name for name, method in methods.items() if traits.fits(method)]
+    return [name for name in fitting if methods[name].goal is goal] or fitting
 
 
 def descriptor_of(root: Descriptor, name: str) -> Descriptor:
@@ -75,10 +75,10 @@ def _problem(name: str, examples: Sequence[Traits], fits: Sequence[str]) -> jobs
     return _description(name, kind, descriptor_of(problems_pb2.Problem.DESCRIPTOR, name), _known(name, examples), fits)
 
 
-def _method(name: str, kernel: Method, fits: Sequence[str]) -> jobs_pb2.Description:
+def _method(name: str, method: Method, fits: Sequence[str]) -> jobs_pb2.Description:
     kind = catalog.load(catalog.METHODS[name].where)
     descriptor = descriptor_of(methods_pb2.Method.DESCRIPTOR, name)
-    return _description(name, kind, descriptor, sorted(need.name for need in kernel.needs), fits)
+    return _description(name, kind, descriptor, sorted(need.name for need in method.needs), fits)
 
 
 def _description(
