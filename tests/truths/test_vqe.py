@@ -38,7 +38,7 @@ def test_reference_energies_are_those_of_pyscf_from_the_same_atoms(atoms, basis,
     from pyscf import fci, gto, scf
 
     field = scf.RHF(gto.M(atom=atoms, basis=basis, charge=charge, verbose=0)).run(conv_tol=1e-12)
-    exact = fci.FCI(field).method()[0]
+    exact = fci.FCI(field).kernel()[0]
     molecule = Molecule(atoms, basis, charge=charge)
     solved, size = molecule.solve(), molecule.size()
     assert solved.hartree_fock_energy == pytest.approx(field.e_tot, abs=1e-9)
