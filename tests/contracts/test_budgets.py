@@ -19,7 +19,7 @@ from thalweg_core.landscape import Cost, Landscape, Rehearses
 from thalweg_core.method import Method
 from thalweg_core.problem import Problem, RehearsesUnopened, end_shots
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import first_cost, rehearsal, started, step_cost
+from thalweg_core.walking.dry_run import first_cost, rehearsal, step_cost
 from thalweg_core.walking.growth import Grows, afford, begin_growing, walk_growing
 from thalweg_core.walking.stopping import Budget, Outcome
 from thalweg_core.walking.walk import Rules
@@ -109,7 +109,7 @@ def test_a_rehearsal_costs_what_is_then_charged(problem: Problem, method: Method
     assert isinstance(landscape, Rehearses)
     place, none = landscape.rehearsal(), torch.zeros(3, dtype=torch.int64)
     assert place.rehearsal() is place  # type: ignore[attr-defined]
-    state = started(method, landscape, x, rng.named("init"), none)
+    state = method.init(landscape, x, rng.named("init"), none)
     assert charged(first_cost(method, place, x, rng.named("init"))) == charged(state.seen.cost)
     for step in range(1, 7):
         expected = step_cost(method, place, state, rng.at(step))

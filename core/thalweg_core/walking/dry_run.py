@@ -27,14 +27,9 @@ def rehearsal(landscape: Landscape) -> Landscape | None:
     return landscape.rehearsal() if landscape.noisy and isinstance(landscape, Rehearses) else None
 
 
-def started(method: Method, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None) -> Any:
-    """The method's first state at x. A method that could take more than it must takes no more than shots (B,)."""
-    return method.init(landscape, x, rng, shots)
-
-
 def first_cost(method: Method, place: Landscape, x: Tensor, rng: Stream) -> Cost:
     """The least that the first state costs; place: a rehearsal."""
-    cost: Cost = started(method, place, x, rng, torch.zeros(len(x), dtype=torch.int64, device=x.device)).seen.cost
+    cost: Cost = method.init(place, x, rng, torch.zeros(len(x), dtype=torch.int64, device=x.device)).seen.cost
     return cost
 
 

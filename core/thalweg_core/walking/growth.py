@@ -17,7 +17,7 @@ from thalweg_core.landscape import Cost, Landscape
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, started, stopped_in_time
+from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, stopped_in_time
 from thalweg_core.walking.stopping import Outcome, over_budget
 from thalweg_core.walking.walk import Frame, Position, Rules, begin, stand, walk
 
@@ -72,7 +72,7 @@ def begin_growing(
     rules = rules or Rules()
     afford(method, landscape, x, rng, rules)
     grown = landscape.grown(x, rng.named("growth"))
-    state = started(method, grown.landscape, x, rng.named("init"), rules.purse(grown.cost))
+    state = method.init(grown.landscape, x, rng.named("init"), rules.purse(grown.cost))
     look, waiting = state.seen.cost, _waiting(rules, grown.landscape, rng)
     return grown.landscape, stand(method, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
 
@@ -164,7 +164,7 @@ def _anew(method: Method, landscape: Landscape, here: Position, rng: Stream, rul
     if len(done) == 0:
         return here
     purse = rules.purse(take_rows(here.spent, done))
-    state = started(method, landscape, here.state.x[done], rng.take(done).named("init"), purse)
+    state = method.init(landscape, here.state.x[done], rng.take(done).named("init"), purse)
     cost = put_rows(Cost.none(here.state.x), done, state.seen.cost)
     return here._replace(state=put_rows(here.state, done, state), spent=here.spent.plus(cost))
 

@@ -14,7 +14,7 @@ from thalweg_core.method import Info, Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking import stopping
-from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, started, stopped_in_time
+from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, stopped_in_time
 from thalweg_core.walking.stopping import Budget, Judgement, Outcome, Stop
 
 
@@ -77,7 +77,7 @@ def begin(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: R
     if rules.limited:
         first = None if place is None else first_cost(method, place, x, init)
         refuse_dear(method, first, rules.budget, rules.reserve)
-    state = started(method, landscape, x, init, rules.purse(Cost.none(x)))
+    state = method.init(landscape, x, init, rules.purse(Cost.none(x)))
     spent = state.seen.cost
     return stand(method, landscape, state, rng, spent, spent, rules)
 
