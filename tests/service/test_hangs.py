@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,6 +83,31 @@ def test_a_store_that_stays_locked_is_said_so_as_something_that_passes(own_servi
         service.submit(sampling())
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert "the store could not be read or written (database is locked)" in (caught.value.details() or "")
+
+
+def test_a_store_is_opened_whoever_holds_its_lock(store: Store) -> None:
+    job = store.submit(NewJob("", b"spec", "density")).result(30).id
+    with held(store.database):
+        other = Store(store.folder)  # as checkers and workers do
+        assert other.job(job).state is State.QUEUED
+        other.close()
+
+
+def test_the_writer_is_not_taken_for_dead_while_it_starts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent: list[float] = []
+
+    class Watched(threading.Thread):
+        def start(self) -> None:
+            silent.append(store.writer.silent_seconds())
+            super().start()
+            silent.append(store.writer.silent_seconds())
+
+    store.writer._seen -= 1000.0  # nothing was written for long
+    monkeypatch.setattr(threading, "Thread", Watched)
+    write = store.submit(NewJob("", b"spec", "density"))
+    monkeypatch.undo()
+    assert write.result(30).state is State.QUEUED
+    assert max(*silent, store.writer.silent_seconds()) < 100
 
 
 def test_a_connection_that_fails_even_to_roll_back_is_replaced(store: Store) -> None:

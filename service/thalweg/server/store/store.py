@@ -342,7 +342,7 @@ def _job_row(row: tuple[Any, ...]) -> JobRow:
 
 
 def _open(path: Path, jobs: Path) -> None:
-    """Create the tables, or bring those of an earlier version up to date.
+    """Create the tables, or bring those of an earlier version up to date. Where nothing is to be done no lock is waited for.
 
     Raises:
         Unreadable: nothing was changed.
@@ -354,17 +354,22 @@ def _open(path: Path, jobs: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise _unreadable(path, error) from None
     try:
-        db.execute("BEGIN IMMEDIATE")
-        _bring_up_to_date(db, path, jobs)
-        db.execute("COMMIT")
+        if _version(db) != schema.VERSION:
+            db.execute("BEGIN IMMEDIATE")
+            _bring_up_to_date(db, path, jobs)
+            db.execute("COMMIT")
     except sqlite3.DatabaseError as error:
         raise _unreadable(path, error) from None
     finally:
         db.close()
 
 
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
 def _bring_up_to_date(db: sqlite3.Connection, path: Path, jobs: Path) -> None:
-    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    found = _version(db)
     if found == 0:
         _refuse_beside_jobs(path, jobs)
         for statement in schema.TABLES.split(";\n"):

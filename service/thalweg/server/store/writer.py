@@ -66,8 +66,10 @@ class Writer:
         self._waiting.put((change, done))
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+                self._seen = time.monotonic()
+                thread.start()
+                self._thread = thread  # from here on it is watched: neither before it is alive nor by an old sign of life
         return done
 
     def silent_seconds(self) -> float:
