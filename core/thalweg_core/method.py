@@ -56,7 +56,7 @@ class Method(ABC):
 
     Its fields are the wire schema, the command line's help, and its repr in the report. `needs` is what it asks of a
     landscape, `goal` what it is for, `State` the type of its states. A method has to have `init` and `step`; the other
-    methods have neutral defaults. A method around a method (warm-up, growth) is a method.
+    methods have neutral defaults. A method around a method, such as warm-up, is a method.
 
     Shapes: B replicas, E the event shape of one point.
     """

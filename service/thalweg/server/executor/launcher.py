@@ -105,7 +105,7 @@ class Launcher:
         self._spawn()
 
     def probe(self) -> None:
-        """Start a process that does what every worker has to do (`probe.py`), unless one is under way."""
+        """Start a process that writes as workers do (`probe.py`), unless one is under way."""
         if self._probe is None:
             self._probes += 1
             self._probe, self._probed = self._probes, None

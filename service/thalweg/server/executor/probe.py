@@ -1,4 +1,7 @@
-"""A probe does what every worker has to do: so a machine in trouble is told from a job that kills its workers."""
+"""A probe writes into the data folder and the store: so a machine in trouble is told from a job that kills its workers.
+
+It does not write into `jobs/`, nor ask for a worker's memory: trouble of these alone is not seen by it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def probe(folder: Path) -> int:
 
 
 def _write(database: Path) -> None:
-    """A transaction that changes nothing that anybody reads."""
+    """A transaction that leaves everything as it is, in a database whose tables are there."""
     db = connect(database, _PATIENCE)
     try:
         db.execute("BEGIN IMMEDIATE")
