@@ -23,7 +23,7 @@ from thalweg_core.errors import BadInput, Unavailable
 T = TypeVar("T")
 Serve = Callable[[Connection, Path, Path], None]
 
-PLACE = "work"
+PLACE = ".thalweg-work"
 """Folder below the data folder in which the service and its checkers work: it holds no file that a name could mean."""
 
 _NUMBER = 2

@@ -74,6 +74,11 @@ class Store:
         if found != "ok":
             raise _unreadable(self.database, sqlite3.DatabaseError(" ".join(found.split())))
 
+    def require(self) -> None:
+        """Raises sqlite3.OperationalError where what is written would be lost: the files are not those that were opened."""
+        if trouble := self.writer.trouble():
+            raise sqlite3.OperationalError(trouble)
+
     def close(self) -> None:
         """Write what waits, then let go of the file."""
         self.writer.close()
@@ -173,6 +178,11 @@ class Store:
         if row is None:
             raise NotFound(f"job {job} has no artifact {quoted(name)}; its result lists what it has")
         return ArtifactRow(*row)
+
+    def artifact_folders(self, job: str) -> set[str]:
+        """Folders below the job's own in which its artifacts lie."""
+        rows = self._reader().execute("SELECT DISTINCT path FROM artifacts WHERE job = ?", [job])
+        return {Path(path).parts[0] for (path,) in rows}
 
     def version(self) -> int:
         """A number that differs from the last one asked for by this thread once anybody else has written."""
@@ -350,11 +360,11 @@ def _open(path: Path, jobs: Path) -> None:
     if not path.exists() or path.stat().st_size == 0:
         _refuse_beside_jobs(path, jobs)
     try:
-        db = connect(path)
+        db = connect(path, make=True)
     except sqlite3.DatabaseError as error:
         raise _unreadable(path, error) from None
     try:
-        if _version(db) != schema.VERSION:
+        if _version(db) != schema.VERSION or schema.NAMES - _tables(db):
             db.execute("BEGIN IMMEDIATE")
             _bring_up_to_date(db, path, jobs)
             db.execute("COMMIT")
@@ -368,23 +378,30 @@ def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
+def _tables(db: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
 def _bring_up_to_date(db: sqlite3.Connection, path: Path, jobs: Path) -> None:
-    found = _version(db)
-    if found == 0:
+    found, tables = _version(db), _tables(db)
+    if not tables:
+        found = schema.VERSION
         _refuse_beside_jobs(path, jobs)
         for statement in schema.TABLES.split(";\n"):
             db.execute(statement)
+    elif found == 0 or (found == schema.VERSION and schema.NAMES - tables):
+        raise Unreadable(f"{path} holds other tables than ours; restore it from a backup, or use another folder")
     elif found != schema.VERSION and found not in schema.MIGRATIONS:
         versions = f"tables {found}, ours {schema.VERSION}"
         raise Unreadable(f"{path} was written by another version of thalweg ({versions}); use another folder")
-    for version in range(found or schema.VERSION, schema.VERSION):
+    for version in range(found, schema.VERSION):
         db.execute(schema.MIGRATIONS[version])
     db.execute(f"PRAGMA user_version = {schema.VERSION}")
 
 
 def _refuse_beside_jobs(path: Path, jobs: Path) -> None:
     """A database that is not there, beside files of jobs, was lost or is not restored yet: a new one would know none of them."""
-    found = sum(1 for _ in jobs.iterdir()) if jobs.is_dir() else 0
+    found = sum(not path.name.startswith(".") for path in jobs.iterdir()) if jobs.is_dir() else 0
     if found:
         lost = f"{path} is missing or empty, but {jobs} holds the files of {found} jobs"
         raise Unreadable(f"{lost}; restore the database from a backup, or move {jobs} away to begin with no jobs")
