@@ -21,9 +21,17 @@ def memory() -> int:
 
 
 def free_memory() -> int | None:
-    """Bytes that processes may still take; None where the system does not tell."""
+    """Bytes that processes may still take, the machine's or those of a control group; None where the system does not tell."""
     line = next((line for line in _lines(Path("/proc/meminfo")) if line.startswith("MemAvailable:")), None)
-    return None if line is None else 1024 * int(line.split()[1])
+    if line is None:
+        return None
+    free = 1024 * int(line.split()[1])
+    group = Path("/sys/fs/cgroup")
+    limit, used = _first_line(group / "memory.max"), _first_line(group / "memory.current")
+    if not (limit.isdigit() and used.isdigit()):
+        return free
+    cached = (line.split()[1] for line in _lines(group / "memory.stat") if line.startswith("inactive_file "))
+    return min(free, max(0, int(limit) - int(used) + int(next(cached, "0"))))
 
 
 def free_disk(folder: Path) -> int:
@@ -59,6 +67,17 @@ def mark(pid: int) -> str | None:
     except PermissionError:
         pass  # somebody else's, but alive
     return "alive"
+
+
+def kill(pid: int, named: str | None, number: int) -> bool:
+    """Send a signal to the very process of this mark; its number may belong to another one by now. False where it is gone."""
+    if named is None or mark(pid) != named:
+        return False
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _first_line(path: Path) -> str:
