@@ -319,6 +319,14 @@ def test_a_store_that_is_missing_or_empty_beside_files_of_jobs_is_not_made_anew(
         Store(tmp_path)
 
 
+def test_workers_and_checkers_make_no_database(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        Store(tmp_path, make=False)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        Store(tmp_path / "missing", make=False)
+
+
 @pytest.mark.parametrize("version", [0, schema.VERSION])
 def test_a_database_of_other_tables_is_left_alone(tmp_path: Path, version: int) -> None:
     with sqlite3.connect(tmp_path / "thalweg.sqlite") as db:

@@ -78,7 +78,7 @@ def _answer(folder: Path, task: str, content: bytes) -> tuple[Mapping[str, Any],
 @cache
 def _store(folder: Path) -> Store:
     """Opened with the first question that needs it; on a full disk, with the first one after."""
-    return Store(folder)
+    return Store(folder, make=False)
 
 
 def _described() -> tuple[Mapping[str, Any], bytes]:

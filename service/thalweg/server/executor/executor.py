@@ -128,7 +128,7 @@ class Executor:
         words, now = f"{type(error).__name__}: {error}", time.monotonic()
         if words != self._error[0] or now - self._error[1] > _ERROR_AGAIN:
             self._error = (words, now)
-            _log.error("the executor met an error; it goes on", exc_info=error)
+            _log.error("the executor goes on after %s", words, exc_info=error if trouble_of(error) is None else None)
 
     def _tick(self) -> None:
         self._launcher.keep_up()

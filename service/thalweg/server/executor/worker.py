@@ -62,7 +62,7 @@ def main(folder: Path, job: str, number: int) -> int:
 
 
 def _attempt(folder: Path, job: str, number: int) -> int:
-    store = Store(folder)
+    store = Store(folder, make=False)
     attempt = Attempt(store, job, number)
     row = attempt.begin(os.getpid(), machine.mark(os.getpid()) or "")
     with _place_of_its_own(store.job_folder(job)):

@@ -47,18 +47,20 @@ class Store:
 
     Args:
         patience: how long a write waits for other processes' (s).
+        make: whether to make the database where there is none.
 
     Raises:
         Unreadable: the database is another version's, is damaged, or is missing beside the files of jobs.
     """
 
-    def __init__(self, folder: Path, patience: float = PATIENCE) -> None:
+    def __init__(self, folder: Path, patience: float = PATIENCE, make: bool = True) -> None:
         self.folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if make:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.database = folder / "thalweg.sqlite"
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        _open(self.database, folder / "jobs")
+        _open(self.database, folder / "jobs", make)
         self.writer = Writer(self.database, patience)
 
     def check(self) -> None:
@@ -351,20 +353,20 @@ def _job_row(row: tuple[Any, ...]) -> JobRow:
     return job._replace(state=State(job.state))
 
 
-def _open(path: Path, jobs: Path) -> None:
+def _open(path: Path, jobs: Path, make: bool) -> None:
     """Create the tables, or bring those of an earlier version up to date. Where nothing is to be done no lock is waited for.
 
     Raises:
         Unreadable: nothing was changed.
     """
-    if not path.exists() or path.stat().st_size == 0:
+    if make and (not path.exists() or path.stat().st_size == 0):
         _refuse_beside_jobs(path, jobs)
     try:
-        db = connect(path, make=True)
+        db = connect(path, make=make)
     except sqlite3.DatabaseError as error:
         raise _unreadable(path, error) from None
     try:
-        if _version(db) != schema.VERSION or schema.NAMES - _tables(db):
+        if (_version(db) != schema.VERSION or schema.NAMES - _tables(db)) and make:
             db.execute("BEGIN IMMEDIATE")
             _bring_up_to_date(db, path, jobs)
             db.execute("COMMIT")
