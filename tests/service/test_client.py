@@ -22,7 +22,9 @@ import pytest
 from tests.service.fake_service import FakeService, serving
 
 from thalweg import Client, addresses, credentials, errors, processes
+from thalweg.cli import main
 from thalweg.client import Artifact, State, embedded, transport
+from thalweg.client import patience as client_patience
 from thalweg.client import service as client_service
 from thalweg.client.calls import CANCEL, GET, WATCH
 from thalweg.client.embedded import Embedded
@@ -418,7 +420,42 @@ class Restarting:
 def clock(monkeypatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(client_service, "time", clock)
+    monkeypatch.setattr(client_patience, "time", clock)
     return clock
+
+
+def test_whoever_waits_for_a_service_is_told_why_once_for_each_reason(clock, caplog):
+    patience = client_patience.Patience(60)
+    for number in range(100):
+        reason = errors.Unavailable("nobody answers at 127.0.0.1:7433" if number < 50 else "the connection broke")
+        before = clock.now
+        try:
+            patience.bear(reason)
+        except errors.Unavailable:
+            break
+        told = [record.getMessage() for record in caplog.records]
+        assert bool(told) == (before > client_patience.TOLD_AFTER)
+    assert 55 < clock.now < 62
+    assert len(told) == 2
+    assert told[0].startswith("nobody answers at 127.0.0.1:7433; it is asked for 5")
+    assert told[1].startswith("the connection broke; it is asked for ")
+
+
+def test_a_service_that_says_why_it_cannot_is_not_asked_for_long(service, clock):
+    service.cannot = "the disk is full"
+    with serving(service) as address, pytest.raises(errors.CannotNow, match=r"^the disk is full$"):
+        Client(address).submit(SPEC)
+    assert client_patience.REASONED <= clock.now < client_patience.REASONED + 2
+
+
+def test_a_command_that_waits_says_so(service, clock, capsys):
+    service.cannot = "the disk is full"
+    with serving(service) as address:
+        assert main(["--server", address, "jobs", "list"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert said[0].startswith("thalweg: the disk is full; it is asked for ")
+    assert said[1] == "thalweg: the disk is full"
 
 
 def test_the_patience_with_a_silent_job_begins_anew_whenever_the_service_has_answered(clock):

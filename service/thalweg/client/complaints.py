@@ -8,6 +8,7 @@ from grpc_status import rpc_status
 
 from thalweg.errors import (
     AlreadyExists,
+    CannotNow,
     Corrupt,
     Exhausted,
     FailedPrecondition,
@@ -41,12 +42,22 @@ def translated(error: grpc.RpcError) -> ThalwegError:
     code, details = error.code(), error.details() or ""
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return _invalid(error, details)
+    if code is grpc.StatusCode.UNAVAILABLE and _said_by_the_service(error):
+        return CannotNow(details)
     if code in KINDS:
         return KINDS[code](details or f"the service answered {code.name}")
     if any(sign in details for sign in BROKEN_STREAM):
         return Unavailable(details)
     internal = code is grpc.StatusCode.INTERNAL and details
     return ServiceFailed(details if internal else f"the service answered {code.name}: {details}")
+
+
+def _said_by_the_service(error: grpc.RpcError) -> bool:
+    """Whether a status comes from it: gRPC's own, for a connection that is lost, carry no details."""
+    try:
+        return rpc_status.from_call(error) is not None
+    except (AttributeError, ValueError):  # of a test's own, or not the same as the status
+        return False
 
 
 def _invalid(error: grpc.RpcError, details: str) -> InvalidSpec:
