@@ -46,9 +46,8 @@ def mark(pid: int) -> str | None:
 
     Linux: the time it started, in ticks since boot. Elsewhere there is only the number to go by.
     """
-    stat = _first_line(Path(f"/proc/{pid}/stat"))
-    if stat:
-        state, *rest = stat.rpartition(")")[2].split()
+    if stat := _stat(pid):
+        state, *rest = stat
         return None if state in "ZX" else rest[18]  # field 22 of stat(5)
     if Path("/proc/self/stat").exists():
         return None
@@ -59,6 +58,28 @@ def mark(pid: int) -> str | None:
     except PermissionError:
         pass  # somebody else's, but alive
     return "alive"
+
+
+def stopped(pid: int) -> bool:
+    """Whether a signal has stopped a process; False where the system does not tell."""
+    return _stat(pid)[:1] == ["T"]
+
+
+def processor_ticks(pid: int) -> int | None:
+    """Processor time that a process and its children have used, in clock ticks; None where the system does not tell."""
+    stat = _stat(pid)
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return None
+    every = [stat[11:15], *(_stat(child)[11:15] for child in children)]  # utime, stime, and those of children waited for
+    return sum(int(ticks) for times in every for ticks in times) if stat else None
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third one on (see proc(5)); none where there is no such file."""
+    return _first_line(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
 
 
 def _first_line(path: Path) -> str:
