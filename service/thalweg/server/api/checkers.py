@@ -124,6 +124,7 @@ class Checkers:
                 try:
                     answer, more = await self._answer(question)
                 except Lost as end:
+                    _log.warning("a process that checks specifications %s", end)
                     lost = end
                     if lost.status == -signal.SIGXCPU or self._closed:
                         break
