@@ -23,7 +23,7 @@ ONE_QUBIT = ("sx", "x", "u1", "u2", "u3")
 TWO_QUBITS = ("cx", "ecr", "cz")
 """The gates that circuits are translated to, and RZ; a calibration's other ones are not used."""
 
-_MOST_DIGITS = 300  # of an integer; arbitrary, longer ones are no floating-point numbers
+_MOST_DIGITS = 4000  # of an integer; Python itself refuses to read 4300
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}  # both signs for micro
 
 
