@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from thalweg.server import machine
+from thalweg import processes
 from thalweg.server.store.records import AT_WORK, ENDED
 
 WRITE_LOCK = "120"
@@ -28,7 +28,7 @@ class Process(NamedTuple):
     mark: str
 
     def alive(self) -> bool:
-        return machine.mark(self.pid) == self.mark
+        return processes.mark(self.pid) == self.mark
 
     def signal(self, number: signal.Signals) -> bool:
         """Whether it was there to be signalled."""
@@ -40,7 +40,7 @@ class Process(NamedTuple):
 
 
 def process(pid: int) -> Process | None:
-    mark = machine.mark(pid)
+    mark = processes.mark(pid)
     return None if mark is None else Process(pid, mark)
 
 
@@ -51,7 +51,7 @@ def of_folder(data: Path) -> dict[int, list[str]]:
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                if str(data) in words and machine.mark(int(entry.name)):
+                if str(data) in words and processes.mark(int(entry.name)):
                     found[int(entry.name)] = words
     return found
 

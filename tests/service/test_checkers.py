@@ -17,13 +17,13 @@ from typing import NoReturn
 
 import pytest
 
-from thalweg import specs
-from thalweg.server import machine
+from thalweg import processes, specs
 from thalweg.server.api import checker_process, checkers
 from thalweg.server.api.checker_process import Process
 from thalweg.server.api.checkers import PLACE, Checked, Checkers
 from thalweg.server.api.frames import framed
 from thalweg.server.errors import Draining, MachineTrouble
+from thalweg.server.store.store import Store
 from thalweg_core.errors import BadInput
 
 TOO_LONG = "to check it takes too long; wanted a smaller problem, or fewer of whatever it has many of"
@@ -50,7 +50,8 @@ def loop() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkers]:
-    asked = Checkers(tmp_path_factory.mktemp("checkers"), SMALL)
+    Store(folder := tmp_path_factory.mktemp("checkers")).close()
+    asked = Checkers(folder, SMALL)
     yield asked
     asked.close()
 
@@ -78,6 +79,7 @@ def ready(loop: asyncio.Runner, asked: Checkers, check: Check) -> None:
 def own(tmp_path: Path) -> Iterator[Callable[..., Checkers]]:
     """Those of one test; none of their processes runs yet."""
     made: list[Checkers] = []
+    Store(tmp_path).close()
 
     def make(command: list[str] = SMALL) -> Checkers:
         made.append(Checkers(tmp_path, command))
@@ -110,7 +112,7 @@ def signalled(asked: Checkers, number: signal.Signals) -> set[int]:
     """The processes, all of which got this signal and have obeyed it."""
     for pid in (every := pids(asked)):
         os.kill(pid, number)
-        while machine.mark(pid) is not None and not machine.stopped(pid):
+        while processes.mark(pid) is not None and not processes.stopped(pid):
             time.sleep(0.01)
     return every
 
@@ -153,8 +155,8 @@ def test_a_check_that_nobody_waits_for_is_stopped_with_what_it_started(
     with pytest.raises(TimeoutError):
         check("waits for a child", seconds=1)
     child = int((asked._folder / CHILD).read_text())
-    assert machine.mark(child) is not None
-    loop.run(until(lambda: machine.mark(child) is None))
+    assert processes.mark(child) is not None
+    loop.run(until(lambda: processes.mark(child) is None))
     assert check().kind == "density.double_well"
     assert len(before - pids(asked)) == 1
 
@@ -198,6 +200,8 @@ def test_a_check_whose_processes_are_killed_twice_is_blamed_on_nobody(check: Che
 
 
 def test_what_checks_ends_with_the_service_whatever_it_is_doing(loop: asyncio.Runner, tmp_path: Path) -> None:
+    Store(tmp_path).close()
+
     async def orphaned() -> tuple[Process, int]:
         process = Process(SMALL, tmp_path, tmp_path / PLACE)
         await process.load()
@@ -208,7 +212,7 @@ def test_what_checks_ends_with_the_service_whatever_it_is_doing(loop: asyncio.Ru
         return process, int((tmp_path / CHILD).read_text())
 
     process, child = loop.run(orphaned())
-    loop.run(until(lambda: machine.mark(process.pid) is None and machine.mark(child) is None, 10))
+    loop.run(until(lambda: processes.mark(process.pid) is None and processes.mark(child) is None, 10))
 
 
 # --- processes that stand still
@@ -356,7 +360,7 @@ def test_a_service_that_ends_checks_nothing_more(own: Callable[..., Checkers]) -
             await checking
         with pytest.raises(Draining):
             await asked.admit(spec())
-        assert all(machine.mark(pid) is None for pid in left)
+        assert all(processes.mark(pid) is None for pid in left)
 
     asyncio.run(ended())
 

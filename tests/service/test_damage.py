@@ -311,18 +311,21 @@ def test_the_checkpoints_of_an_ended_job_can_be_discarded(broken: Broken, tmp_pa
     folder = attempt.store.job_folder(attempt.job)
     (folder / "attempt-1.log").write_text("a log")
     assert any((folder / "checkpoints").iterdir())
-    discard(folder)
+    (folder / "work-17").mkdir()
+    (folder / "artifacts-017").mkdir()
+    discard(attempt.store, attempt.job)
     assert [path.name for path in folder.iterdir()] == ["attempt-1.log"]
-    discard(folder)
-    discard(tmp_path / "nowhere")
+    discard(attempt.store, attempt.job)
+    discard(attempt.store, "nowhere")
     attempt.store.close()
 
 
 def test_to_discard_checkpoints_while_another_attempt_works_there_never_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "checkpoints"
-    folder.mkdir()
+    store = Store(tmp_path)
+    folder = store.job_folder("job") / "checkpoints"
+    folder.mkdir(parents=True)
     for number in range(5):
         (folder / f"{number}").write_bytes(b"x")
     unlink, rmdir = os.unlink, os.rmdir
@@ -338,8 +341,9 @@ def test_to_discard_checkpoints_while_another_attempt_works_there_never_raises(
 
     monkeypatch.setattr("os.unlink", raced_unlink)
     monkeypatch.setattr("os.rmdir", raced_rmdir)
-    discard(tmp_path)
+    discard(store, "job")
     assert [path.name for path in folder.iterdir()] == ["late"]
+    store.close()
 
 
 @pytest.fixture(autouse=True)

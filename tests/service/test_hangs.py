@@ -20,10 +20,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from thalweg import specs
 from thalweg.server.executor import watchdog
-from thalweg.server.executor.leases import lock_holder
-from thalweg.server.store.records import NewJob, State
+from thalweg.server.executor.awake import Awake
+from thalweg.server.executor.leases import Leases, lock_holder
+from thalweg.server.store.records import NewJob, State, WorkRow
 from thalweg.server.store.store import Store
-from thalweg.server.store.writer import Writer
 from thalweg.v1 import jobs_pb2
 
 from .conftest import Service, until
@@ -115,31 +115,88 @@ def test_a_connection_that_fails_even_to_roll_back_is_replaced(store: Store) -> 
     assert store.submit(NewJob("", b"spec", "density")).result(30).state is State.QUEUED
 
 
-def test_a_writer_without_its_file_fails_each_write_and_recovers(tmp_path: Path) -> None:
-    writer = Writer(tmp_path / "missing" / "thalweg.sqlite")
-    with pytest.raises(sqlite3.OperationalError):
-        writer.write(lambda db: None).result(30)
-    assert writer.error
-    (tmp_path / "missing").mkdir()
-    assert writer.write(lambda db: 5).result(30) == 5
-    assert not writer.error
-    writer.close()
+@pytest.mark.parametrize("written", [False, True])
+def test_what_would_be_written_into_a_file_that_was_moved_away_is_refused_until_it_is_back(
+    store: Store, tmp_path: Path, written: bool
+) -> None:
+    if written:
+        store.submit(NewJob("before", b"spec", "density")).result(30)
+    away = tmp_path / "away"
+    store.database.rename(away)
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match=r"moved or removed while it is in use|unable to open"):
+            store.submit(NewJob("lost", b"spec", "density")).result(30)
+        assert not store.database.exists()
+    assert "put it back" in store.writer.trouble()
+    away.rename(store.database)
+    assert store.submit(NewJob("next", b"spec", "density")).result(30).request_id == "next"
+    assert not store.writer.trouble()
+    assert not store.writer.error
+    assert store.by_request("lost") is None
+
+
+def test_what_would_be_written_into_a_file_that_was_removed_at_that_moment_is_not_acknowledged(store: Store) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="moved or removed while it is in use"):
+        store.writer.write(lambda db: store.database.unlink()).result(30)
+
+
+def test_nothing_is_written_beside_a_database_that_was_replaced(store: Store, tmp_path: Path) -> None:
+    store.submit(NewJob("before", b"spec", "density")).result(30)
+    other = Store(tmp_path / "other")
+    other.close()
+    other.database.replace(store.database)
+    with pytest.raises(sqlite3.OperationalError, match="was replaced while it is in use; start the service anew"):
+        store.submit(NewJob("lost", b"spec", "density")).result(30)
+    with pytest.raises(sqlite3.OperationalError, match="was replaced"):
+        store.require()
 
 
 class Silent:
     """A thread without a sign of life."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float, trouble: str = "") -> None:
+        self.seconds, self.said = seconds, trouble
 
     def silent_seconds(self) -> float:
         return self.seconds
 
+    def trouble(self) -> str:
+        return self.said
+
+
+def watching(awake: Awake, **watched: Silent) -> watchdog.Watchdog:
+    """A watchdog that tells, and begins nothing anew."""
+    told = watchdog.Watchdog(watched, awake, [])
+    told.stop()
+    return told
+
 
 def test_a_service_whose_threads_are_late_says_that_it_does_not_serve() -> None:
-    assert watchdog.Watchdog(Silent(0), Silent(1)).trouble() == ""
-    assert watchdog.Watchdog(Silent(0), Silent(watchdog.LATE + 1)).trouble() == "executor"
-    assert watchdog.Watchdog(Silent(watchdog.LATE + 1), Silent(1)).trouble() == "writer"
+    awake, late = Awake(), Silent(watchdog.LATE + 1)
+    awake._since -= 1000.0  # it has run for long
+    assert watching(awake, writer=Silent(0), executor=Silent(1)).trouble() == ""
+    assert watching(awake, writer=Silent(0), executor=late).trouble() == "the executor does not work"
+    assert watching(awake, writer=late, executor=Silent(1)).trouble() == "the writer does not work"
+    assert watching(awake, writer=Silent(0), executor=Silent(0, "the store is damaged")).trouble() == "the store is damaged"
+
+
+def test_a_process_that_was_stopped_blames_nobody_for_its_own_silence(store: Store) -> None:
+    awake, lease = Awake(), 30.0
+    awake.stop()
+    time.sleep(0.5)  # its thread has ended: the test is its clock
+    leases = Leases(store, lease, awake)
+    job = WorkRow("job", State.RUNNING, 1, 0, os.getpid(), "mark", 1, 1, 0, "cpu")
+    awake._since -= 1000.0
+    assert leases.silent([job]) == []
+    leases._beats["job", 1] = (1, time.monotonic() - lease - 1)
+    awake._looked -= lease + 1  # nobody looked at the clock for so long
+    assert leases.silent([job]) == []
+    assert watching(awake, executor=Silent(1000.0)).trouble() == ""
+    assert watching(awake, executor=Silent(float("inf"))).trouble() == "the executor does not work"
+    awake._since -= lease  # it has run since, and the worker is silent still
+    leases._beats["job", 1] = (1, time.monotonic() - 2 * lease)
+    awake._looked = time.monotonic()
+    assert leases.silent([job]) == [job]
 
 
 DYING = """

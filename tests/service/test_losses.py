@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from thalweg import processes
 from thalweg.server import machine
-from thalweg.server.executor import executor, pauses
+from thalweg.server.executor import executor, launcher, pauses
+from thalweg.server.executor.awake import Awake
 from thalweg.server.executor.executor import Executor
-from thalweg.server.executor.launcher import Process
+from thalweg.server.executor.launcher import Launcher, Process
 from thalweg.server.executor.pauses import Pauses
 from thalweg.server.executor.probe import probe
 from thalweg.server.executor.trouble import Trouble, death, trouble_of
@@ -74,6 +76,9 @@ class FakeLauncher:
         probed, self._probed = self._probed, None
         return probed
 
+    def forget_all_but(self, keys: object) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -87,10 +92,11 @@ def run(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 
     def begin(worker: Callable[[str, int], int], machine: Callable[[], int] = lambda: 0) -> FakeLauncher:
         launcher = FakeLauncher(worker, machine)
-        begun.append(Executor(store, launcher, 30.0, 20.0))  # type: ignore[arg-type]
+        begun.append(Executor(store, launcher, 30.0, 20.0, Awake()))  # type: ignore[arg-type]
         begun[-1].start()
         return launcher
 
+    begin.begun = begun  # type: ignore[attr-defined]
     yield begin
     for one in begun:
         one.stop()
@@ -99,7 +105,7 @@ def run(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 def finished(store: Store, job: str, attempt: int) -> int:
     """What a worker does that meets nothing."""
     held = attempts.Attempt(store, job, attempt)
-    held.begin(os.getpid(), machine.mark(os.getpid()) or "")
+    held.begin(os.getpid(), processes.mark(os.getpid()) or "")
     held.finish(State.SUCCEEDED, "done")
     return 0
 
@@ -108,23 +114,80 @@ def submitted(store: Store) -> str:
     return store.submit(NewJob("", b"spec", "density")).result().id
 
 
-def test_a_job_that_kills_its_workers_is_given_up_and_others_go_on(store: Store, run: Callable[..., FakeLauncher]) -> None:
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (40, "signal 40")])
+def test_a_job_that_kills_its_workers_is_given_up_and_others_go_on(
+    store: Store, run: Callable[..., FakeLauncher], number: int, name: str
+) -> None:
     deadly, other = submitted(store), submitted(store)
 
     def worker(job: str, attempt: int) -> int:
         if job == deadly:
-            return -signal.SIGSEGV
+            return -number
         return finished(store, job, attempt)
 
     launcher = run(worker)
     until(lambda: store.job(deadly).state is State.FAILED, 60)
     assert store.job(deadly).attempt == attempts.MOST_LOSSES
-    assert "killed by SIGSEGV" in store.job(deadly).outcome
+    assert f"killed by {name};" in store.job(deadly).outcome
     assert store.job(other).state is State.SUCCEEDED
     assert launcher.started.count((other, 1)) == 1
 
 
-@pytest.mark.parametrize("status", [Trouble.DISK_FULL, Trouble.STORE, Trouble.FILES])
+def test_an_error_of_ours_at_one_job_keeps_no_other_one_waiting(
+    store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, lost = submitted(store), Executor._lost
+
+    def fails(self: Executor, job: WorkRow, status: int | None) -> None:
+        if job.id == bad:
+            raise KeyError("of ours")
+        lost(self, job, status)
+
+    monkeypatch.setattr(Executor, "_lost", fails)
+    run(lambda job, attempt: 1 if job == bad or attempt < 3 else finished(store, job, attempt))
+    others = [submitted(store) for _ in range(3)]
+    until(lambda: all(store.job(job).state is State.SUCCEEDED for job in others), 60)
+    assert store.job(bad).state is State.STARTING
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(KeyError("ours"), "fails again and again: KeyError"), (sqlite3.DatabaseError("malformed"), "damaged: malformed")],
+)
+def test_an_executor_that_gets_nothing_done_says_so(
+    store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    monkeypatch.setattr(executor, "LATE", 0.1)
+    monkeypatch.setattr(executor, "_AFTER_ERROR", 0.01)
+    broken, at_work = [True], store.at_work
+
+    def fails() -> list[WorkRow]:
+        if broken[0]:
+            raise error
+        return at_work()
+
+    monkeypatch.setattr(store, "at_work", fails)
+    run(lambda job, attempt: finished(store, job, attempt))
+    one = run.begun[-1]  # type: ignore[attr-defined]
+    until(lambda: words in one.trouble(), 30)
+    broken[0] = False
+    until(lambda: one.trouble() == "", 30)
+
+
+def test_a_job_is_not_blamed_where_the_machine_has_not_the_memory_that_it_asks_for(
+    store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [2**20]
+    monkeypatch.setattr(machine, "free_memory", lambda: free[0])
+    job = store.submit(NewJob("", b"spec", "density", memory=2**30)).result().id
+    run(lambda job, attempt: -signal.SIGKILL)
+    until(lambda: store.job(job).attempt > 2 * attempts.MOST_LOSSES, 60)
+    assert store.job(job).losses == 0
+    free[0] = 2**40
+    until(lambda: store.job(job).state is State.FAILED, 60)
+
+
+@pytest.mark.parametrize("status", [Trouble.DISK_FULL, Trouble.STORE, Trouble.FILES, Trouble.FORBIDDEN])
 def test_trouble_of_the_machine_ends_no_job(
     store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch, status: Trouble
 ) -> None:
@@ -183,7 +246,7 @@ def test_a_worker_that_never_began_and_of_whose_end_nobody_tells_is_started_agai
     job = submitted(store)
     monkeypatch.setattr(FakeLauncher, "tells", lambda self, job, attempt: attempt > 1)
     if told:
-        process = Process(gone(), None)
+        process = Process(gone(), None, 0.0)
         monkeypatch.setattr(FakeLauncher, "process", lambda self, job: process if job.attempt == 1 else None)
     run(lambda job, attempt: finished(store, job, attempt) if attempt > 1 else -signal.SIGKILL)
     until(lambda: store.job(job).state is State.SUCCEEDED, 60)
@@ -206,7 +269,7 @@ def test_a_job_that_waits_for_the_machine_is_told_why(
 
     def told(job: str) -> bool:
         events = (jobs_pb2.JobEvent.FromString(event.body) for event in store.events(job, 0))
-        return any(event.log_line.text.startswith("the queue waits: the disk is full; the next try is in") for event in events)
+        return any(event.log_line.text.startswith("the queue waits: the disk is full; it goes on by itself") for event in events)
 
     until(lambda: told(first) and told(second), 60)
     assert store.job(first).state in (State.QUEUED, State.STARTING)
@@ -227,16 +290,29 @@ def test_a_lost_job_starts_again_at_once_and_then_waits_longer_each_time() -> No
 
 
 def test_the_queue_waits_longer_each_time_until_the_machine_works_again() -> None:
-    waiting, now, lengths = Pauses(), 1000.0, []
-    for _ in range(10):
+    waiting, now = Pauses(), 1000.0
+    for number in range(10):
         waiting.stop_queue("the disk is full", now)
         waiting.stop_queue("the disk is full", now)  # of several workers that met it together
-        lengths.append(waiting.queue_seconds(now))
-        now += lengths[-1] + 0.01
+        assert waiting.queue_waits(now + 0.99 * pauses.pause(number))
+        now += 1.01 * pauses.pause(number)
         assert not waiting.queue_waits(now)
-    assert lengths == [pauses.pause(number) for number in range(10)]
-    waiting.resume_queue()
-    assert not waiting.reason
+        if number % 2:  # a probe came back well, and the next worker met it again
+            waiting.resume_queue(now)
+            assert not waiting.reason
+    now += 2 * pauses.LONGEST  # all was well
+    waiting.stop_queue("the disk is full", now)
+    assert not waiting.queue_waits(now + 1.01 * pauses.FIRST)
+
+
+def test_a_queue_that_goes_on_before_its_pause_is_over_can_be_stopped_again() -> None:
+    waiting, now = Pauses(), 1000.0
+    for _ in range(8):
+        waiting.stop_queue("the disk is full", now)
+        waiting.resume_queue(now)
+    waiting.stop_queue("the disk is full", now)
+    assert waiting.reason
+    assert waiting.queue_waits(now + pauses.FIRST)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +324,10 @@ def test_the_queue_waits_longer_each_time_until_the_machine_works_again() -> Non
         (sqlite3.OperationalError("database is locked"), Trouble.STORE),
         (TimeoutError(), Trouble.STORE),
         (OSError(errno.EMFILE, "Too many open files"), Trouble.FILES),
-        (OSError(errno.EIO, "Input/output error"), Trouble.DISK),
+        (OSError(errno.EIO, "Input/output error"), Trouble.BROKEN),
+        (OSError(errno.EROFS, "Read-only file system"), Trouble.FORBIDDEN),
+        (OSError(errno.EACCES, "Permission denied"), Trouble.FORBIDDEN),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), Trouble.DISK),
         (MemoryError(), Trouble.MEMORY),
         (ValueError("ours"), None),
     ],
@@ -261,8 +340,47 @@ def test_errors_of_the_machine_are_told_from_ours(error: Exception, trouble: Tro
 
 def test_a_probe_tells_whether_a_worker_could_work_here(store: Store) -> None:
     assert probe(store.folder) == 0
-    assert not list(store.folder.glob(".probe-*"))
+    assert not list(store.folder.glob("**/.probe-*"))
     assert probe(store.folder / "missing") == Trouble.DISK
+    assert not (store.folder / "missing").exists()
+
+
+def test_a_probe_writes_where_jobs_write(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    mkdir = Path.mkdir
+
+    def read_only(path: Path, *given: Any, **more: Any) -> None:
+        if path.parent == store.folder / "jobs":
+            raise OSError(errno.EROFS, "Read-only file system")
+        mkdir(path, *given, **more)
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    assert probe(store.folder) == Trouble.FORBIDDEN
+
+
+def test_a_probe_makes_no_database_where_there_is_none(store: Store) -> None:
+    store.close()
+    store.database.unlink()
+    assert probe(store.folder) == Trouble.STORE
+    assert not store.database.exists()
+
+
+def test_a_probe_that_does_not_end_is_killed_and_tells_of_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "_PROBED_WITHIN", 0.2)
+    monkeypatch.setattr(Launcher, "_spawn", lambda self: None)
+    monkeypatch.setattr(Launcher, "_order", lambda self, key, words: None)
+    one = Launcher(tmp_path, 30.0, Awake())
+    one.probe()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stuck:
+        stuck.send_signal(signal.SIGSTOP)
+        one._answers.put({"pid": stuck.pid, "probe": 1})
+        assert one.probed() is None
+        told: list[Any] = []
+        until(lambda: told.append(one.probed()) or told[-1] is not None, 30)  # type: ignore[func-returns-value]
+        assert told[-1] is Trouble.STUCK
+        assert stuck.wait(30) == -signal.SIGKILL
+    one.probe()  # the next one, though the fork server has not told of the first one's end
+    one._answers.put({"pid": 0, "probe": 2, "status": 0})
+    assert one.probed() == 0
 
 
 def test_a_job_whose_artifact_meets_a_full_disk_is_done_by_the_next_worker(own_service: Make, sampling: Sampling) -> None:
@@ -277,7 +395,7 @@ def test_a_job_whose_artifact_meets_a_full_disk_is_done_by_the_next_worker(own_s
     row = service.ended(job.id)
     assert (row.state, row.attempt, row.losses) == (State.SUCCEEDED, 2, 0)
     changes = [event.state_change.reason for event in service.events(job.id)]
-    assert "the disk is full; queued again from its last checkpoint" in changes
+    assert any(change.startswith("the disk is full; the job is queued again and ") for change in changes)
     told = [event.log_line.text for event in service.events(job.id)]
     assert any("the disk is full ([Errno 28] No space left on device)" in text for text in told)
 
@@ -292,7 +410,7 @@ def test_a_fork_server_frozen_for_longer_than_a_lease_is_replaced_and_no_job_fai
     jobs = [service.submit(sampling(steps=4, seed=seed)) for seed in range(4)]
     rows = [service.ended(job.id) for job in jobs]
     assert {(row.state, row.losses) for row in rows} == {(State.SUCCEEDED, 0)}
-    assert machine.mark(frozen) is None
+    assert processes.mark(frozen) is None
 
 
 def test_what_a_job_needed_on_its_way_is_removed_when_it_has_ended(own_service: Make, sampling: Sampling) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import shutil
+import sqlite3
 import struct
 import threading
 import urllib.parse
@@ -398,6 +399,12 @@ def test_a_status_is_short_enough_for_its_headers_whatever_it_says(letter: str) 
     message = urllib.parse.quote(status.message)
     assert len(message) + len(base64.b64encode(status.SerializeToString())) < 8 * 2**10
     assert status.message.endswith("…")
+
+
+def test_a_damaged_store_is_told_as_a_loss_of_data() -> None:
+    status = interceptor.status_of(sqlite3.DatabaseError("database disk image is malformed"))
+    assert status.code == grpc.StatusCode.DATA_LOSS.value[0]
+    assert status.message.startswith("the store is damaged (database disk image is malformed); end the service and restore")
 
 
 def test_an_error_that_nobody_foresaw_is_short_and_keeps_its_traceback_to_itself() -> None:

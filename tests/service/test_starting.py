@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from thalweg.server import app
+from thalweg.server.__main__ import main
 from thalweg.server.api.idle import Activity
 from thalweg.server.app import CANNOT_SERVE, FOLDER_TAKEN
 from thalweg.server.store.records import State
@@ -65,6 +66,36 @@ def test_a_folder_that_others_could_read_is_closed_to_them(own_service: Make, sa
     database.chmod(0o644)
     service.start()
     assert [stat.S_IMODE(path.stat().st_mode) for path in (service.data, database)] == [0o700, 0o600]
+
+
+def test_a_folder_of_other_files_is_not_made_ours(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.tex").write_text("the only copy")
+    tmp_path.chmod(0o755)
+    refused = started(tmp_path)
+    assert refused.returncode == CANNOT_SERVE
+    wanted = f'{tmp_path} holds other files than a service\'s, such as "work"; wanted a folder of its own, or a new one\n'
+    assert refused.stderr == wanted
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_files_that_somebody_put_into_our_folder_stay(own_service: Make) -> None:
+    service = own_service()
+    service.stop()
+    (service.data / "work").mkdir()
+    (service.data / "work" / "thesis.tex").write_text("the only copy")
+    service.start()
+    assert (service.data / "work" / "thesis.tex").read_text() == "the only copy"
+
+
+def test_a_service_that_begins_anew_serves_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr(app, "serve", lambda *given: served.append(given) or 0)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["thalweg", "--data", "here"])
+    assert main() == 0
+    assert served[0][0] == tmp_path / "here"  # whatever the working directory is by then
 
 
 def test_no_second_service_starts_on_a_folder_whatever_is_removed_from_it(own_service: Make) -> None:

@@ -313,6 +313,29 @@ def test_a_store_that_is_missing_or_empty_beside_files_of_jobs_is_not_made_anew(
         db.execute("PRAGMA user_version = 0")
     with pytest.raises(Unreadable, match="holds the files of 1 jobs"):
         Store(tmp_path)
+    with sqlite3.connect(tmp_path / "thalweg.sqlite") as db:  # the same, of our version
+        db.execute(f"PRAGMA user_version = {schema.VERSION}")
+    with pytest.raises(Unreadable, match="holds the files of 1 jobs"):
+        Store(tmp_path)
+
+
+def test_workers_and_checkers_make_no_database(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        Store(tmp_path, make=False)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        Store(tmp_path / "missing", make=False)
+
+
+@pytest.mark.parametrize("version", [0, schema.VERSION])
+def test_a_database_of_other_tables_is_left_alone(tmp_path: Path, version: int) -> None:
+    with sqlite3.connect(tmp_path / "thalweg.sqlite") as db:
+        db.execute("CREATE TABLE holidays (day TEXT)")
+        db.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(Unreadable, match="holds other tables than ours"):
+        Store(tmp_path)
+    with sqlite3.connect(tmp_path / "thalweg.sqlite") as db:
+        assert db.execute("SELECT name FROM sqlite_schema").fetchall() == [("holidays",)]
 
 
 def test_a_file_that_is_no_database_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -352,6 +375,7 @@ def test_only_folders_of_deleted_jobs_are_swept_away(store: Store) -> None:
         (store.job_folder(name) / "artifacts-001").mkdir(parents=True)
     store.cancel(deleted.id).result()
     store.delete(deleted.id).result()
+    (store.folder / "jobs" / ".probe-17").mkdir()  # of a probe that was killed
     sweep(store)
     assert {path.name for path in (store.folder / "jobs").iterdir()} == {kept.id, "restored"}
     assert store.deleted() == set()

@@ -18,7 +18,7 @@ def main() -> int:
 
     from thalweg.server.app import serve
 
-    return serve(given.data, given.address, given.exit_when_idle)
+    return serve(given.data.absolute(), given.address, given.exit_when_idle)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import logging
 import os
@@ -20,13 +19,15 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from thalweg import credentials
+from thalweg import credentials, processes
+from thalweg.addresses import parsed
 from thalweg.server.api.checkers import PLACE, Checkers
 from thalweg.server.api.idle import Activity
 from thalweg.server.api.interceptor import Translator
 from thalweg.server.api.news import News
 from thalweg.server.api.servicers import CatalogServicer, JobServicer
-from thalweg.server.errors import FolderTaken, Refused
+from thalweg.server.errors import FolderTaken, Refused, Unreadable, quoted
+from thalweg.server.executor.awake import Awake
 from thalweg.server.executor.executor import Executor
 from thalweg.server.executor.launcher import Launcher
 from thalweg.server.executor.trouble import trouble_of
@@ -52,6 +53,9 @@ _LOOK = 0.2  # s between two looks at whether to stop
 _PATIENCE = 10.0  # s that a write of the service waits for the lock of the store: callers may ask again
 _AFTER_ERROR = 1.0  # s
 
+_OURS = {PLACE, "jobs", "token", "server.json", ".server.json", "server.log", "lost+found"}
+"""What may lie in a folder that no service has worked in yet: made by clients, by a start that failed, or by the file system."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -75,7 +79,15 @@ def serve(data: Path, address: str = "127.0.0.1:0", exit_when_idle: float | None
 
 
 def _own(data: Path) -> Path:
-    """The folder, and what the service keeps in it, for the eyes of this user only; the working directory is an empty one."""
+    """The folder, and what the service keeps in it, for the eyes of this user only; the working directory is an empty one.
+
+    Raises:
+        Unreadable: it holds other things than ours; nothing was changed.
+    """
+    others = {path.name for path in data.iterdir()} - _OURS
+    if others and not (data / "thalweg.sqlite").exists():
+        found = quoted(min(others))
+        raise Unreadable(f"{data} holds other files than a service's, such as {found}; wanted a folder of its own, or a new one")
     data.chmod(0o700)
     for path in data.glob("thalweg.sqlite*"):
         path.chmod(0o600)
@@ -88,21 +100,18 @@ def _own(data: Path) -> Path:
 
 def not_loopback(address: str) -> str | None:
     """Why an address cannot be served: nothing is encrypted, the token of a call neither, so only this machine may ask."""
-    host, colon, port = address.rpartition(":")
-    name = host.strip("[]")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        return f'wanted an address such as "127.0.0.1:0", got "{address}"'
     try:
-        local = name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        local = False
-    if not local:
-        return f"the service listens on loopback only, since nothing is encrypted: wanted 127.0.0.1 or [::1], got {host}"
+        wanted = parsed(address)
+    except ValueError as error:
+        return f"--address: {error}"
+    if not wanted.is_here:
+        return f"the service listens on loopback only, since nothing is encrypted: wanted 127.0.0.1 or [::1], got {wanted.host}"
     return None
 
 
 async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
-    async with _parts(data) as (store, executor, checkers):
+    awake = Awake()
+    async with _parts(data, awake) as (store, executor, checkers):
         token = credentials.of_folder(data)
         activity, news = Activity(), News(store)
         server = aio.server(interceptors=[Translator(activity, token)], options=_OPTIONS)
@@ -120,7 +129,9 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
             return CANNOT_SERVE
         stopping = _on_signals()
         await server.start()
-        watchdog = Watchdog(store.writer, executor)
+        again = ["--data", str(data), "--address", address]
+        again += [] if exit_when_idle is None else ["--exit-when-idle", str(exit_when_idle)]
+        watchdog = Watchdog({"writer": store.writer, "executor": executor}, awake, again)
         beside = [
             asyncio.create_task(task) for task in (news.run(), _tell_health(watchdog, checker, ["", *names]), _warm(checkers))
         ]
@@ -135,11 +146,11 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _parts(data: Path) -> AsyncIterator[tuple[Store, Executor, Checkers]]:
+async def _parts(data: Path, awake: Awake) -> AsyncIterator[tuple[Store, Executor, Checkers]]:
     store = Store(data, _PATIENCE)
     store.check()
     sweep(store)
-    executor = Executor(store, Launcher(data, lease_seconds()), lease_seconds(), grace_seconds())
+    executor = Executor(store, Launcher(data, lease_seconds(), awake), lease_seconds(), grace_seconds(), awake)
     checkers = Checkers(data)
     executor.start()
     try:
@@ -154,9 +165,15 @@ async def _tell_health(watchdog: Watchdog, checker: Any, names: list[str]) -> No
     """Until cancelled: whether the service works, for whoever asks."""
     said = None
     while True:
-        well = not watchdog.trouble()
+        try:
+            trouble = watchdog.trouble()
+        except Exception as error:
+            trouble = f"the watchdog failed: {error}"
+        well = not trouble
         if well != said:
             said, response = well, health_pb2.HealthCheckResponse
+            if trouble:
+                _log.error("the service does not work: %s", trouble)
             for name in names:
                 await checker.set(name, response.SERVING if well else response.NOT_SERVING)
         await asyncio.sleep(_LOOK)
@@ -184,7 +201,7 @@ async def _until_done(
                 return
             if store.any_unfinished():
                 activity.touch()
-        except sqlite3.Error as error:  # it is looked at again: nothing that a disk does ends the service
+        except Exception as error:  # it is looked at again: nothing that a disk does ends the service
             _log.warning("the store cannot be read: %s", error)
             activity.touch()
             await asyncio.sleep(_AFTER_ERROR)
@@ -210,7 +227,8 @@ def _on_signals() -> asyncio.Event:
 def _published(data: Path, address: str, token: str) -> Iterator[None]:
     """DIR/server.json, where clients of this folder look; whole or absent. Clients of the address find the token by it."""
     path, aside = data / "server.json", data / ".server.json"
-    aside.write_text(json.dumps({"address": address, "pid": os.getpid(), "version": __version__}) + "\n")
+    about = {"address": address, "pid": os.getpid(), "mark": processes.mark(os.getpid()), "version": __version__}
+    aside.write_text(json.dumps(about) + "\n")
     aside.replace(path)
     try:
         credentials.publish(address, token)

@@ -1,4 +1,4 @@
-"""What this machine has: processors, memory, disk, and whether a process still lives."""
+"""What this machine has: processors, memory, disk."""
 
 from __future__ import annotations
 
@@ -21,9 +21,17 @@ def memory() -> int:
 
 
 def free_memory() -> int | None:
-    """Bytes that processes may still take; None where the system does not tell."""
+    """Bytes that processes may still take, the machine's or those of a control group; None where the system does not tell."""
     line = next((line for line in _lines(Path("/proc/meminfo")) if line.startswith("MemAvailable:")), None)
-    return None if line is None else 1024 * int(line.split()[1])
+    if line is None:
+        return None
+    free = 1024 * int(line.split()[1])
+    group = Path("/sys/fs/cgroup")
+    limit, used = _first_line(group / "memory.max"), _first_line(group / "memory.current")
+    if not (limit.isdigit() and used.isdigit()):
+        return free
+    cached = (line.split()[1] for line in _lines(group / "memory.stat") if line.startswith("inactive_file "))
+    return min(free, max(0, int(limit) - int(used) + int(next(cached, "0"))))
 
 
 def free_disk(folder: Path) -> int:
@@ -39,47 +47,6 @@ def processor_name() -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def mark(pid: int) -> str | None:
-    """What tells a living process from a later one of the same number; None where it is gone.
-
-    Linux: the time it started, in ticks since boot. Elsewhere there is only the number to go by.
-    """
-    if stat := _stat(pid):
-        state, *rest = stat
-        return None if state in "ZX" else rest[18]  # field 22 of stat(5)
-    if Path("/proc/self/stat").exists():
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass  # somebody else's, but alive
-    return "alive"
-
-
-def stopped(pid: int) -> bool:
-    """Whether a signal has stopped a process; False where the system does not tell."""
-    return _stat(pid)[:1] == ["T"]
-
-
-def processor_ticks(pid: int) -> int | None:
-    """Processor time that a process and its children have used, in clock ticks; None where the system does not tell."""
-    stat = _stat(pid)
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except OSError:
-        return None
-    every = [stat[11:15], *(_stat(child)[11:15] for child in children)]  # utime, stime, and those of children waited for
-    return sum(int(ticks) for times in every for ticks in times) if stat else None
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third one on (see proc(5)); none where there is no such file."""
-    return _first_line(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
 
 
 def _first_line(path: Path) -> str:

@@ -122,7 +122,7 @@ def _answer(folder: Path, place: Path, task: str, content: bytes) -> tuple[Mappi
 @cache
 def _store(folder: Path) -> Store:
     """Opened with the first question that needs it; on a full disk, with the first one after."""
-    return Store(folder)
+    return Store(folder, make=False)
 
 
 def _described() -> tuple[Mapping[str, Any], bytes]:

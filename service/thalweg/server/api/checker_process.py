@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from thalweg.server import machine
+from thalweg import processes
 from thalweg.server.api.frames import framed, heard
 from thalweg.server.executor.forkserver import ENVIRONMENT
 
@@ -116,8 +116,8 @@ class Process:
 
     def well(self) -> bool:
         """Whether it can be asked, as far as one can see from here."""
-        gone = self._killed or self._reader.at_eof() or machine.mark(self.pid) is None
-        return not (gone or machine.stopped(self.pid))
+        gone = self._killed or self._reader.at_eof() or processes.mark(self.pid) is None
+        return not (gone or processes.stopped(self.pid))
 
     def kill(self) -> None:
         """End it, and whatever it has started. From then on it is asked nothing."""
@@ -148,8 +148,8 @@ class Process:
 
     async def _status(self) -> int | None:
         """How a process ended that has closed its end of the stream; None where it lives on, and is killed."""
-        await _until(lambda: machine.mark(self.pid) is None)
-        ended = machine.mark(self.pid) is None
+        await _until(lambda: processes.mark(self.pid) is None)
+        ended = processes.mark(self.pid) is None
         status = await self.end()
         return status if ended else None
 
@@ -163,15 +163,15 @@ class Process:
     ) -> T:
         """What comes of it, unless the process stands still: looks are counted, since this process may have been stopped too."""
         task, begun = asyncio.ensure_future(work), time.monotonic()
-        used, idle, stopped = machine.processor_ticks(self.pid), 0, 0
+        used, idle, stopped = processes.processor_ticks(self.pid), 0, 0
         try:
             while True:
                 await asyncio.wait([task], timeout=_LOOK)
                 if task.done():
                     return task.result()
-                before, used = used, machine.processor_ticks(self.pid)
+                before, used = used, processes.processor_ticks(self.pid)
                 idle = idle + 1 if used is not None and used == before else 0
-                stopped = stopped + 1 if machine.stopped(self.pid) else 0
+                stopped = stopped + 1 if processes.stopped(self.pid) else 0
                 if stopped >= _STOPPED_LOOKS or (idle_looks is not None and idle >= idle_looks):
                     raise Lost(None)
                 if time.monotonic() > deadline:

@@ -18,7 +18,7 @@ from grpc_status import rpc_status
 from thalweg import credentials
 from thalweg.server import errors
 from thalweg.server.api.idle import Activity
-from thalweg.server.executor.trouble import trouble_of
+from thalweg.server.executor.trouble import damaged, trouble_of
 from thalweg_core.errors import BadInput, Unavailable
 
 Parse = Callable[[bytes], Any]
@@ -57,7 +57,7 @@ def status_of(error: Exception) -> status_pb2.Status:
     status = status_pb2.Status(code=code, message=_cut(str(error)))
     if isinstance(error, BadInput):
         detail = any_pb2.Any()
-        violation = error_details_pb2.BadRequest.FieldViolation(field=_cut(error.field), description=error.sentence)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=_cut(error.field), description=_cut(error.sentence))
         detail.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
         status.details.append(detail)
     return status
@@ -65,9 +65,11 @@ def status_of(error: Exception) -> status_pb2.Status:
 
 def _known(error: Exception) -> Exception:
     """What the machine's trouble looks like from inside, as one of our errors."""
+    if damaged(error):
+        _log.error("the store is damaged: %s", error)
+        return errors.Damaged(f"the store is damaged ({error}); end the service and restore thalweg.sqlite from a backup")
     trouble = trouble_of(error)
-    damaged = isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.OperationalError)
-    if trouble is None or damaged:
+    if trouble is None or (isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.OperationalError)):
         return error
     _log.warning("an RPC could not be answered: %s: %s", type(error).__name__, error)
     return errors.MachineTrouble(f"{trouble.sentence} ({error}); the same call may succeed later")

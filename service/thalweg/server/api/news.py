@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 
 from thalweg.server.store.store import Store
 
 _LOOK = 0.05  # s
+_AFTER_ERROR = 1.0  # s
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +26,14 @@ class News:
 
     async def run(self) -> None:
         """Until cancelled. Reads in the loop's own thread: it takes microseconds."""
-        seen = self._store.version()
+        seen: int | None = None
         while True:
             await asyncio.sleep(_LOOK)
             try:
                 version = self._store.version()
-            except sqlite3.Error:
-                _log.exception("the store could not be looked at; trying again")
+            except Exception as error:
+                _log.warning("the store could not be looked at: %s; trying again", error)
+                await asyncio.sleep(_AFTER_ERROR)
                 continue
             if version != seen:
                 seen, told = version, self._next

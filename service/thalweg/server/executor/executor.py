@@ -13,18 +13,22 @@ itself is well. While it is not, the queue waits.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sqlite3
 import threading
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from typing import NamedTuple
 
+from thalweg import processes
 from thalweg.server import machine
+from thalweg.server.executor.awake import Awake
 from thalweg.server.executor.launcher import Key, Launcher
 from thalweg.server.executor.leases import Leases
-from thalweg.server.executor.pauses import Pauses
-from thalweg.server.executor.trouble import Trouble, death, trouble_of
+from thalweg.server.executor.pauses import LONGEST, Pauses
+from thalweg.server.executor.trouble import Trouble, damaged, death, trouble_of
+from thalweg.server.executor.watchdog import LATE
 from thalweg.server.store import attempts
 from thalweg.server.store.records import ENDED, JobRow, State, WorkRow
 from thalweg.server.store.store import Store
@@ -40,6 +44,15 @@ _USABLE = 0.9  # of the memory
 _AT_ONCE = 64  # jobs started in one look; arbitrary
 _STOPPED_WITHIN = 30.0  # s; a loop that takes longer is left behind
 _ERROR_AGAIN = 60.0  # s between two reports of the same error
+_TOLD_AGAIN = 10.0  # s until an event is tried again that could not be written
+_SHORT = "; the machine has less memory free than the job asks for"
+
+
+class _Suspect(NamedTuple):
+    """An attempt whose worker died, until a probe has told whether the machine is well."""
+
+    reason: str
+    of_memory: bool  # whether a lack of memory may have been it
 
 
 class Executor:
@@ -50,20 +63,22 @@ class Executor:
         grace: how long a worker may take to stop by itself once it was asked to (s).
     """
 
-    def __init__(self, store: Store, launcher: Launcher, lease: float, grace: float) -> None:
-        self._store, self._launcher, self._grace = store, launcher, grace
-        self._leases = Leases(store, lease)
+    def __init__(self, store: Store, launcher: Launcher, lease: float, grace: float, awake: Awake) -> None:
+        self._store, self._launcher, self._grace, self._awake = store, launcher, grace, awake
+        self._leases = Leases(store, lease, awake)
         self._pauses = Pauses()
         self._statuses: dict[Key, int] = {}  # how workers ended whose jobs are not taken back yet
         self._silenced: dict[Key, str] = {}  # workers that were ended because they were silent, and why
-        self._suspects: dict[Key, str] = {}  # attempts whose workers died, until a probe has told whether the machine is well
+        self._suspects: dict[Key, _Suspect] = {}
         self._cancelling: dict[Key, float] = {}  # when each was first seen to be asked to stop
         self._missed: set[Key] = set()
-        self._told: dict[str, Future[None]] = {}  # jobs that were told why the queue waits
+        self._told: dict[str, tuple[Future[None], float]] = {}  # jobs that were told why the queue waits, and when
         self._wake = threading.Event()
         self._over = False
         self._seen = time.monotonic()
         self._error = ("", 0.0)
+        self._failing: float | None = None  # since when every look met an error that is no passing trouble of the machine
+        self._damage = ""
         self.draining = False
         self._thread = threading.Thread(target=self._run, name="executor", daemon=True)
 
@@ -78,6 +93,12 @@ class Executor:
         """How long the loop has shown no sign of life; infinite if it has ended."""
         return time.monotonic() - self._seen if self._thread.is_alive() else float("inf")
 
+    def trouble(self) -> str:
+        """What keeps every look from its end and will not pass by itself."""
+        if self._failing is not None and self._awake.waited(self._failing) > LATE:
+            return f"the executor fails again and again: {self._error[0]}"
+        return self._damage
+
     def stop(self) -> None:
         self._over = True
         self.wake()
@@ -89,32 +110,51 @@ class Executor:
             self._seen = time.monotonic()
             try:
                 self._tick()
+                self._failing, self._damage = None, ""
             except Exception as error:
-                self._report(error)
+                self._failed(error)
                 self._wake.wait(_AFTER_ERROR)
             self._wake.wait(_TICK)
             self._wake.clear()
+
+    def _failed(self, error: Exception) -> None:
+        self._report(error)
+        if damaged(error):
+            self._damage = f"the store is damaged: {error}"
+        elif trouble_of(error) is None and self._failing is None:
+            self._failing = time.monotonic()
 
     def _report(self, error: Exception) -> None:
         """The same error again and again is one error."""
         words, now = f"{type(error).__name__}: {error}", time.monotonic()
         if words != self._error[0] or now - self._error[1] > _ERROR_AGAIN:
             self._error = (words, now)
-            _log.error("the executor met an error; it goes on", exc_info=error)
+            _log.error("the executor goes on after %s", words, exc_info=error if trouble_of(error) is None else None)
 
     def _tick(self) -> None:
         self._launcher.keep_up()
+        self._store.require()
         at_work = [self._with_process(job) for job in self._store.at_work()]
         for job in self._leases.silent(at_work):  # before anything is written: one of them may hold the lock
             self._silenced[job.id, job.attempt] = f"the worker was silent for {self._leases.lease:g} s"
             self._signal(job, signal.SIGKILL)
         self._statuses |= self._launcher.ended()
-        for job in at_work:
-            self._watch(job)
+        self._each(at_work, self._watch)
         self._judge(at_work)
         self._forget_all_but(at_work)
         if not self.draining:
             self._start_queued()
+
+    def _each(self, jobs: Iterable[WorkRow], do: Callable[[WorkRow], None]) -> None:
+        """An error of ours at one job keeps no other one waiting; the machine's trouble is everybody's, and ends the look."""
+        for job in jobs:
+            self._seen = time.monotonic()
+            try:
+                do(job)
+            except Exception as error:
+                if trouble_of(error) is not None:
+                    raise
+                self._report(error)
 
     # --- starting
 
@@ -132,6 +172,7 @@ class Executor:
         processors = machine.processors() - sum(job.cpus for job in at_work)
         memory = int(_USABLE * machine.memory()) - sum(job.memory for job in at_work)
         for job in queued:
+            self._seen = time.monotonic()
             if self._pauses.waits(job.id, now):
                 continue
             if at_work and (job.cpus > processors or job.memory > memory):
@@ -164,18 +205,19 @@ class Executor:
         if not self._pauses.reason:
             return True
         if self._pauses.queue_waits(now):
-            self._tell(queued, now)
+            self._tell(queued)
         else:
             self._launcher.probe()
         return False
 
-    def _tell(self, queued: list[WorkRow], now: float) -> None:
-        """An event for each job that could start; on a full disk it is tried again with the next pause."""
-        words = f"the queue waits: {self._pauses.reason}; the next try is in {self._pauses.queue_seconds(now):.0f} s"
+    def _tell(self, queued: list[WorkRow]) -> None:
+        """An event for each of the first jobs of the queue; on a full disk it is tried again later."""
+        words = f"the queue waits: {self._pauses.reason}; it goes on by itself, at most {LONGEST:g} s after that is over"
+        now = time.monotonic()
         for job in queued:
-            told = self._told.get(job.id)
-            if told is None or (told.done() and told.exception() is not None and self._pauses.queue_seconds(now) < _TICK):
-                self._told[job.id] = self._store.log(job.id, "warning", words)
+            told, when = self._told.get(job.id, (None, now))
+            if told is None or (told.done() and told.exception() is not None and now - when > _TOLD_AGAIN):
+                self._told[job.id] = self._store.log(job.id, "warning", words), now
                 _log.warning("job %s: %s", job.id, words)
 
     def _judge(self, at_work: list[WorkRow]) -> None:
@@ -185,22 +227,27 @@ class Executor:
             if self._suspects:
                 self._launcher.probe()
             return
-        for job in at_work:
-            if (reason := self._suspects.get((job.id, job.attempt))) is not None:
-                self._lose(job, reason, counts=status == 0)
-                del self._suspects[job.id, job.attempt]
+        self._each([job for job in at_work if (job.id, job.attempt) in self._suspects], lambda job: self._acquit(job, status))
         if status == 0:
-            self._pauses.resume_queue()
+            self._pauses.resume_queue(time.monotonic())
             self._told = {}
         else:
             self._pauses.stop_queue(death(status), time.monotonic())
+
+    def _acquit(self, job: WorkRow, status: int) -> None:
+        """Take a suspect's job back. Its loss counts where the machine is well, and has the memory that the job asks for."""
+        suspect = self._suspects[job.id, job.attempt]
+        free = machine.free_memory() if suspect.of_memory else None
+        short = free is not None and free < job.memory
+        self._lose(job, f"{suspect.reason}{_SHORT if short else ''}", counts=status == 0 and not short)
+        del self._suspects[job.id, job.attempt]
 
     # --- watching
 
     def _watch(self, job: WorkRow) -> None:
         """Take the job back from a worker that is dead, silent or was never started; press one that was asked to stop."""
         key = (job.id, job.attempt)
-        if key in self._suspects:
+        if key in self._suspects and job.state is not State.CANCELLING:
             return
         if key in self._statuses or key in self._silenced or self._gone(job):
             self._lost(job, self._statuses.get(key))
@@ -228,7 +275,8 @@ class Executor:
             self._lose(job, reason, counts=False)
             self._stop_queue(trouble)
         else:
-            self._suspects[job.id, job.attempt] = reason
+            of_memory = trouble is Trouble.MEMORY or (status == -signal.SIGKILL and (job.id, job.attempt) not in self._silenced)
+            self._suspects[job.id, job.attempt] = _Suspect(reason, of_memory)
 
     def _lose(self, job: JobRow | WorkRow, reason: str, counts: bool) -> None:
         came_further = self._store.has_checkpoint(job.id, job.attempt)
@@ -238,18 +286,17 @@ class Executor:
         self._pauses.lost(job.id, time.monotonic(), came_further)
         _log.warning("job %s, attempt %d: %s", job.id, job.attempt, moved.outcome or reason)
         if moved.state in ENDED:
-            discard(self._store.job_folder(job.id))
+            discard(self._store, job.id)
 
     def _press(self, job: WorkRow) -> None:
         """SIGTERM once the grace is over, then SIGKILL."""
-        waited = time.monotonic() - self._cancelling.setdefault((job.id, job.attempt), time.monotonic())
+        waited = self._awake.waited(self._cancelling.setdefault((job.id, job.attempt), time.monotonic()))
         if waited > self._grace:
             self._signal(job, signal.SIGKILL if waited > self._grace + _KILL_AFTER else signal.SIGTERM)
 
     def _signal(self, job: WorkRow, number: signal.Signals) -> None:
-        """Only to the very process that is meant: its number may belong to another one by now."""
-        if job.pid is not None and _lives(job):
-            os.kill(job.pid, number)
+        if job.pid is not None:
+            processes.kill(job.pid, job.pid_mark, number)
 
     def _forget_all_but(self, at_work: list[WorkRow]) -> None:
         keys = {(job.id, job.attempt) for job in at_work}
@@ -258,10 +305,11 @@ class Executor:
         self._silenced = {key: why for key, why in self._silenced.items() if key in keys}
         self._suspects = {key: why for key, why in self._suspects.items() if key in keys}
         self._missed &= keys
+        self._launcher.forget_all_but(keys)
         if len(lost := self._pauses.jobs()) > _AT_ONCE:
             self._pauses.forget(self._store.ended(lost))
 
 
 def _lives(job: WorkRow) -> bool:
     """Whether its process is there; one that was gone before anybody could take its mark is not."""
-    return job.pid is not None and job.pid_mark is not None and machine.mark(job.pid) == job.pid_mark
+    return job.pid is not None and job.pid_mark is not None and processes.mark(job.pid) == job.pid_mark

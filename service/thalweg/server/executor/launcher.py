@@ -7,14 +7,17 @@ import json
 import logging
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from thalweg.server import machine
+from thalweg import processes
+from thalweg.server.executor.awake import Awake
 from thalweg.server.executor.forkserver import ENVIRONMENT
 from thalweg.server.executor.trouble import Trouble, trouble_of
 from thalweg.server.store.records import JobRow, WorkRow
@@ -22,6 +25,7 @@ from thalweg.server.store.records import JobRow, WorkRow
 _RESTART = 2.0  # s between two starts of the fork server, should it die of what it imports
 _ANSWER_WITHIN = 10.0  # s
 _LOADED_WITHIN = 90.0  # s; a cold start loads torch and qiskit from a slow disk
+_PROBED_WITHIN = 15.0  # s for what takes milliseconds: longer than its wait for the lock of the store
 
 Key = tuple[str, int]
 
@@ -33,6 +37,11 @@ class Process(NamedTuple):
 
     pid: int
     mark: str | None
+    since: float  # s, monotonic: when it was first heard of
+
+    @classmethod
+    def now(cls, pid: int) -> Process:
+        return cls(pid, processes.mark(pid), time.monotonic())
 
 
 class Launcher:
@@ -43,14 +52,14 @@ class Launcher:
         lease: a fork server that has loaded and does not answer for so long is replaced (s; at least 10 s).
     """
 
-    def __init__(self, folder: Path, lease: float) -> None:
-        self._folder, self._answer_within = folder, max(_ANSWER_WITHIN, lease)
+    def __init__(self, folder: Path, lease: float, awake: Awake) -> None:
+        self._folder, self._answer_within, self._awake = folder, max(_ANSWER_WITHIN, lease), awake
         self._own: dict[Key, subprocess.Popen[bytes]] = {}
         self._orders: dict[Key, float] = {}  # that were not answered yet, and when they were given
         self._processes: dict[Key, Process] = {}
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._ended: dict[Key, int] = {}
-        self._probe: int | None = None
+        self._probe: int | None = None  # the number of the one that is under way
         self._probes = 0
         self._probed: Trouble | int | None = None
         self._loaded = False
@@ -63,7 +72,7 @@ class Launcher:
             return None
         try:
             process = self._own[job.id, job.attempt] = self._start_interpreter(job)
-            self._processes[job.id, job.attempt] = Process(process.pid, machine.mark(process.pid))
+            self._processes[job.id, job.attempt] = Process.now(process.pid)
         except OSError as error:
             _log.warning("the worker of job %s cannot be started: %s", job.id, error)
             return trouble_of(error)
@@ -91,7 +100,7 @@ class Launcher:
         """Replace a fork server that has died or does not answer; what it was asked for is void, its workers live on."""
         self._hear()
         now = time.monotonic()
-        waited = now - min(self._orders.values(), default=now)
+        waited = self._awake.waited(min(self._orders.values(), default=now))
         frozen = waited > self._answer_within and (self._loaded or now - self._spawned > _LOADED_WITHIN)
         if frozen:
             _log.warning("the fork server has not answered for %.0f s and is killed", waited)
@@ -101,7 +110,7 @@ class Launcher:
         _log.warning("the fork server is started anew")
         self._orders = {}
         if self._probe is not None:
-            self._probe, self._probed = None, Trouble.MEMORY  # whatever it is: no worker can be started
+            self._probe, self._probed = None, Trouble.NO_PROCESS
         self._spawn()
 
     def probe(self) -> None:
@@ -112,10 +121,18 @@ class Launcher:
             self._order(("", self._probes), {"probe": self._probes})
 
     def probed(self) -> Trouble | int | None:
-        """How the probe ended, once: 0 where all is well; None while there is no answer."""
+        """How the probe ended, once: 0 where all is well; None while there is no answer. One that takes long is killed."""
         self._hear()
+        begun = self._processes.get(("", self._probe or 0))
+        if begun is not None and self._awake.waited(begun.since) > _PROBED_WITHIN:
+            processes.kill(begun.pid, begun.mark, signal.SIGKILL)
+            self._probe, self._probed = None, Trouble.STUCK
         status, self._probed = self._probed, None
         return status
+
+    def forget_all_but(self, keys: Collection[Key]) -> None:
+        """Other attempts are over: nobody asks for their processes any more."""
+        self._processes = {key: process for key, process in self._processes.items() if key in keys or not key[0]}
 
     def close(self) -> None:
         """The fork server goes when its last worker has."""
@@ -140,11 +157,13 @@ class Launcher:
                 self._loaded = self._loaded or words["loaded"] == self._process.pid
                 _log.info("the fork server has loaded what workers need")
             elif "status" not in words:
-                self._processes[key] = Process(words["pid"], machine.mark(words["pid"]))
+                self._processes[key] = Process.now(words["pid"])
             elif "job" in words:
                 self._ended[key] = words["status"]
-            elif words["probe"] == self._probe:
-                self._probe, self._probed = None, words["status"]
+            else:
+                self._processes.pop(key, None)
+                if words["probe"] == self._probe:
+                    self._probe, self._probed = None, words["status"]
 
     def _spawn(self) -> None:
         command = [sys.executable, "-P", "-m", "thalweg.server.executor.forkserver", str(self._folder)]

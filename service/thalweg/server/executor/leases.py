@@ -1,6 +1,7 @@
 """Leases: a worker counts its beat up in the store; one whose beat stands still for a lease is silent.
 
-Nobody can write while another process holds the lock of the store, so time in which it is held counts against nobody. A
+Nobody can write while another process holds the lock of the store, so time in which it is held counts against nobody; nor
+does time in which this process was stopped itself, as workers may have been with it. A
 worker that is stopped inside a transaction holds it for good: it is found by the lock, and ended before anything is written.
 """
 
@@ -10,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from thalweg.server.executor.awake import Awake
 from thalweg.server.store.records import State, WorkRow
 from thalweg.server.store.store import Store
 
@@ -27,8 +29,8 @@ class Leases:
         lease: s.
     """
 
-    def __init__(self, store: Store, lease: float) -> None:
-        self._store, self.lease = store, lease
+    def __init__(self, store: Store, lease: float, awake: Awake) -> None:
+        self._store, self.lease, self._awake = store, lease, awake
         self._beats: dict[Key, tuple[int, float]] = {}  # of each attempt: its beat, and when it was seen to change
         self._locked_until = -float("inf")  # when the lock was last seen to be held for long
 
@@ -54,8 +56,7 @@ class Leases:
     def _since(self, job: WorkRow, now: float) -> float:
         """When its beat was seen to change."""
         beat, since = self._beats.get((job.id, job.attempt), (None, now))
-        if beat != job.beat:
-            since = now
+        since = now if beat != job.beat else max(since, min(now, self._awake.since() - self.lease / 2))
         self._beats[job.id, job.attempt] = (job.beat, since)
         return since
 

@@ -54,17 +54,14 @@ class Pauses:
         self._jobs = {job: waiting for job, waiting in self._jobs.items() if job not in jobs}
 
     def stop_queue(self, reason: str, now: float) -> None:
-        """The machine is in trouble; a queue that waits already waits twice as long from now on."""
+        """The machine is in trouble. A pause that is not over stays; the next one, if it comes soon, is twice as long."""
         if not self.queue_waits(now):
-            self.reason, self._queue = reason, self._queue.next(now)
+            before = self._queue if now - self._queue.until <= LONGEST else _NONE
+            self.reason, self._queue = reason, before.next(now)
 
     def queue_waits(self, now: float) -> bool:
         return now < self._queue.until
 
-    def queue_seconds(self, now: float) -> float:
-        """Until the next try."""
-        return max(0.0, self._queue.until - now)
-
-    def resume_queue(self) -> None:
-        """The machine works again."""
-        self.reason, self._queue = "", _NONE
+    def resume_queue(self, now: float) -> None:
+        """The machine works again, as far as one can tell."""
+        self.reason, self._queue = "", self._queue._replace(until=min(self._queue.until, now))

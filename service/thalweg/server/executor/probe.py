@@ -1,16 +1,18 @@
-"""A probe writes into the data folder and the store: so a machine in trouble is told from a job that kills its workers.
+"""A probe writes where workers write: so a machine in trouble is told from a job that kills its workers.
 
-It does not write into `jobs/`, nor ask for a worker's memory: trouble of these alone is not seen by it.
+It makes a folder beside those of the jobs, with a file in it, and a transaction in the store. It does not ask for a worker's
+memory: how much there is free is looked at when a loss is judged.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
 from thalweg.server.executor.trouble import trouble_of
-from thalweg.server.store import schema
+from thalweg.server.store.records import PROBE
 from thalweg.server.store.writer import connect
 
 _BYTES = 2**20  # arbitrary: a small job writes less
@@ -18,10 +20,12 @@ _PATIENCE = 5.0  # s for the lock of the store
 
 
 def probe(folder: Path) -> int:
-    """Write a file and a transaction in the data folder; 0, or the status of the trouble that it met."""
-    path = folder / f".probe-{os.getpid()}"
+    """Write as a worker does; 0, or the status of the trouble that it met."""
+    place = folder / "jobs" / f"{PROBE}{os.getpid()}"
     try:
-        with path.open("wb") as file:
+        place.parent.mkdir(exist_ok=True)
+        place.mkdir()
+        with (place / "file").open("wb") as file:
             file.write(bytes(_BYTES))
             file.flush()
             os.fsync(file.fileno())
@@ -29,7 +33,7 @@ def probe(folder: Path) -> int:
     except (OSError, MemoryError, sqlite3.Error) as error:
         return int(trouble_of(error) or 1)
     finally:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
     return 0
 
 
@@ -38,7 +42,9 @@ def _write(database: Path) -> None:
     db = connect(database, _PATIENCE)
     try:
         db.execute("BEGIN IMMEDIATE")
-        db.execute(f"PRAGMA user_version = {schema.VERSION}")
+        db.execute("SELECT id FROM jobs LIMIT 1").fetchall()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        db.execute(f"PRAGMA user_version = {version}")
         db.execute("COMMIT")
     finally:
         db.close()

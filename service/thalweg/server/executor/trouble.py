@@ -19,6 +19,10 @@ class Trouble(IntEnum):
     FILES = 82
     STORE = 83
     MEMORY = 84
+    FORBIDDEN = 85
+    BROKEN = 86
+    STUCK = 87
+    NO_PROCESS = 88
 
     @property
     def sentence(self) -> str:
@@ -36,6 +40,10 @@ _SENTENCES = {
     Trouble.FILES: "the machine has no more open files to give",
     Trouble.STORE: "the store could not be read or written",
     Trouble.MEMORY: "the machine ran out of memory",
+    Trouble.FORBIDDEN: "a file may not be read or written",
+    Trouble.BROKEN: "the disk fails",
+    Trouble.STUCK: "a process that only writes a file does not come to its end",
+    Trouble.NO_PROCESS: "no process can be started",
 }
 
 _OF_ERRNO = {
@@ -44,6 +52,11 @@ _OF_ERRNO = {
     errno.EMFILE: Trouble.FILES,
     errno.ENFILE: Trouble.FILES,
     errno.ENOMEM: Trouble.MEMORY,
+    errno.EACCES: Trouble.FORBIDDEN,
+    errno.EPERM: Trouble.FORBIDDEN,
+    errno.EROFS: Trouble.FORBIDDEN,
+    errno.EIO: Trouble.BROKEN,
+    errno.EAGAIN: Trouble.NO_PROCESS,
 }
 
 
@@ -60,6 +73,11 @@ def trouble_of(error: BaseException) -> Trouble | None:
     return None
 
 
+def damaged(error: BaseException) -> bool:
+    """Whether an error says that the database is damaged: it will not pass."""
+    return type(error) is sqlite3.DatabaseError
+
+
 def death(status: int | None) -> str:
     """How a worker ended, by its exit status: minus the number of the signal that killed it, None where nobody saw it."""
     if status is None:
@@ -68,4 +86,12 @@ def death(status: int | None) -> str:
         return Trouble(status).sentence
     if status >= 0:
         return f"the worker ended with status {status} (its log is beside its artifacts)"
-    return f"the worker was killed by {signal.Signals(-status).name}"
+    return f"the worker was killed by {_signal(-status)}"
+
+
+def _signal(number: int) -> str:
+    """Its name, where it has one: those for programs to use as they like have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

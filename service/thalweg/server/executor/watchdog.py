@@ -10,7 +10,10 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
+
+from thalweg.server.executor.awake import Awake
 
 LATE = 45.0
 """Seconds without a sign of life after which the service says that it does not serve; above all bounded waits."""
@@ -23,38 +26,56 @@ _LOOK = 1.0  # s
 _log = logging.getLogger(__name__)
 
 
-class ShowsSigns(Protocol):
-    """A thread that shows signs of life."""
+class Watched(Protocol):
+    """A thread that shows signs of life, and says what keeps it from its work."""
 
-    def silent_seconds(self) -> float: ...
+    def silent_seconds(self) -> float:
+        """Infinite where it is dead."""
+        ...
+
+    def trouble(self) -> str:
+        """Why it cannot work though it lives; empty where it can."""
+        ...
 
 
 class Watchdog:
-    """Watches the writer and the executor until it is stopped."""
+    """Watches threads until it is stopped.
 
-    def __init__(self, writer: ShowsSigns, executor: ShowsSigns) -> None:
-        self._watched = {"writer": writer, "executor": executor}
+    Args:
+        again: what begins the service anew: the arguments of its program.
+    """
+
+    def __init__(self, watched: Mapping[str, Watched], awake: Awake, again: Sequence[str]) -> None:
+        self._watched, self._awake, self._again = watched, awake, list(again)
         self._over = threading.Event()
         threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
     def trouble(self) -> str:
-        """Which of them does not work; empty where all is well."""
-        return self._silent_for(LATE)
+        """Why the service does not work; empty where all is well."""
+        if late := self._silent_for(LATE):
+            return f"the {late} does not work"
+        return next(filter(None, (thread.trouble() for thread in self._watched.values())), "")
 
     def stop(self) -> None:
         """The service ends, and with it what is watched."""
         self._over.set()
 
     def _silent_for(self, seconds: float) -> str:
-        return next((name for name, thread in self._watched.items() if thread.silent_seconds() > seconds), "")
+        """Which of them was silent for so long, not counting what came before a stop of the whole process."""
+        awake = self._awake.waited(0.0)
+        for name, thread in self._watched.items():
+            silent = thread.silent_seconds()
+            if silent == float("inf") or min(silent, awake) > seconds:
+                return name
+        return ""
 
     def _run(self) -> None:
         while not self._over.wait(_LOOK):
             if stuck := self._silent_for(STUCK):
                 _log.critical("the %s does not work any more; the service begins anew", stuck)
-                _begin_anew()
+                _begin_anew(self._again)
 
 
-def _begin_anew() -> NoReturn:
+def _begin_anew(arguments: Sequence[str]) -> NoReturn:
     logging.shutdown()
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "thalweg.server", *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "thalweg.server", *arguments])

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from thalweg import processes
 from thalweg.server import machine
 from thalweg.server.errors import FencedOff
 from thalweg.server.executor.trouble import Trouble, trouble_of
@@ -33,7 +34,7 @@ from thalweg.server.spec.blueprint import Blueprint, read
 from thalweg.server.spec.describe import fitting_methods
 from thalweg.server.spec.other_jobs import mentioned
 from thalweg.server.store.attempts import Attempt
-from thalweg.server.store.records import JobRow, State
+from thalweg.server.store.records import WORK, JobRow, State
 from thalweg.server.store.store import Store
 from thalweg.server.store.sweep import discard
 from thalweg.server.store.writer import settled
@@ -62,12 +63,12 @@ def main(folder: Path, job: str, number: int) -> int:
 
 
 def _attempt(folder: Path, job: str, number: int) -> int:
-    store = Store(folder)
+    store = Store(folder, make=False)
     attempt = Attempt(store, job, number)
-    row = attempt.begin(os.getpid(), machine.mark(os.getpid()) or "")
+    row = attempt.begin(os.getpid(), processes.mark(os.getpid()) or "")
     with _place_of_its_own(store.job_folder(job)):
         _end(attempt, row, folder)
-    discard(store.job_folder(job))
+    discard(store, job)
     store.close()
     return 0
 
@@ -76,7 +77,7 @@ def _attempt(folder: Path, job: str, number: int) -> int:
 def _place_of_its_own(job_folder: Path) -> Iterator[None]:
     """Meanwhile the working directory is an empty one: no name in a specification is a file there, and what libraries leave
     behind goes with it."""
-    here, place = Path.cwd(), job_folder / f"work-{os.getpid()}"
+    here, place = Path.cwd(), job_folder / f"{WORK}{os.getpid()}"
     place.mkdir(parents=True, exist_ok=True)
     os.chdir(place)
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.server.errors import Refused
-from thalweg.server.store.records import ArtifactRow
+from thalweg.server.store.records import ARTIFACTS, ArtifactRow
 
 
 class Shelf:
@@ -21,7 +21,7 @@ class Shelf:
 
     def __init__(self, job_folder: Path, attempt: int) -> None:
         self._job_folder = job_folder
-        self._folder = job_folder / f"artifacts-{attempt:03}"
+        self._folder = job_folder / f"{ARTIFACTS}{attempt:03}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self.rows: list[ArtifactRow] = []
 

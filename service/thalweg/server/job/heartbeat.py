@@ -75,5 +75,5 @@ class Pulse:
                 _log.warning("%s; this worker ends without a trace", fenced)
                 logging.shutdown()
                 os._exit(FENCED_OFF)
-            except (sqlite3.Error, OSError):
+            except (sqlite3.Error, OSError, MemoryError):
                 _log.exception("the lease could not be renewed; trying again")

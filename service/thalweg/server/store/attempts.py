@@ -47,7 +47,9 @@ def _lose(db: sqlite3.Connection, job: JobRow | WorkRow, reason: str, losses: in
     if losses >= MOST_LOSSES:
         return move(db, job, State.FAILED, f"{reason}; {losses} workers in a row came no further, and the job was given up")
     columns = {"pid": None, "pid_mark": None, "losses": losses}
-    return move(db, job, State.QUEUED, f"{reason}; queued again from its last checkpoint", columns)
+    known = db.execute("SELECT EXISTS (SELECT 1 FROM checkpoints WHERE job = ?)", [job.id]).fetchone()[0]
+    then = "goes on from its last checkpoint" if known else "begins anew, since it has left no checkpoint yet"
+    return move(db, job, State.QUEUED, f"{reason}; the job is queued again and {then}", columns)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,12 @@ from typing import NamedTuple
 CHECKPOINTS = "checkpoints"
 """Folder of a job's checkpoints, below the job's own."""
 
+WORK, ARTIFACTS = "work-", "artifacts-"
+"""How the folders of an attempt begin there: its working directory, and the files that may become the job's artifacts."""
+
+PROBE = ".probe-"
+"""How the folder of a probe begins, beside those of the jobs."""
+
 
 class State(IntEnum):
     """The life of a job; numbers as in `thalweg.v1.JobState`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 VERSION = 3
@@ -76,3 +77,6 @@ CREATE TABLE deleted (
 ) WITHOUT ROWID;
 """
 """`deleted`: jobs that were deleted, until their folders are gone too: no other folder is ever removed."""
+
+NAMES = frozenset(re.findall(r"CREATE TABLE (\w+)", TABLES))
+"""What a database of this version holds."""

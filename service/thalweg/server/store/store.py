@@ -47,18 +47,20 @@ class Store:
 
     Args:
         patience: how long a write waits for other processes' (s).
+        make: whether to make the database where there is none.
 
     Raises:
         Unreadable: the database is another version's, is damaged, or is missing beside the files of jobs.
     """
 
-    def __init__(self, folder: Path, patience: float = PATIENCE) -> None:
+    def __init__(self, folder: Path, patience: float = PATIENCE, make: bool = True) -> None:
         self.folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if make:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.database = folder / "thalweg.sqlite"
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        _open(self.database, folder / "jobs")
+        _open(self.database, folder / "jobs", make)
         self.writer = Writer(self.database, patience)
 
     def check(self) -> None:
@@ -73,6 +75,11 @@ class Store:
             raise _unreadable(self.database, error) from None
         if found != "ok":
             raise _unreadable(self.database, sqlite3.DatabaseError(" ".join(found.split())))
+
+    def require(self) -> None:
+        """Raises sqlite3.OperationalError where what is written would be lost: the files are not those that were opened."""
+        if trouble := self.writer.trouble():
+            raise sqlite3.OperationalError(trouble)
 
     def close(self) -> None:
         """Write what waits, then let go of the file."""
@@ -173,6 +180,11 @@ class Store:
         if row is None:
             raise NotFound(f"job {job} has no artifact {quoted(name)}; its result lists what it has")
         return ArtifactRow(*row)
+
+    def artifact_folders(self, job: str) -> set[str]:
+        """Folders below the job's own in which its artifacts lie."""
+        rows = self._reader().execute("SELECT DISTINCT path FROM artifacts WHERE job = ?", [job])
+        return {Path(path).parts[0] for (path,) in rows}
 
     def version(self) -> int:
         """A number that differs from the last one asked for by this thread once anybody else has written."""
@@ -341,20 +353,20 @@ def _job_row(row: tuple[Any, ...]) -> JobRow:
     return job._replace(state=State(job.state))
 
 
-def _open(path: Path, jobs: Path) -> None:
+def _open(path: Path, jobs: Path, make: bool) -> None:
     """Create the tables, or bring those of an earlier version up to date. Where nothing is to be done no lock is waited for.
 
     Raises:
         Unreadable: nothing was changed.
     """
-    if not path.exists() or path.stat().st_size == 0:
+    if make and (not path.exists() or path.stat().st_size == 0):
         _refuse_beside_jobs(path, jobs)
     try:
-        db = connect(path)
+        db = connect(path, make=make)
     except sqlite3.DatabaseError as error:
         raise _unreadable(path, error) from None
     try:
-        if _version(db) != schema.VERSION:
+        if (_version(db) != schema.VERSION or schema.NAMES - _tables(db)) and make:
             db.execute("BEGIN IMMEDIATE")
             _bring_up_to_date(db, path, jobs)
             db.execute("COMMIT")
@@ -368,23 +380,30 @@ def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
+def _tables(db: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
 def _bring_up_to_date(db: sqlite3.Connection, path: Path, jobs: Path) -> None:
-    found = _version(db)
-    if found == 0:
+    found, tables = _version(db), _tables(db)
+    if not tables:
+        found = schema.VERSION
         _refuse_beside_jobs(path, jobs)
         for statement in schema.TABLES.split(";\n"):
             db.execute(statement)
+    elif found == 0 or (found == schema.VERSION and schema.NAMES - tables):
+        raise Unreadable(f"{path} holds other tables than ours; restore it from a backup, or use another folder")
     elif found != schema.VERSION and found not in schema.MIGRATIONS:
         versions = f"tables {found}, ours {schema.VERSION}"
         raise Unreadable(f"{path} was written by another version of thalweg ({versions}); use another folder")
-    for version in range(found or schema.VERSION, schema.VERSION):
+    for version in range(found, schema.VERSION):
         db.execute(schema.MIGRATIONS[version])
     db.execute(f"PRAGMA user_version = {schema.VERSION}")
 
 
 def _refuse_beside_jobs(path: Path, jobs: Path) -> None:
     """A database that is not there, beside files of jobs, was lost or is not restored yet: a new one would know none of them."""
-    found = sum(1 for _ in jobs.iterdir()) if jobs.is_dir() else 0
+    found = sum(not path.name.startswith(".") for path in jobs.iterdir()) if jobs.is_dir() else 0
     if found:
         lost = f"{path} is missing or empty, but {jobs} holds the files of {found} jobs"
         raise Unreadable(f"{lost}; restore the database from a backup, or move {jobs} away to begin with no jobs")

@@ -51,6 +51,7 @@ class Writer:
 
     def __init__(self, path: Path, patience: float = PATIENCE) -> None:
         self._path, self._patience = path, patience
+        self._files = Files(path)
         self._waiting: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -77,6 +78,10 @@ class Writer:
         if self._thread is None:
             return 0.0
         return time.monotonic() - self._seen if self._thread.is_alive() else float("inf")
+
+    def trouble(self) -> str:
+        """Why nothing can be written any more until somebody puts the files back, or starts the service anew; mostly empty."""
+        return self._files.trouble()
 
     def close(self) -> None:
         """Write what waits, then end; a thread that is stuck is left behind."""
@@ -112,8 +117,12 @@ class Writer:
     def _commit(self, db: sqlite3.Connection | None, group: list[Item]) -> sqlite3.Connection | None:
         """Write a group and acknowledge it; gives the connection for the next one, None where it is of no more use."""
         try:
-            db = db or connect(self._path, self._patience)
+            if db is None:
+                db = connect(self._path, self._patience)
+                self._files.opened()
+            self._files.require()
             outcomes = _transaction(db, [change for change, _ in group])
+            self._files.require()  # or it was written into a file that nobody will find again
             self.error = ""
         except Exception as error:  # the disk is full, or somebody sits on the lock: nothing of this group is written
             self.error = str(error) or type(error).__name__
@@ -153,6 +162,8 @@ def _attempt(db: sqlite3.Connection, change: Change) -> tuple[Any, Exception | N
     try:
         value = change(db)
     except Exception as error:
+        if not db.in_transaction:  # a full disk has ended it, and its neighbours with it
+            raise
         db.execute("ROLLBACK TO change")
         db.execute("RELEASE change")
         return None, error
@@ -160,9 +171,52 @@ def _attempt(db: sqlite3.Connection, change: Change) -> tuple[Any, Exception | N
     return value, None
 
 
-def connect(path: Path, patience: float = PATIENCE) -> sqlite3.Connection:
-    """A connection on which every commit is an fsync, and on which transactions begin only where we say so."""
-    db = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+class Files:
+    """The files of a database: whether its path still leads to those that were opened.
+
+    What is written into others is lost, or makes two databases of one. Raises OSError where there is no database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._log = path, path.with_name(f"{path.name}-wal")
+        self._inodes = {path: _inode(path)}
+
+    def opened(self) -> None:
+        """There is a connection: from here on there is a log too, and the same one."""
+        self._inodes[self._log] = _inode(self._log)
+
+    def trouble(self) -> str:
+        """Which of them is not the one that was opened, in a sentence; mostly empty."""
+        for path, inode in self._inodes.items():
+            try:
+                if _inode(path) == inode:
+                    continue
+                return f"{path} was replaced while it is in use; start the service anew"
+            except FileNotFoundError:
+                return f"{path} was moved or removed while it is in use; put it back, or restore it and start the service anew"
+            except OSError as error:
+                return f"{path} cannot be looked at: {error.strerror}"
+        return ""
+
+    def require(self) -> None:
+        """Raises sqlite3.OperationalError where there is trouble."""
+        if trouble := self.trouble():
+            raise sqlite3.OperationalError(trouble)
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def connect(path: Path, patience: float = PATIENCE, make: bool = False) -> sqlite3.Connection:
+    """A connection on which every commit is an fsync, and on which transactions begin only where we say so.
+
+    Args:
+        make: whether to make a database where there is none.
+    """
+    where = f"{path.absolute().as_uri()}?mode={'rwc' if make else 'rw'}"
+    db = sqlite3.connect(where, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
