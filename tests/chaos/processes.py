@@ -73,8 +73,8 @@ def fork_server(data: Path, server: int) -> Process | None:
 def checkers(server: int) -> list[Process]:
     """The processes in which the server with this process number has specifications checked."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    pools = {pid for pid in pids if parent(pid) == server and "multiprocessing.forkserver" in _command(pid)}
-    return [found for pid in pids if parent(pid) in pools and (found := process(pid)) is not None]
+    own = [pid for pid in pids if parent(pid) == server and "thalweg.server.api.checker" in _command(pid).split("\0")]
+    return [found for pid in own if (found := process(pid)) is not None]
 
 
 def _command(pid: int) -> str:

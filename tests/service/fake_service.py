@@ -35,6 +35,7 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
         sizes: what files have on the service's disk, where that is not what their jobs say (bytes).
         notices_loss: whether it says so of such a file, or sends empty chunks.
         cannot: why it cannot answer any call now; empty where it can.
+        pause: before it tells of a job (s).
     """
 
     lost_answers: int = 0
@@ -45,6 +46,7 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
     sizes: dict[str, int] = field(default_factory=dict)
     notices_loss: bool = False
     cannot: str = ""
+    pause: float = 0.0
     jobs: dict[str, jobs_pb2.Job] = field(default_factory=dict)
     events: dict[str, list[jobs_pb2.JobEvent]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
         return jobs_pb2.SubmitJobResponse(job=self.jobs[id])
 
     def GetJob(self, request, context):
+        time.sleep(self.pause)
         return jobs_pb2.GetJobResponse(job=self._find(request.id, context))
 
     def ListJobs(self, request, context):

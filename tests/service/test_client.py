@@ -113,6 +113,12 @@ def test_a_wait_that_runs_out_leaves_the_job_alone(client, service):
     assert not job.done()
 
 
+def test_a_service_that_answers_too_late_is_told_in_a_sentence_of_ours(client, service):
+    service.pause = 2.0
+    with pytest.raises(errors.TimedOut, match="the service has not answered in time: "):
+        client._service.ask(GET, jobs_pb2.GetJobRequest(id=service.put("RUNNING").id), most=0.3)
+
+
 @pytest.mark.parametrize(("state", "error"), [("FAILED", errors.JobFailed), ("CANCELLED", errors.JobCancelled)])
 def test_a_job_that_did_not_succeed_raises_the_services_own_sentence(client, service, state, error):
     job = client.job(service.put(state, "the energy became NaN at step 3").id)

@@ -32,8 +32,8 @@ KINDS: dict[grpc.StatusCode, type[ThalwegError]] = {
     grpc.StatusCode.DATA_LOSS: Corrupt,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.CANCELLED: Unavailable,  # not by us: we stop reading then; a server that shuts down cancels
-    grpc.StatusCode.DEADLINE_EXCEEDED: TimedOut,
 }
+LATE = "the service has not answered in time: it is busy, or does not work; ask again in a moment"
 BROKEN_STREAM = ("RST_STREAM", "Stream removed", "GOAWAY")  # how a killed server shows in INTERNAL and UNKNOWN
 
 
@@ -44,6 +44,8 @@ def translated(error: grpc.RpcError) -> ThalwegError:
         return _invalid(error, details)
     if code is grpc.StatusCode.UNAVAILABLE and _said_by_the_service(error):
         return CannotNow(details)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:  # gRPC says it, never the service: "Deadline Exceeded"
+        return TimedOut(LATE)
     if code in KINDS:
         return KINDS[code](details or f"the service answered {code.name}")
     if any(sign in details for sign in BROKEN_STREAM):
