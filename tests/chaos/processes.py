@@ -30,7 +30,11 @@ class Process(NamedTuple):
     def alive(self) -> bool:
         return processes.mark(self.pid) == self.mark
 
-    def signal(self, number: signal.Signals) -> bool:
+    def stopped(self) -> bool:
+        """Whether somebody has stopped it."""
+        return processes.stopped(self.pid)
+
+    def signal(self, number: int) -> bool:
         """Whether it was there to be signalled."""
         with contextlib.suppress(ProcessLookupError):
             if self.alive():
@@ -81,6 +85,13 @@ def _command(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     return ""
+
+
+def everybody(data: Path, server: int) -> list[Process]:
+    """The server and all that it, or one before it, has started: the server first, so that it starts no more meanwhile."""
+    pids = [server, *(pid for pid in of_folder(data) if pid != server)]
+    known = [found for pid in pids if (found := process(pid)) is not None]
+    return [*known, *(one for one in checkers(server) if one.pid not in pids)]
 
 
 def workers(data: Path) -> list[Process]:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +132,8 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
         again = ["--data", str(data), "--address", address]
         again += [] if exit_when_idle is None else ["--exit-when-idle", str(exit_when_idle)]
         watchdog = Watchdog({"writer": store.writer, "executor": executor}, awake, again)
-        beside = [
-            asyncio.create_task(task) for task in (news.run(), _tell_health(watchdog, checker, ["", *names]), _warm(checkers))
-        ]
+        health_told = _tell_health(lambda: watchdog.trouble() or checkers.trouble(), checker, ["", *names])
+        beside = [asyncio.create_task(task) for task in (news.run(), health_told, _warm(checkers))]
         with _published(data, f"{address.rpartition(':')[0]}:{port}", token):
             await _until_done(store, executor, activity, stopping, exit_when_idle)
             watchdog.stop()
@@ -161,14 +160,14 @@ async def _parts(data: Path, awake: Awake) -> AsyncIterator[tuple[Store, Executo
         await asyncio.to_thread(store.close)
 
 
-async def _tell_health(watchdog: Watchdog, checker: Any, names: list[str]) -> None:
-    """Until cancelled: whether the service works, for whoever asks."""
+async def _tell_health(look: Callable[[], str], checker: Any, names: list[str]) -> None:
+    """Until cancelled: whether the service works, for whoever asks. look: why it does not; empty where it does."""
     said = None
     while True:
         try:
-            trouble = watchdog.trouble()
+            trouble = look()
         except Exception as error:
-            trouble = f"the watchdog failed: {error}"
+            trouble = f"its own look at itself failed: {error}"
         well = not trouble
         if well != said:
             said, response = well, health_pb2.HealthCheckResponse
