@@ -123,7 +123,7 @@ def test_two_clients_that_start_the_service_at_once_find_the_same_one(tmp_path):
     folder, addresses = tmp_path / "data", []
 
     def connect() -> None:
-        addresses.append(Embedded(folder)())
+        addresses.append(Embedded(folder)().address)
 
     threads = [threading.Thread(target=connect) for _ in range(2)]
     for thread in threads:
@@ -160,7 +160,8 @@ def test_a_service_that_cannot_start_is_a_sentence_that_names_its_log(tmp_path):
 
 def test_no_file_of_the_working_folder_or_the_data_folder_stands_in_for_a_module(tmp_path):
     folder = tmp_path / "data"
-    folder.mkdir()
+    Client(data=folder).describe()
+    stop(folder, signal.SIGTERM)
     for place in (folder, tmp_path):
         (place / "argparse.py").write_text("raise SystemExit('it was read')")
     Client(data=folder).describe()
