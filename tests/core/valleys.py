@@ -8,14 +8,27 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, MetricReading, Reading, Samples
+from thalweg_core.landscape import (
+    GRADIENT_ALONE,
+    MEASURED_METRIC,
+    METRIC,
+    SAMPLES,
+    STATES,
+    Capabilities,
+    Cost,
+    Evaluation,
+    MetricReading,
+    Offers,
+    Reading,
+    Samples,
+)
 from thalweg_core.manifold import Euclidean, Manifold, Spheres
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
 
 
 @dataclass(frozen=True)
-class Normal:
+class Normal(Offers):
     """U = Σ x_i² / (2 σ_i²): independent normal coordinates of standard deviation σ_i at T = 1."""
 
     scales: tuple[float, ...] = (1.0,)
@@ -33,6 +46,8 @@ class Normal:
 
 class NormalSlope(Normal):
     """The same, which can also show the gradient alone."""
+
+    offers: ClassVar[Capabilities] = Normal.offers | {GRADIENT_ALONE}
 
     def gradient(self, x: Tensor) -> Tensor:
         return self._slope(x)
@@ -56,6 +71,8 @@ class Sampling(Normal):
 
     A look charges three shots for each sample, in three circuits: one for the energy, two for the gradient.
     """
+
+    offers: ClassVar[Capabilities] = Normal.offers | {SAMPLES}
 
     noisy: ClassVar[bool] = True
     samples: ClassVar[int] = 100
@@ -83,11 +100,13 @@ class Curved(Sampling):
 
 
 @dataclass(frozen=True)
-class Qubits:
+class Qubits(Offers):
     """U = -Σ_j cos φ_j with φ = A x: qubits turned by RY(φ_j) from up, in a field along z.
 
     Their Fubini-Study metric is AᵀA/4, and |⟨ψ(x)|ψ(y)⟩|² = Π_j cos²((φ_j(x) - φ_j(y))/2).
     """
+
+    offers: ClassVar[Capabilities] = frozenset({METRIC, STATES})
 
     mixing: tuple[tuple[float, ...], ...] = ((1.0, 0.0), (0.0, 1.0))  # rows of A
     noisy: ClassVar[bool] = False
@@ -118,6 +137,8 @@ class SampledQubits(Qubits):
 
     A look charges three shots for each sample, the metric two for each entry, an overlap one.
     """
+
+    offers: ClassVar[Capabilities] = Qubits.offers | {SAMPLES, MEASURED_METRIC, STATES}
 
     noisy: ClassVar[bool] = True
     samples: ClassVar[int] = 100
@@ -168,7 +189,7 @@ class Cliff(Normal):
 
 
 @dataclass(frozen=True)
-class Box:
+class Box(Offers):
     """U = 0 inside |x_i| < 1 and ∞ outside: uniform, with a support that ends."""
 
     noisy: ClassVar[bool] = False
@@ -181,7 +202,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Quartic:
+class Quartic(Offers):
     """U = Σ x_i⁴ / 4 + x_i² / 2: not harmonic, so a leapfrog's energy error is not special."""
 
     noisy: ClassVar[bool] = False
@@ -194,8 +215,10 @@ class Quartic:
 
 
 @dataclass(frozen=True)
-class Spins:
+class Spins(Offers):
     """U = -f Σ m_z - j Σ m_i · m_(i+1) on a chain of unit spins, x (B, n, 3); pure spins in a field where j = 0."""
+
+    offers: ClassVar[Capabilities] = frozenset({GRADIENT_ALONE})
 
     field: float = 1.0
     coupling: float = 0.0

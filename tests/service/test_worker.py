@@ -32,7 +32,7 @@ from thalweg.server.store.records import JobRow, NewJob, State
 from thalweg.server.store.store import Store
 from thalweg.v1 import jobs_pb2, results_pb2
 from thalweg_core.errors import BadInput, Unaffordable
-from thalweg_core.landscape import Cost, Evaluation
+from thalweg_core.landscape import DRY_RUN, Cost, Evaluation
 from thalweg_core.manifold import Euclidean
 from thalweg_core.method import Walking
 from thalweg_core.walking import stopping
@@ -446,7 +446,7 @@ def test_a_landscape_whose_looks_cannot_be_rehearsed_shows_their_price_by_its_fi
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Unrehearsed(VqeLandscape):
-        rehearsal = None  # type: ignore[assignment]
+        offers = VqeLandscape.offers - {DRY_RUN}
 
     monkeypatch.setattr(problem, "VqeLandscape", Unrehearsed)
     job = {"problem": vqe("statevector"), "method": {"textbook_adam": {}}}

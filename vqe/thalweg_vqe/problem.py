@@ -15,7 +15,7 @@ from torch import Tensor
 
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import METRIC, Reading
-from thalweg_core.problem import File, Observed, Traits
+from thalweg_core.problem import File, Observed, Problem, Traits
 from thalweg_core.streams import Stream
 from thalweg_vqe.ansatze.adapt import Adapt
 from thalweg_vqe.ansatze.excitation_preserving import ExcitationPreserving
@@ -102,7 +102,7 @@ CircuitLandscape = VqeLandscape | AdaptiveLandscape
 
 
 @dataclass(frozen=True)
-class Vqe:
+class Vqe(Problem[CircuitLandscape]):
     """Variational quantum eigensolver: the energy of a parametrized circuit, measured by shots.
 
         U(θ) = ⟨0| A(θ)† H A(θ) |0⟩
@@ -268,10 +268,10 @@ class Vqe:
         yield File("hamiltonian.json", _json(observable, unit), "application/json", about)
         circuit = openqasm(landscape.program, landscape.program.angles(end[:1])[0].tolist())
         yield File("circuit.qasm", circuit.encode(), "text/plain", "OpenQASM 3: the circuit at the final angles of replica 0")
-        if isinstance(landscape, AdaptiveLandscape):
-            history = json.dumps({"unit": unit, "replicas": landscape.history(end)}, indent=1)
+        if history := landscape.history(end):
             about = "what each replica took, in order: operators, angles (rad), the pool's gradients before each"
-            yield File("adapt.json", history.encode(), "application/json", about)
+            content = json.dumps({"unit": unit, "replicas": history}, indent=1)
+            yield File("adapt.json", content.encode(), "application/json", about)
 
     def _asked(self, question: Callable[[], T]) -> T:
         """A Hamiltonian's answer, its complaints with their place."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import Unaffordable
-from thalweg_core.landscape import Cost, Landscape, Rehearses
+from thalweg_core.landscape import DRY_RUN, Cost, Landscape
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import map_tensors, take_rows
 from thalweg_core.streams import Stream
@@ -24,7 +24,8 @@ times the samples of the one before."""
 
 def rehearsal(landscape: Landscape) -> Landscape | None:
     """Where a rehearsal can be held; not where looks are exact: there it is no cheaper, and nothing varies."""
-    return landscape.rehearsal() if landscape.noisy and isinstance(landscape, Rehearses) else None
+    dry = landscape.offer(DRY_RUN) if landscape.noisy else None
+    return None if dry is None else dry.rehearsal()
 
 
 def first_cost(method: Method, place: Landscape, x: Tensor, rng: Stream) -> Cost:
@@ -82,6 +83,5 @@ def refuse_dear(method: Method, first: Cost | None, budget: Budget, reserve: int
         raise Unaffordable("budget.shots", f"{taken}; raise it, or take fewer shots at the end")
     end = f" and {reserve} for the measurement at the end" if reserve else ""
     taken = f"a replica takes {shots} shots before its first step{end}"
-    fewer = "set fewer first_samples" if hasattr(method, "first_samples") else "let looks take fewer"
-    fewer = "let the measurement at the end take fewer" if reserve > shots else fewer
+    fewer = "let the measurement at the end take fewer" if reserve > shots else method.cheaper
     raise Unaffordable("budget.shots", f"wanted at least {shots + reserve}: {taken}; got {budget.shots}; raise it, or {fewer}")

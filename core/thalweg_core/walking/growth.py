@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.landscape import Capability, Cost, Landscape
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
@@ -32,7 +32,6 @@ class Grown(NamedTuple):
     cost: Cost
 
 
-@runtime_checkable
 class Grows(Landscape, Protocol):
     """A landscape with more and more coordinates to move, each replica its own, told by its number in the stream."""
 
@@ -63,15 +62,18 @@ class Grows(Landscape, Protocol):
         ...
 
 
+GROWTH = Capability[Grows]("growth", protocol=Grows)
+
+
 def begin_growing(
     method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None
 ) -> tuple[Landscape, Position]:
     """As `walk.begin`; what grows has grown once before the method looks."""
-    if not isinstance(landscape, Grows):
+    if (small := landscape.offer(GROWTH)) is None:
         return landscape, begin(method, landscape, x, rng, rules)
     rules = rules or Rules()
     afford(method, landscape, x, rng, rules)
-    grown = landscape.grown(x, rng.named("growth"))
+    grown = small.grown(x, rng.named("growth"))
     state = method.init(grown.landscape, x, rng.named("init"), rules.purse(grown.cost))
     look, waiting = state.seen.cost, _waiting(rules, grown.landscape, rng)
     return grown.landscape, stand(method, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
@@ -86,8 +88,9 @@ def afford(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: 
     if not rules.limited:
         return
     place, init = rehearsal(landscape), rng.named("init")
-    if isinstance(place, Grows):
-        grown = place.grown(x, rng.named("growth"))
+    small = None if place is None else place.offer(GROWTH)
+    if small is not None:
+        grown = small.grown(x, rng.named("growth"))
         first: Cost | None = grown.cost.plus(first_cost(method, grown.landscape, x, init))
     else:
         first = None if place is None else first_cost(method, place, x, init)
@@ -101,19 +104,20 @@ def walk_growing(
 
     Until a replica has grown up, only a budget may end its walk. A method that had finished begins anew where it has grown.
     """
-    if not isinstance(landscape, Grows):
+    place = landscape.offer(GROWTH)
+    if place is None:
         for frame in walk(method, landscape, position, rng, steps, rules):
             yield landscape, frame
         return
     while steps:
         step = steps.stop
-        for frame in walk(method, landscape, position, rng, steps, _waiting(rules, landscape, rng)):
+        for frame in walk(method, place, position, rng, steps, _waiting(rules, place, rng)):
             step = frame.step
-            if step % landscape.every == 0 and step != steps[-1]:
-                landscape, position = _grow(method, landscape, frame.position, rng, rules, step)
-                yield landscape, frame._replace(position=position)
+            if step % place.every == 0 and step != steps[-1]:
+                place, position = _grow(method, place, frame.position, rng, rules, step)
+                yield place, frame._replace(position=position)
                 break
-            yield landscape, frame
+            yield place, frame
         else:
             return
         steps = range(step + 1, steps.stop)

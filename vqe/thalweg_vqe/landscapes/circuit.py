@@ -5,14 +5,36 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import METRIC_FORMS, Cost, Evaluation, Harmonics, MetricReading, Reading, Samples
+from thalweg_core.landscape import (
+    COMPONENTS,
+    DRY_RUN,
+    ENERGY_ALONE,
+    HARMONICS,
+    LIPSCHITZ,
+    MEASURED_METRIC,
+    METRIC,
+    METRIC_FORMS,
+    PENALTY,
+    REFERENCE,
+    SAMPLES,
+    STATES,
+    STRATA,
+    Capabilities,
+    Cost,
+    Evaluation,
+    Harmonics,
+    MetricReading,
+    Offers,
+    Reading,
+    Samples,
+)
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.streams import Stream
 from thalweg_vqe.engines.blank import BlankExact, BlankSampler
@@ -48,12 +70,30 @@ class Reference(NamedTuple):
         return f"{float(f'{scale * gap:.2g}'):g} {unit}".rstrip()  # 650, not 6.5e+02
 
 
+OFFERED = frozenset(
+    {
+        METRIC,
+        MEASURED_METRIC,
+        HARMONICS,
+        LIPSCHITZ,
+        COMPONENTS,
+        STATES,
+        ENERGY_ALONE,
+        SAMPLES,
+        STRATA,
+        DRY_RUN,
+        REFERENCE,
+        PENALTY,
+    }
+)
+"""What the energy of a circuit can be asked."""
+
 TOGETHER = 2**20
 """Points times groups, or angles, that are worked on together, as far as there are replicas enough (arbitrary: 8 MiB each)."""
 
 
 @dataclass(frozen=True)
-class VqeLandscape:
+class VqeLandscape(Offers):
     """U(θ) = ⟨start| A(θ)† H A(θ) |start⟩, its gradient and curvature from energies at shifted parameters, see `shift_rules`.
 
     Shot noise: every point is measured by its own shots in every group, so variances add: Var(∂U) = Σ_μ w_μ² V_μ. A gradient
@@ -90,6 +130,8 @@ class VqeLandscape:
     estimator: Estimator = field(default_factory=Estimator)
     alone: VqeLandscape | None = None
     overlaps: tuple[Exact, ...] = ()
+
+    offers: ClassVar[Capabilities] = OFFERED
 
     @property
     def noisy(self) -> bool:
@@ -213,6 +255,10 @@ class VqeLandscape:
     def overlaps_at(self, x: Tensor) -> list[Tensor]:
         """Overlaps with the lower states of a deflation, without shot noise, (B,) each."""
         return [overlap.energies(_double(x)).to(x) for overlap in self.overlaps]
+
+    def history(self, x: Tensor) -> list[dict[str, Any]]:
+        """How the circuit of each replica came about; empty where it was given."""
+        return []
 
     @cached_property
     def _rehearsal(self) -> VqeLandscape:

@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, Harmonics, MetricReading, Reading, Samples
+from thalweg_core.landscape import (
+    METRIC,
+    Capabilities,
+    Capability,
+    Cost,
+    Evaluation,
+    Harmonics,
+    MetricReading,
+    Offers,
+    Reading,
+    Samples,
+)
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.numbers.trees import map_tensors, put_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.growth import Grown
+from thalweg_core.walking.growth import GROWTH, Grown
 from thalweg_vqe.ansatze.adapt import Adapt, spectrum
 from thalweg_vqe.ansatze.pools import Operator
 from thalweg_vqe.engines.estimator import Estimator
 from thalweg_vqe.hamiltonians.hamiltonian import Register
-from thalweg_vqe.landscapes.circuit import Reference, VqeLandscape
+from thalweg_vqe.landscapes.circuit import OFFERED, Reference, VqeLandscape
 from thalweg_vqe.landscapes.growing_choices import NONE, Choices
 from thalweg_vqe.measurement.pool_slopes import Commutators, Slopes, exact_slopes
 from thalweg_vqe.pauli.program import Program
@@ -50,9 +61,8 @@ def adaptive(
 
     opened = kept(of), kept(rehearsed)
     choices = Choices.none(ansatz.operators, len(pool))
-    if not estimator.shots:
-        return NoiselessAdaptiveLandscape(ansatz, pool, *opened, choices, None, estimator)
-    commutators = Commutators.of(opened[0](()).observable, pool, estimator.grouping)
+    observable = opened[0](()).observable
+    commutators = Commutators.of(observable, pool, estimator.grouping) if estimator.shots else None
     return AdaptiveLandscape(ansatz, pool, *opened, choices, commutators, estimator)
 
 
@@ -63,7 +73,7 @@ def _room(qubits: int) -> int:
 
 
 @dataclass(frozen=True)
-class AdaptiveLandscape:
+class AdaptiveLandscape(Offers):
     """U(θ) of the circuit that each replica has grown, see `adaptive.Adapt`; told apart by their numbers in the stream.
 
     Shapes: θ (B, D), D the most operators to take. Units: θ in rad, U in Ha.
@@ -88,6 +98,12 @@ class AdaptiveLandscape:
     manifold: Manifold = field(default_factory=Euclidean)
     width: int = 1  # every replica is computed by itself
     alone: None = None  # U is ⟨H⟩, whatever the circuit
+
+    offers: ClassVar[Capabilities] = OFFERED | {GROWTH}
+
+    def offer(self, what: Capability[T]) -> T | None:
+        """Metrics without noise are offered where nothing is noisy: else each replica's circuit would have to be simulated."""
+        return None if what is METRIC and self.noisy else super().offer(what)
 
     # --- as any landscape of circuits
 
@@ -179,6 +195,12 @@ class AdaptiveLandscape:
     def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
         """Of each replica's own circuit; 0 for what it has not taken yet."""
         return self._each(rng.rows, lambda one, i: one.measure_metric(x[i], rng.take(i), _some(samples, i), form))
+
+    def metric(self, x: Tensor) -> Tensor:
+        """Without noise, (B, D) -> (B, D, D): replicas that look at it have all taken the same, or all of them look."""
+        alike = bool((self.choices.taken == self.choices.taken[:1]).all())
+        rows = torch.zeros(len(x), dtype=torch.int64) if alike else torch.arange(len(x))
+        return self._each(rows, lambda one, i: one.metric(x[i]))
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, for x of the replicas 0 … B-1: (B,)."""
@@ -302,17 +324,6 @@ class RehearsedAdaptiveLandscape(AdaptiveLandscape):
     @cached_property
     def _dearest(self) -> int:
         return max(range(len(self.pool)), key=lambda number: self.opened((number,)).rule.looks)
-
-
-@dataclass(frozen=True)
-class NoiselessAdaptiveLandscape(AdaptiveLandscape):
-    """Without noise, where a metric is known: replicas that look at it have all taken the same, or all of them look."""
-
-    def metric(self, x: Tensor) -> Tensor:
-        """(B, D) -> (B, D, D)."""
-        alike = bool((self.choices.taken == self.choices.taken[:1]).all())
-        rows = torch.zeros(len(x), dtype=torch.int64) if alike else torch.arange(len(x))
-        return self._each(rows, lambda one, i: one.metric(x[i]))
 
 
 def _of(samples: Samples | None, index: Tensor) -> Samples | None:

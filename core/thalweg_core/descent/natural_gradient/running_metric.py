@@ -10,15 +10,16 @@ from torch import Tensor
 
 from thalweg_core.descent.natural_gradient.overlap_metric import axes_of, overlap_metric
 from thalweg_core.landscape import (
+    MEASURED_METRIC,
+    METRIC,
     METRIC_FORMS,
+    SAMPLES,
+    STATES,
     Cost,
     Landscape,
-    MeasurableMetric,
-    Metric,
     MetricReading,
-    Overlapping,
-    Sampled,
     Samples,
+    must_offer,
 )
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.sample_sizes import SampleSize
@@ -127,19 +128,19 @@ class MetricRule:
         """Samples of the next look, (B,) int64."""
         if size is None:
             return torch.ones_like(before.price).to(torch.int64)
-        fewest = landscape.fewest if isinstance(landscape, Sampled) else 1
-        shots = self.share * size.number.floor() * size.price
+        asked, shots = landscape.offer(SAMPLES), self.share * size.number.floor() * size.price
+        fewest = 1 if asked is None else asked.fewest
         return (shots / torch.where(before.price > 0, before.price, torch.inf)).clamp_min(fewest).to(torch.int64)
 
     def _by_overlaps(self, landscape: Landscape) -> bool:
         """Whether overlaps may be looked at."""
-        return self.form in ("auto", "full") and self.measured and landscape.noisy and isinstance(landscape, Overlapping)
+        return self.form in ("auto", "full") and self.measured and landscape.noisy and landscape.offer(STATES) is not None
 
     def _own_form(self, landscape: Landscape) -> str:
         """What the landscape is asked for by its own way."""
         if self.form != "auto":
             return self.form
-        paid = self.measured and landscape.noisy and isinstance(landscape, MeasurableMetric)
+        paid = self.measured and landscape.noisy and landscape.offer(MEASURED_METRIC) is not None
         return "block_diagonal" if paid else "full"
 
     def _affordable(self, landscape: Landscape, x: Tensor, samples: int, gradient: Cost, shots: Tensor | None) -> Tensor:
@@ -167,9 +168,8 @@ class MetricRule:
         self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, known: Tensor, rows: Tensor
     ) -> MetricReading:
         """Of these rows, in natural units."""
-        assert isinstance(landscape, Overlapping)
         streams, unit = rng.take(rows).named("overlaps"), natural_units(landscape, x)
-        return overlap_metric(landscape, x[rows], unit, axes_of(known[rows]), streams, number[rows])
+        return overlap_metric(must_offer(landscape, STATES), x[rows], unit, axes_of(known[rows]), streams, number[rows])
 
     def _own(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, form: str) -> MetricReading:
         """By the landscape's own way, in natural units."""
@@ -193,10 +193,9 @@ def _heavy(blocks: MetricReading, whole: MetricReading) -> Tensor:
 
 def look_at_metric(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples, form: str) -> MetricReading:
     """One look by the landscape's own way; without samples, or where it is exact, free and without noise."""
-    if isinstance(landscape, MeasurableMetric):
-        return landscape.measure_metric(x, rng, samples if landscape.noisy else 0, form)
-    assert isinstance(landscape, Metric)
-    metric = landscape.metric(x)  # where no sample shows it, no block ends
+    if (measurable := landscape.offer(MEASURED_METRIC)) is not None:
+        return measurable.measure_metric(x, rng, samples if landscape.noisy else 0, form)
+    metric = must_offer(landscape, METRIC).metric(x)  # where no sample shows it, no block ends
     metric = torch.diag_embed(metric.diagonal(dim1=1, dim2=2)) if form == "diagonal" else metric
     return MetricReading(metric, torch.zeros_like(metric), Cost.none(x))
 

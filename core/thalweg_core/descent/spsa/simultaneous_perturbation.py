@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, Landscape, Reading, Sampled, unsloped, value_of
+from thalweg_core.landscape import Cost, Evaluation, Landscape, Reading, sampled, unsloped, value_of
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.sample_sizes import SampleRule, SampleSize
 from thalweg_core.numbers.rows import per_row, row_max
@@ -97,8 +97,8 @@ class Perturbation:
     def begin(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, Perturbing]:
         """The energy at x and the gain that a pilot of slopes sets; the cost includes the pilot's."""
         size = None
-        if landscape.noisy and isinstance(landscape, Sampled):
-            number = torch.full((len(x),), float(max(self.first_samples, landscape.fewest)), dtype=torch.float64, device=x.device)
+        if (asked := sampled(landscape)) is not None:
+            number = torch.full((len(x),), float(max(self.first_samples, asked.fewest)), dtype=torch.float64, device=x.device)
             size = SampleSize(number, number, torch.zeros_like(number), number.to(torch.int64))
         here = value_of(landscape, x, rng.named("here"), size and size.asked)
         pilot = self._mean(

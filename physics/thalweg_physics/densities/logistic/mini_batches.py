@@ -8,7 +8,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, MetricReading, Samples
+from thalweg_core.landscape import (
+    DRY_RUN,
+    MEASURED_METRIC,
+    SAMPLES,
+    Capabilities,
+    Cost,
+    Evaluation,
+    MetricReading,
+    Samples,
+)
 from thalweg_core.numbers.chunks import in_chunks
 from thalweg_core.streams import Stream
 from thalweg_physics.densities.logistic.landscape import WIDTH, LogisticLandscape, residual, softplus, steepness
@@ -28,6 +37,7 @@ class MiniBatchLandscape(LogisticLandscape):
 
     noisy: ClassVar[bool] = True
     fewest: ClassVar[int] = 2
+    offers: ClassVar[Capabilities] = LogisticLandscape.offers | {MEASURED_METRIC, SAMPLES, DRY_RUN}
 
     def __init__(self, design: Tensor, labels: Tensor, prior_scale: float, batch_size: int) -> None:
         super().__init__(design, labels, prior_scale)

@@ -19,7 +19,7 @@ from thalweg_core.chains.warm_up import PANEL, needs
 from thalweg_core.errors import BadInput, Mismatch, Unaffordable, Unavailable
 from thalweg_core.landscape import EXACT_VALUE
 from thalweg_core.method import Goal, state_numbers
-from thalweg_core.problem import RehearsesUnopened, Traits, end_shots, foretold, require
+from thalweg_core.problem import Traits, require
 from thalweg_core.streams import Stream
 from thalweg_core.walking.growth import afford
 from thalweg_core.walking.stopping import Stop
@@ -69,7 +69,7 @@ def admit(spec: jobs_pb2.JobSpec, folder: Path | None = None) -> Admission:
     _check_size(spec)
     blueprint = read(spec)
     try:
-        traits = foretold(blueprint.problem)
+        traits = blueprint.problem.foretold()
     except BadInput as bad:
         raise bad.under(f"problem.{blueprint.problem_name}") from None
     fitting = fitting_methods(traits, blueprint.method.goal)
@@ -155,7 +155,7 @@ def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
 def _check_budget(blueprint: Blueprint, traits: Traits) -> None:
     """Whether it pays for the first look and the end, as far as the problem knows their price without being opened."""
     problem, plan = blueprint.problem, blueprint.plan
-    if plan.budget.shots is None or not isinstance(problem, RehearsesUnopened):
+    if plan.budget.shots is None:
         return
     try:
         place = problem.rehearsal()
@@ -163,7 +163,7 @@ def _check_budget(blueprint: Blueprint, traits: Traits) -> None:
         raise bad.under(f"problem.{blueprint.problem_name}") from None
     if place is None:
         return
-    rules = Rules(budget=plan.budget, reserve=0 if blueprint.draws else end_shots(problem, place))
+    rules = Rules(budget=plan.budget, reserve=0 if blueprint.draws else problem.final_shots(place))
     x = torch.zeros(1, traits.dimension, dtype=torch.float64)
     try:
         afford(blueprint.method, place, x, Stream.of(plan.seed, 1), rules)

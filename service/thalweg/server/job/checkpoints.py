@@ -24,7 +24,6 @@ from thalweg.server.store.attempts import Attempt
 from thalweg.server.store.records import CHECKPOINTS, CheckpointRow
 from thalweg.server.store.writer import settled
 from thalweg.version import __version__
-from thalweg_core.chains.warm_up import state_types
 from thalweg_core.method import Method
 from thalweg_core.walking import checkpoint
 from thalweg_core.walking.checkpoint import Damaged
@@ -219,7 +218,7 @@ def _writer() -> dict[str, str]:
 
 
 def _types(method: Method) -> dict[str, type]:
-    return state_types(method, "position.state")
+    return method.states("position.state")
 
 
 def _trouble(path: str, error: Exception) -> str:

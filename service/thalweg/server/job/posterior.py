@@ -14,7 +14,7 @@ from thalweg.server.job.walking import Walked
 from thalweg.server.spec.blueprint import Blueprint
 from thalweg.v1 import results_pb2
 from thalweg_core.chains.diagnostics import Quality, mcse_mean, quality
-from thalweg_core.problem import NamesCoordinates, Traits
+from thalweg_core.problem import Traits
 
 FEWEST = 4
 """Draws a chain below which nothing can be said."""
@@ -45,8 +45,8 @@ def posterior(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf
     _observe(result, "ess_bulk_min", float(worth.ess_bulk.min()))
     _observe(result, "ess_tail_min", float(worth.ess_tail.min()))
     _observe(result, "acceptance", float(acceptance.mean(dim=0).median()), _error(acceptance))
-    if isinstance(step_size := getattr(walked.method, "step_size", None), float):
-        _observe(result, "step_size", step_size)
+    for name, number in walked.method.result_numbers().items():
+        _observe(result, name, number)
     shelf.put_array("draws.npy", x.numpy(), f"every draw: (S, B, *E) = {tuple(x.shape)}")
     shelf.put_json("summary.json", _summary(blueprint, flat, worth), "every coordinate: mean, sd, mcse, ess_bulk, ess_tail, rhat")
     _put_final(walked, shelf, scale)
@@ -85,10 +85,7 @@ def _summary(blueprint: Blueprint, draws: Tensor, worth: Quality) -> list[dict[s
 
 
 def _names(blueprint: Blueprint, count: int) -> Iterator[str]:
-    if isinstance(blueprint.problem, NamesCoordinates):
-        yield from blueprint.problem.coordinates()
-    else:
-        yield from (f"x[{i}]" for i in range(count))
+    yield from blueprint.problem.coordinates() or (f"x[{i}]" for i in range(count))
 
 
 def _put_final(walked: Walked, shelf: Shelf, scale: float) -> None:

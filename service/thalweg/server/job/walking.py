@@ -25,9 +25,9 @@ from thalweg_core.errors import BadInput, Unaffordable
 from thalweg_core.landscape import Cost, Landscape
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import take_rows
-from thalweg_core.problem import Traits, end_shots
+from thalweg_core.problem import Traits
 from thalweg_core.streams import Stream
-from thalweg_core.walking.growth import Grows, begin_growing, walk_growing
+from thalweg_core.walking.growth import GROWTH, begin_growing, walk_growing
 from thalweg_core.walking.stopping import Outcome
 from thalweg_core.walking.walk import Rules, stand
 
@@ -65,7 +65,7 @@ class Walker:
         self._rows = max(plan.replicas, PANEL) if blueprint.method.adaptation() else plan.replicas
         with under(f"problem.{blueprint.problem_name}"):
             self._starts = blueprint.problem.start(self.landscape, self._stream(self._rows).named("start"))
-        self.reserve = 0 if blueprint.draws else end_shots(blueprint.problem, self.landscape)
+        self.reserve = 0 if blueprint.draws else blueprint.problem.final_shots(self.landscape)
         self.trace = Trace(plan.replicas, self.landscape)
         self.draws = Draws() if blueprint.draws else None
         self.running: Running | None = None
@@ -174,15 +174,15 @@ class Walker:
         fresh = self.trace.take() | (self.draws.take() if self.draws is not None else {}) if phase == WALK else {}
         words = {"seconds": repr(self._seconds()), "stride": str(self.trace.stride)}
         more = {"here.acceptance": here.acceptance}
-        if isinstance(self.landscape, Grows):
-            more |= {f"{_GROWN}{name}": tensor for name, tensor in self.landscape.memory.items()}
+        if (circuit := self.landscape.offer(GROWTH)) is not None:
+            more |= {f"{_GROWN}{name}": tensor for name, tensor in circuit.memory.items()}
         self.keeper.keep(phase, here.step, here.position, more, words, fresh)
 
     def _remember(self, saved: Saved) -> None:
         """What the landscape had grown."""
-        if isinstance(self.landscape, Grows):
+        if (circuit := self.landscape.offer(GROWTH)) is not None:
             named = ((name.removeprefix(_GROWN), t) for name, t in saved.tensors.items() if name.startswith(_GROWN))
-            self.landscape = self.landscape.with_memory(dict(named))
+            self.landscape = circuit.with_memory(dict(named))
 
     def _give_back(self, blocks: list[dict[str, Tensor]], stride: int) -> None:
         self.trace.give(blocks, stride)
