@@ -15,7 +15,7 @@ from thalweg_core.landscape import DRY_RUN, Cost, Landscape
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import map_tensors, take_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget, Outcome, over_budget
+from thalweg_core.walking.stopping import Account, Outcome
 
 NEAR = 10
 """Steps as dear as forecast that must still be within a budget for the forecast to be believed. Arbitrary; a step may take ten
@@ -45,25 +45,23 @@ def stopped_in_time(
     state: Any,
     rng: Stream,
     outcome: Tensor,
-    spent: Cost,
+    account: Account,
     forecast: Cost,
-    budget: Budget,
-    reserve: int,
 ) -> Tensor:
     """The outcomes (B,), where replicas that still walk stop if they could not pay for their next step, whatever was forecast.
 
     It is rehearsed only where the budget ends within `NEAR` steps.
     """
-    near = (outcome == Outcome.WALKING) & (over_budget(budget, spent, forecast.times(NEAR), reserve) > 0)
+    near = (outcome == Outcome.WALKING) & (account.cannot_pay(forecast.times(NEAR)) > 0)
     rows = torch.nonzero(near).flatten()
     place = rehearsal(landscape) if len(rows) else None
     if place is None:
         return outcome
     cost = step_cost(method, place, take_rows(state, rows), rng.take(rows))
-    return outcome.index_copy(0, rows, over_budget(budget, take_rows(spent, rows), cost, reserve))
+    return outcome.index_copy(0, rows, account.of(rows).cannot_pay(cost))
 
 
-def refuse_dear(method: Method, first: Cost | None, budget: Budget, reserve: int) -> None:
+def refuse_dear(method: Method, first: Cost | None, account: Account) -> None:
     """Where the first look and the measurement at the end cannot both be paid, before anything is.
 
     first: what the first look costs with all that comes before it, at least; None where only looking tells.
@@ -71,6 +69,7 @@ def refuse_dear(method: Method, first: Cost | None, budget: Budget, reserve: int
     Raises:
         Unaffordable: with the path below the plan.
     """
+    budget, reserve = account.budget, account.reserve
     gradients, shots = (0, 0) if first is None else (int(first.gradients.max()), int(first.shots.max()))
     if budget.gradients is not None and gradients > budget.gradients:
         raise Unaffordable(

@@ -18,7 +18,7 @@ from thalweg_core.method import Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, stopped_in_time
-from thalweg_core.walking.stopping import Outcome, over_budget
+from thalweg_core.walking.stopping import Outcome
 from thalweg_core.walking.walk import Frame, Position, Rules, begin, stand, walk
 
 
@@ -74,7 +74,7 @@ def begin_growing(
     rules = rules or Rules()
     afford(method, landscape, x, rng, rules)
     grown = small.grown(x, rng.named("growth"))
-    state = method.init(grown.landscape, x, rng.named("init"), rules.purse(grown.cost))
+    state = method.init(grown.landscape, x, rng.named("init"), rules.account(grown.cost).shots_left)
     look, waiting = state.seen.cost, _waiting(rules, grown.landscape, rng)
     return grown.landscape, stand(method, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
 
@@ -85,7 +85,8 @@ def afford(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: 
     Raises:
         Unaffordable: the budget does not pay for the first look, a growth before it, and the end.
     """
-    if not rules.limited:
+    account = rules.account(Cost.none(x))
+    if not account.limited:
         return
     place, init = rehearsal(landscape), rng.named("init")
     small = None if place is None else place.offer(GROWTH)
@@ -94,7 +95,7 @@ def afford(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: 
         first: Cost | None = grown.cost.plus(first_cost(method, grown.landscape, x, init))
     else:
         first = None if place is None else first_cost(method, place, x, init)
-    refuse_dear(method, first, rules.budget, rules.reserve)
+    refuse_dear(method, first, account)
 
 
 def walk_growing(
@@ -133,8 +134,8 @@ def _grow(
     """After a step: the replicas that still walk grow, if they may and can pay for it."""
     rules = rules or Rules()
     may = (position.outcome == Outcome.WALKING) & landscape.growing(rng.rows)
-    price = landscape.price(position.state.x)
-    over = over_budget(rules.budget, position.spent.plus(price), _coming(method, landscape, position), rules.reserve)
+    account = rules.account(position.spent).after(landscape.price(position.state.x))
+    over = account.cannot_pay(_coming(method, landscape, position))
     position = _ended(position, torch.where(may, over, 0), step)
     index = torch.nonzero(may & (over == 0)).flatten()
     if len(index) == 0:
@@ -147,10 +148,9 @@ def _grow(
     here = _anew(method, grown.landscape, here, rng.at(step).named("growth"), rules, step)
     coming = _coming(method, grown.landscape, here)
     coming = coming._replace(shots=(coming.shots * grown.dearer).ceil().to(torch.int64))
-    budget, reserve = rules.budget, rules.reserve
-    over = over_budget(budget, here.spent, coming, reserve)
-    outcome = torch.where(here.outcome == Outcome.WALKING, over, here.outcome)
-    outcome = stopped_in_time(method, grown.landscape, here.state, rng.at(step + 1), outcome, here.spent, coming, budget, reserve)
+    account = rules.account(here.spent)
+    outcome = torch.where(here.outcome == Outcome.WALKING, account.cannot_pay(coming), here.outcome)
+    outcome = stopped_in_time(method, grown.landscape, here.state, rng.at(step + 1), outcome, account, coming)
     return grown.landscape, put_rows(position, index, _ended(here, outcome, step))
 
 
@@ -160,15 +160,14 @@ def _anew(method: Method, landscape: Landscape, here: Position, rng: Stream, rul
     if finished is None:
         return here
     done, place = torch.nonzero(finished).flatten(), rehearsal(landscape)
-    if len(done) and place is not None and rules.limited:
-        price = first_cost(method, place, here.state.x[done], rng.take(done).named("init"))
-        over = over_budget(rules.budget, take_rows(here.spent, done), price, rules.reserve)
+    account = rules.account(take_rows(here.spent, done))
+    if len(done) and place is not None and account.limited:
+        over = account.cannot_pay(first_cost(method, place, here.state.x[done], rng.take(done).named("init")))
         here = _ended(here, torch.zeros_like(here.outcome).index_copy(0, done, over), step)
-        done = done[over == 0]
+        done, account = done[over == 0], account.of(torch.nonzero(over == 0).flatten())
     if len(done) == 0:
         return here
-    purse = rules.purse(take_rows(here.spent, done))
-    state = method.init(landscape, here.state.x[done], rng.take(done).named("init"), purse)
+    state = method.init(landscape, here.state.x[done], rng.take(done).named("init"), account.shots_left)
     cost = put_rows(Cost.none(here.state.x), done, state.seen.cost)
     return here._replace(state=put_rows(here.state, done, state), spent=here.spent.plus(cost))
 

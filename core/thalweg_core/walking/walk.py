@@ -15,7 +15,7 @@ from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking import stopping
 from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, stopped_in_time
-from thalweg_core.walking.stopping import Budget, Judgement, Outcome, Stop
+from thalweg_core.walking.stopping import Account, Budget, Judgement, Outcome, Stop
 
 
 class Position(NamedTuple):
@@ -53,14 +53,9 @@ class Rules:
     reserve: int = 0
     held: Tensor | None = None
 
-    @property
-    def limited(self) -> bool:
-        """Whether looks may be too dear."""
-        return self.budget.shots is not None or self.budget.gradients is not None
-
-    def purse(self, spent: Cost) -> Tensor | None:
-        """Shots that are left for looks, (B,) int64; None: as many as they like."""
-        return None if self.budget.shots is None else self.budget.shots - self.reserve - spent.shots
+    def account(self, spent: Cost) -> Account:
+        """Of replicas that have spent so much."""
+        return Account(self.budget, self.reserve, spent)
 
     def of(self, rows: Tensor) -> Rules:
         """The rules of some of the replicas."""
@@ -74,10 +69,11 @@ def begin(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: R
         Unaffordable: the budget does not pay for the first look and the end; nothing has been spent.
     """
     rules, init, place = rules or Rules(), rng.named("init"), rehearsal(landscape)
-    if rules.limited:
+    account = rules.account(Cost.none(x))
+    if account.limited:
         first = None if place is None else first_cost(method, place, x, init)
-        refuse_dear(method, first, rules.budget, rules.reserve)
-    state = method.init(landscape, x, init, rules.purse(Cost.none(x)))
+        refuse_dear(method, first, account)
+    state = method.init(landscape, x, init, account.shots_left)
     spent = state.seen.cost
     return stand(method, landscape, state, rng, spent, spent, rules)
 
@@ -85,7 +81,7 @@ def begin(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: R
 def stand(method: Method, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules) -> Position:
     """The position at step 0 of a walk from a state that has cost so much, `newest` of it in the last look."""
     memory = stopping.begin(rules.stop, state.x)
-    outcome, memory = _judged(method, landscape, state, memory, spent, newest, rules, rng.at(1))
+    outcome, memory = _judged(method, landscape, state, memory.after(newest), spent, rules, rng.at(1))
     return Position(state, spent, outcome, torch.zeros_like(outcome), memory)
 
 
@@ -125,7 +121,8 @@ def _step(
 ) -> tuple[Position, Info]:
     state, info = method.step(landscape, here.state, rng.at(step))
     spent = here.spent.plus(info.cost)
-    outcome, memory = _judged(method, landscape, state, here.memory, spent, info.cost, rules, None if last else rng.at(step + 1))
+    memory = here.memory.after(info.cost)
+    outcome, memory = _judged(method, landscape, state, memory, spent, rules, None if last else rng.at(step + 1))
     if last:
         outcome = torch.where(outcome == Outcome.WALKING, int(Outcome.STEPS), outcome)
     return Position(state, spent, outcome, torch.full_like(outcome, step), memory), info
@@ -137,20 +134,19 @@ def _judged(
     state: Any,
     memory: Judgement,
     spent: Cost,
-    cost: Cost,
     rules: Rules,
     coming: Stream | None,
 ) -> tuple[Tensor, Judgement]:
     """What the rules say, and the method where it has its own mind. coming: the numbers of the next step, if there is one."""
     forecast = method.next_cost(landscape, state)
-    budget, reserve, held = rules.budget, rules.reserve, rules.held
-    outcome, memory = stopping.judge(rules.stop, budget, landscape, state, memory, spent, cost, forecast, reserve, held)
+    account, held = rules.account(spent), rules.held
+    outcome, memory = stopping.judge(rules.stop, account, landscape.manifold, state, memory, forecast, held)
     if (done := method.finished(state)) is not None:
         done = done if held is None else done & ~held
         outcome = torch.where((outcome == Outcome.WALKING) & done, int(Outcome.METHOD), outcome)
-    if rules.limited and coming is not None:
+    if account.limited and coming is not None:
         forecast = memory.dearest if forecast is None else forecast
-        outcome = stopped_in_time(method, landscape, state, coming, outcome, spent, forecast, budget, reserve)
+        outcome = stopped_in_time(method, landscape, state, coming, outcome, account, forecast)
     return outcome, memory
 
 
