@@ -1,22 +1,28 @@
 """The token of a service: whoever can read it may call. The service writes it where only its own user can read.
 
     DIR/token                       of a data folder; made once, so that scripts can keep it
-    STATE/thalweg/services/PORT     of the service that listens on a port of this machine; STATE is $XDG_STATE_HOME,
-                                    else ~/.local/state
+    STATE/thalweg/services/PORT     JSON, of the service that listens on a port of this machine: {"token", "pid", "mark"};
+                                    STATE is $XDG_STATE_HOME, else ~/.local/state
 
-A call carries it as metadata, `authorization: Bearer TOKEN`.
+A call carries it as metadata, `authorization: Bearer TOKEN`. What a service has published is only given out while its very
+process lives: afterwards anybody may listen on its port.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
+import json
 import os
 import re
 import secrets
+import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+from thalweg import processes
+from thalweg.addresses import is_here, parsed
 from thalweg.errors import BadArgument
 
 VARIABLE = "THALWEG_TOKEN"
@@ -33,12 +39,16 @@ def metadata(token: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def of_folder(data: Path) -> str:
-    """The token of a data folder, made if there is none. Raises OSError."""
+    """The token of a data folder, made if there is none, or if others could have read or written it. Raises OSError."""
     path = kept_in(data)
     with contextlib.suppress(FileNotFoundError):
-        if token := _read(path):
+        about = path.lstat()
+        private = stat.S_ISREG(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o077
+        if private and (token := _read(path)):
             return token
-    return _written(path, secrets.token_urlsafe(32))
+    token = secrets.token_urlsafe(32)
+    _write(path, f"{token}\n")
+    return token
 
 
 def kept_in(data: Path) -> Path:
@@ -56,7 +66,7 @@ def read_from(path: Path) -> str | None:
 def of_address(address: str) -> str | None:
     """The token for the service at an address; None where none is known.
 
-    A published one belongs to this machine and goes nowhere else.
+    A published one belongs to this machine and to a process that lives, and goes nowhere else.
 
     Raises:
         BadArgument: what the environment gives cannot be a token.
@@ -65,10 +75,14 @@ def of_address(address: str) -> str | None:
         if not _FORM.fullmatch(given):
             raise BadArgument(f"${VARIABLE}", "wanted a token: letters, digits and signs of ASCII, without spaces")
         return given
-    if is_here(address):
-        with contextlib.suppress(OSError):
-            return _read(published(address))
-    return None
+    entry = _entry(address)
+    return entry.token if entry is not None and entry.lives() else None
+
+
+def still_there(address: str) -> Callable[[], bool]:
+    """What tells whether the service that has published its token for an address still lives; always true of other tokens."""
+    entry = None if os.environ.get(VARIABLE) else _entry(address)
+    return entry.lives if entry is not None else lambda: True
 
 
 def looked_for(address: str) -> str:
@@ -76,19 +90,12 @@ def looked_for(address: str) -> str:
     if os.environ.get(VARIABLE):
         return f"the token in ${VARIABLE}"
     with contextlib.suppress(OSError):
+        entry = _entry(address)
+        if entry is not None and not entry.lives():
+            return f"a call without a token: the service that {published(address)} names is gone, and ${VARIABLE} is not set"
         if is_here(address):
             return f"what {published(address)} says, and ${VARIABLE} is not set"
     return f"a call without a token, and ${VARIABLE} is not set"
-
-
-def is_here(address: str) -> bool:
-    """Whether an address is "localhost:PORT", or a loopback address with its port."""
-    host, _, port = address.rpartition(":")
-    if not (port.isascii() and port.isdigit()):
-        return False
-    with contextlib.suppress(ValueError):
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    return False
 
 
 def published(address: str) -> Path:
@@ -98,21 +105,51 @@ def published(address: str) -> Path:
         folder = Path(state) if state else Path.home() / ".local" / "state"
     except RuntimeError as error:
         raise FileNotFoundError(errno.ENOENT, "this user has no home folder", "~") from error
-    return folder / "thalweg" / "services" / address.rpartition(":")[2]
+    return folder / "thalweg" / "services" / str(parsed(address).port)
 
 
 def publish(address: str, token: str) -> None:
-    """Let this user's clients find the token by the address. Raises OSError."""
+    """Let this user's clients find the token by the address, as long as this process lives. Raises OSError."""
     path = published(address)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _written(path, token)
+    for other in path.parent.iterdir():  # of services that could not withdraw them
+        if (entry := _read_entry(other)) is None or not entry.lives():
+            other.unlink(missing_ok=True)
+    _write(path, json.dumps(_Entry(token, os.getpid(), processes.mark(os.getpid()) or "")._asdict()) + "\n")
 
 
 def withdraw(address: str, token: str) -> None:
     """Take back what was published, unless another service has taken the port since."""
-    with contextlib.suppress(OSError):
-        if _read(published(address)) == token:
+    entry = _entry(address)
+    if entry is not None and entry.token == token:
+        with contextlib.suppress(OSError):
             published(address).unlink()
+
+
+class _Entry(NamedTuple):
+    """What a service publishes."""
+
+    token: str
+    pid: int
+    mark: str
+
+    def lives(self) -> bool:
+        return processes.lives(self.pid, self.mark)
+
+
+def _entry(address: str) -> _Entry | None:
+    """What is published for an address of this machine; None where nothing is."""
+    with contextlib.suppress(OSError):
+        return _read_entry(published(address)) if is_here(address) else None
+    return None
+
+
+def _read_entry(path: Path) -> _Entry | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        written = json.loads(path.read_text())
+        entry = _Entry(str(written["token"]), int(written["pid"]), str(written["mark"]))
+        return entry if _FORM.fullmatch(entry.token) else None
+    return None
 
 
 def _read(path: Path) -> str | None:
@@ -121,10 +158,9 @@ def _read(path: Path) -> str | None:
     return text if _FORM.fullmatch(text) else None
 
 
-def _written(path: Path, token: str) -> str:
+def _write(path: Path, text: str) -> None:
     """Whole or absent, and for this user's eyes only from the first byte on."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(f"{token}\n")
+        file.write(text)
     aside.replace(path)
-    return token

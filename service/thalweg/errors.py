@@ -10,6 +10,7 @@ ThalwegError
 ├── Exhausted               the service has no room for it
 ├── Unauthenticated         the service does not know the caller's token
 ├── Unavailable             nobody answers; the same call may succeed later
+│   ├── CannotNow           the service answers, and says why it cannot do it now
 │   └── NoService           nobody ever answered at this address, or the embedded service did not start
 ├── TimedOut                the wait is over, the job goes on (also a TimeoutError)
 ├── ServiceFailed           the service met an error of its own
@@ -71,6 +72,10 @@ class Unauthenticated(ThalwegError):
 
 class Unavailable(ThalwegError):
     """Nobody answers."""
+
+
+class CannotNow(Unavailable):
+    """The service answers, and says why it cannot do it now."""
 
 
 class NoService(Unavailable):

@@ -57,6 +57,20 @@ class SmallDisk:
                 path.unlink()
             folder.rmdir()
 
+    def jobs_read_only(self, seconds: float) -> bool:
+        """Let nothing be made below jobs/ for so long; whether that could be done."""
+        jobs = str(self.path / "jobs")
+        commands = (["mount", "--bind", jobs, jobs], ["mount", "-o", "remount,bind,ro", jobs])
+        try:
+            for command in commands:
+                subprocess.run(command, check=True, capture_output=True)
+            time.sleep(seconds)
+            return True
+        except subprocess.CalledProcessError:
+            return False
+        finally:
+            subprocess.run(["umount", "--lazy", jobs], check=False, capture_output=True)
+
     def _hold(self, seconds: float, take, full) -> float:  # type: ignore[no-untyped-def]
         began = last = time.monotonic()
         spent = 0.0

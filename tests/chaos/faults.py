@@ -5,6 +5,7 @@ Every pause and every choice comes from the seed; what they meet does not.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import random
 import signal
@@ -22,7 +23,7 @@ from thalweg import specs
 from thalweg.v1 import jobs_pb2
 
 from . import callers
-from .processes import Process, checkers, fork_server, freeze_in_transaction, unfinished, workers
+from .processes import Process, checkers, everybody, fork_server, freeze_in_transaction, unfinished, workers
 from .scene import Scene, verdict
 from .specs import TINY, labelled
 
@@ -32,9 +33,12 @@ MOST_LONG, MOST_TINY = 8, 20
 FOR_GOOD = 3600.0
 """Seconds: until the run is over, when everything is thawed."""
 
+SIGNALS = (signal.SIGTERM, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGXCPU, signal.SIGHUP, 40)
+"""That end a worker, beside SIGKILL."""
+
 HOLDER = """
 import sqlite3, sys, time
-db = sqlite3.connect(sys.argv[1], timeout=5, isolation_level=None)
+db = sqlite3.connect(f'file:{sys.argv[1]}?mode=rw', uri=True, timeout=5, isolation_level=None)
 db.execute('BEGIN IMMEDIATE')
 print('held', flush=True)
 time.sleep(float(sys.argv[2]))
@@ -186,6 +190,13 @@ def kill_a_worker(scene: Scene, rng: random.Random) -> None:
         scene.record.strike("worker killed")
 
 
+def end_a_worker_by_another_signal(scene: Scene, rng: random.Random) -> None:
+    """As bugs, limits and people do; one of them has no name."""
+    number = rng.choice(SIGNALS)
+    if (found := _any_worker(scene, rng)) and found.signal(number):
+        scene.record.strike("worker ended by another signal", f" {number}")
+
+
 def freeze_a_worker(scene: Scene, rng: random.Random) -> None:
     """Mostly beyond its lease; half are thawed then, half stay frozen until the run is over."""
     seconds = _frozen_for(rng, scene.pace.lease)
@@ -237,7 +248,27 @@ def kill_a_checker(scene: Scene, rng: random.Random) -> None:
         scene.record.strike("checker killed")
 
 
+def freeze_a_checker(scene: Scene, rng: random.Random) -> None:
+    """Half of the time for good."""
+    place, stays, found = rng.random(), rng.random() < 0.5, checkers(scene.service.process.pid)
+    seconds = FOR_GOOD if stays else scene.pace.lease * rng.uniform(0.5, 3.0)
+    if found and scene.freezer.freeze(found[int(place * len(found))], seconds):
+        scene.record.strike("checker frozen", f" for {seconds:.0f} s")
+
+
 # --- the server
+
+
+def suspend_everything(scene: Scene, rng: random.Random) -> None:
+    """The server and all that it has started stand still beyond a lease, and then go on at once: a container that is paused."""
+    seconds = scene.pace.lease * rng.uniform(1.2, 2.0)
+    with scene.restarting, scene.suspended():
+        stopped = [one for one in everybody(scene.data, scene.service.process.pid) if not one.stopped()]
+        stopped = [one for one in stopped if one.signal(signal.SIGSTOP)]
+        scene.over.wait(seconds)
+        for one in stopped:
+            one.signal(signal.SIGCONT)
+    scene.record.strike("everything suspended at once", f" for {seconds:.1f} s, until now: {len(stopped)} processes")
 
 
 def kill_the_server(scene: Scene, rng: random.Random) -> None:
@@ -263,7 +294,35 @@ def _start_after(scene: Scene, down: float) -> None:
         pass
 
 
+def take_the_database_away(scene: Scene, rng: random.Random) -> None:
+    """Its three files are elsewhere for a while; sometimes something else lies in their place."""
+    seconds, other = rng.uniform(0.5, 3.0), rng.random() < 0.5
+    files = [scene.data / f"thalweg.sqlite{ending}" for ending in ("-shm", "-wal", "")]
+    moved = []
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            file.rename(aside := file.with_name(f"away-{file.name}"))
+            moved.append((file, aside))
+    if other:
+        files[-1].write_bytes(b"")
+    scene.over.wait(seconds)
+    for file, aside in reversed(moved):
+        made = file.stat().st_size if file.exists() else 0
+        aside.replace(file)
+        if made:
+            scene.record.fail(f"{file.name} was made anew ({made} bytes) while the database was away")
+    scene.record.strike("database taken away", f" for {seconds:.1f} s, until now{', with an empty file in its place' * other}")
+
+
 # --- the disk
+
+
+def make_the_jobs_read_only(scene: Scene, rng: random.Random) -> None:
+    """The folder of the jobs can be read and not be written."""
+    seconds = rng.uniform(1.0, 4.0)
+    assert scene.disk is not None
+    if scene.disk.jobs_read_only(seconds):
+        scene.record.strike("folder of the jobs read-only", f" for {seconds:.1f} s, until now")
 
 
 def fill_the_disk(scene: Scene, rng: random.Random) -> None:
@@ -288,19 +347,24 @@ FAULTS: dict[str, Fault] = {
     "deadlines": Fault(("deadline missed",), 1, (0.1, 0.5), run_out_of_time, cheap=True),
     "locks": Fault(("store locked by another process",), 3, (2, 6), lock_the_store),
     "workers": Fault(("worker killed",), 2, (0.7, 2.5), kill_a_worker),
+    "signals": Fault(("worker ended by another signal",), 4, (2, 6), end_a_worker_by_another_signal),
     "freezes": Fault(("worker frozen", "worker frozen beyond its lease"), 3, (3, 6), freeze_a_worker),
     "transactions": Fault(("worker frozen in a transaction",), 3, (2, 5), freeze_a_worker_in_a_transaction),
     "fork-servers": Fault(("fork server killed",), 5, (5, 9), kill_the_fork_server),
     "fork-server-freezes": Fault(("fork server frozen beyond the lease",), 8, (7, 12), freeze_the_fork_server),
     "checkers": Fault(("checker killed",), 3, (2, 6), kill_a_checker),
+    "checker-freezes": Fault(("checker frozen",), 6, (5, 9), freeze_a_checker),
+    "suspensions": Fault(("everything suspended at once",), 12, (15, 25), suspend_everything),
+    "database": Fault(("database taken away",), 9, (7, 12), take_the_database_away),
     "server-kills": Fault(("server killed",), 7, (6, 10), kill_the_server),
     "server-ends": Fault(("server terminated",), 12, (7, 12), terminate_the_server),
     "disk": Fault(("disk filled",), 6, (5, 9), fill_the_disk),
     "inodes": Fault(("inodes used up",), 9, (6, 10), use_up_the_inodes),
+    "read-only": Fault(("folder of the jobs read-only",), 9, (7, 12), make_the_jobs_read_only),
 }
 """Each can be left out by its name."""
 
-NEED_A_DISK = frozenset({"disk", "inodes"})
+NEED_A_DISK = frozenset({"disk", "inodes", "read-only"})
 BOTH = "submission given up while the store was locked"
 """Counted where all of `locks`, `calls` and `deadlines` strike."""
 

@@ -47,12 +47,16 @@ class Probe:
 
 
 def ask(scene: Scene, request_id: str, deadline: float) -> str:
-    """Submit the tiny job: "answered", "refused", "hung" or "wrong"; the last two are failures of the service."""
+    """Submit the tiny job: "answered", "refused", "hung", "wrong", or "suspended"; "hung" and "wrong" are failures of the
+    service, and "suspended" is what hung while everything was."""
+    began = time.monotonic()
     try:
         scene.record.acknowledge(request_id, scene.service.jobs.SubmitJob(submission(TINY, request_id), timeout=deadline).job.id)
         return "answered"
     except (grpc.RpcError, ValueError) as error:
         kind, words = ("refused", "") if isinstance(error, ValueError) else verdict(error)
+    if kind == "hung" and scene.went_on > began:
+        return "suspended"
     if kind in ("hung", "wrong"):
         scene.record.fail(f"a probe was {'not answered' if kind == 'hung' else 'answered'} within {deadline:.1f} s: {words}")
     else:

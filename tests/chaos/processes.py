@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from thalweg.server import machine
+from thalweg import processes
 from thalweg.server.store.records import AT_WORK, ENDED
 
 WRITE_LOCK = "120"
@@ -28,9 +28,13 @@ class Process(NamedTuple):
     mark: str
 
     def alive(self) -> bool:
-        return machine.mark(self.pid) == self.mark
+        return processes.mark(self.pid) == self.mark
 
-    def signal(self, number: signal.Signals) -> bool:
+    def stopped(self) -> bool:
+        """Whether somebody has stopped it."""
+        return processes.stopped(self.pid)
+
+    def signal(self, number: int) -> bool:
         """Whether it was there to be signalled."""
         with contextlib.suppress(ProcessLookupError):
             if self.alive():
@@ -40,7 +44,7 @@ class Process(NamedTuple):
 
 
 def process(pid: int) -> Process | None:
-    mark = machine.mark(pid)
+    mark = processes.mark(pid)
     return None if mark is None else Process(pid, mark)
 
 
@@ -51,7 +55,7 @@ def of_folder(data: Path) -> dict[int, list[str]]:
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                if str(data) in words and machine.mark(int(entry.name)):
+                if str(data) in words and processes.mark(int(entry.name)):
                     found[int(entry.name)] = words
     return found
 
@@ -73,14 +77,21 @@ def fork_server(data: Path, server: int) -> Process | None:
 def checkers(server: int) -> list[Process]:
     """The processes in which the server with this process number has specifications checked."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    pools = {pid for pid in pids if parent(pid) == server and "multiprocessing.forkserver" in _command(pid)}
-    return [found for pid in pids if parent(pid) in pools and (found := process(pid)) is not None]
+    own = [pid for pid in pids if parent(pid) == server and "thalweg.server.api.checker" in _command(pid).split("\0")]
+    return [found for pid in own if (found := process(pid)) is not None]
 
 
 def _command(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     return ""
+
+
+def everybody(data: Path, server: int) -> list[Process]:
+    """The server and all that it, or one before it, has started: the server first, so that it starts no more meanwhile."""
+    pids = [server, *(pid for pid in of_folder(data) if pid != server)]
+    known = [found for pid in pids if (found := process(pid)) is not None]
+    return [*known, *(one for one in checkers(server) if one.pid not in pids)]
 
 
 def workers(data: Path) -> list[Process]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +37,7 @@ class Pace:
     def __init__(self, cold: float) -> None:
         self.slowness = min(max(1.0, cold / UNHURRIED), SLOWEST)
         self.lease = 3.0 * self.slowness
-        self.probe = 10.0 * self.slowness  # for an answer: a lock of 3 s, then a lease, then a commit on a slow disk
+        self.probe = 20.0 * self.slowness  # for an answer: a frozen checker is replaced, then a lock, a lease, a commit
         self.recovered = 10.0 * self.slowness  # from the end of the chaos to the first submission that is accepted
         self.end = 15.0 * self.slowness  # for a server that was told to end
         self.start = 30.0 * self.slowness  # for a server to start, once there is room and nobody is frozen
@@ -125,6 +128,16 @@ class Scene:
     late: threading.Event = field(default_factory=threading.Event)  # only faults are waited for that have not struck yet
     restarting: threading.Lock = field(default_factory=threading.Lock)
     locked: threading.Event = field(default_factory=threading.Event)  # another process holds the write lock
+    went_on: float = -math.inf  # when everything went on that was suspended; infinite while it is (monotonic)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Meanwhile nobody can answer, and who is asked is not to be blamed for it."""
+        self.went_on = math.inf
+        try:
+            yield
+        finally:
+            self.went_on = time.monotonic()
 
     @property
     def data(self) -> Path:

@@ -37,7 +37,7 @@ def _jobs(record: Record) -> Iterator[str]:
 
 
 def _probe(record: Record) -> Iterator[str]:
-    for kind in ("answered", "refused", "hung", "wrong"):
+    for kind in ("answered", "refused", "suspended", "hung", "wrong"):
         slowest = record.slowest.get(f"probe {kind}")
         yield _row(f"probe {kind}", f"{record.counts[f'probe {kind}']}" + (f", slowest {slowest:.2f} s" if slowest else ""))
     for what in sorted(record.counts):

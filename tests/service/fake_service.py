@@ -34,6 +34,8 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
         token: what every call but that of health must carry; empty for no matter.
         sizes: what files have on the service's disk, where that is not what their jobs say (bytes).
         notices_loss: whether it says so of such a file, or sends empty chunks.
+        cannot: why it cannot answer any call now; empty where it can.
+        pause: before it tells of a job (s).
     """
 
     lost_answers: int = 0
@@ -43,6 +45,8 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
     token: str = ""
     sizes: dict[str, int] = field(default_factory=dict)
     notices_loss: bool = False
+    cannot: str = ""
+    pause: float = 0.0
     jobs: dict[str, jobs_pb2.Job] = field(default_factory=dict)
     events: dict[str, list[jobs_pb2.JobEvent]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -99,6 +103,7 @@ class FakeService(jobs_pb2_grpc.JobServiceServicer, jobs_pb2_grpc.CatalogService
         return jobs_pb2.SubmitJobResponse(job=self.jobs[id])
 
     def GetJob(self, request, context):
+        time.sleep(self.pause)
         return jobs_pb2.GetJobResponse(job=self._find(request.id, context))
 
     def ListJobs(self, request, context):
@@ -176,6 +181,9 @@ class Door(grpc.ServerInterceptor):
         self._service.carried.append(carried)
         if self._service.token and carried != f"Bearer {self._service.token}":
             return grpc.unary_unary_rpc_method_handler(_closed) if "Watch" not in call.method else _CLOSED_STREAM
+        if why := self._service.cannot:
+            status = rpc_status.to_status(status_pb2.Status(code=code_pb2.UNAVAILABLE, message=why))
+            return grpc.unary_unary_rpc_method_handler(lambda _request, context: context.abort_with_status(status))
         return continuation(call)
 
 

@@ -73,7 +73,7 @@ def took(spec: str) -> str:
     checkpoints; in this process."""
     import tempfile
 
-    worker.discard = lambda job_folder: None  # type: ignore[assignment]
+    worker.discard = lambda store, job: None  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         row = store.submit(NewJob("", specs.load(json.loads(spec)).SerializeToString(), "")).result()

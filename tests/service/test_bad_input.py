@@ -57,6 +57,9 @@ def paulis(*terms: tuple[str, float]) -> dict[str, Any]:
     return {"hamiltonian": {"pauli_sum": {"terms": [{"word": word, "coefficient": c} for word, c in terms]}}}
 
 
+UNIT = '{"qubits": [[{"name": "T1", "value": 1, "unit": [null]}]], "gates": []}'
+
+
 def noise(**fields: Any) -> dict[str, Any]:
     return {"estimator": ON_AER | {"noise": fields}}
 
@@ -165,7 +168,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ),
     (dump(DUMP + " " * 2**21), "hamiltonian.fcidump.text", "wanted at most 2097152 characters"),
     # --- Pauli sums
-    (paulis(), "hamiltonian.pauli_sum.terms", "is required, and was left out"),
+    (paulis(), "hamiltonian.pauli_sum.terms", "is required, and was left out or is empty"),
     (paulis(("", 1.0)), "hamiltonian.pauli_sum.terms[0].word", "is required, and was left out"),
     (paulis(("ZZ", 1.0), ("ZQ", 1.0)), "hamiltonian.pauli_sum.terms[1].word", 'wanted letters I X Y Z such as "XIZ", got "ZQ"'),
     (
@@ -250,6 +253,9 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (noise(qubits=[0, 1, 2]), "estimator.noise.qubits", "chooses among the qubits of backend_properties, and none are given"),
     (noise(backend_properties={}), "estimator.noise.backend_properties.text", "is required, and was left out"),
     (noise(backend_properties={"text": "{"}), "estimator.noise.backend_properties.text", "is not JSON"),
+    (noise(backend_properties={"text": "[" * 10**5}), "estimator.noise.backend_properties.text", "lists are nested too deeply"),
+    (noise(backend_properties={"text": "1" * 5000}), "estimator.noise.backend_properties.text", "an integer has 5000 digits"),
+    (noise(backend_properties={"text": UNIT}), "estimator.noise.backend_properties.text", "s, ms, us or ns, got the unit [null]"),
     (
         noise(backend_properties={"text": "{}"}),
         "estimator.noise.backend_properties.text",

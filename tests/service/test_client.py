@@ -8,23 +8,29 @@ import json
 import math
 import os
 import runpy
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.service.fake_service import FakeService, serving
 
-from thalweg import Client, credentials, errors
+from thalweg import Client, addresses, credentials, errors, processes
+from thalweg.cli import main
 from thalweg.client import Artifact, State, embedded, transport
+from thalweg.client import patience as client_patience
 from thalweg.client import service as client_service
 from thalweg.client.calls import CANCEL, GET, WATCH
 from thalweg.client.embedded import Embedded
 from thalweg.client.transport import Place, Wire
 from thalweg.client.wording import measured, progress_line, spent
+from thalweg.server import app
 from thalweg.v1 import jobs_pb2, results_pb2
 
 SPEC = {"problem": {"density": {"gaussian": {"scales": [1.0]}}}, "method": {"ula": {"step_size": 0.1}}}
@@ -105,6 +111,12 @@ def test_a_wait_that_runs_out_leaves_the_job_alone(client, service):
     assert service.cancelled == []
     assert job.status() == "RUNNING"
     assert not job.done()
+
+
+def test_a_service_that_answers_too_late_is_told_in_a_sentence_of_ours(client, service):
+    service.pause = 2.0
+    with pytest.raises(errors.TimedOut, match="the service has not answered in time: "):
+        client._service.ask(GET, jobs_pb2.GetJobRequest(id=service.put("RUNNING").id), most=0.3)
 
 
 @pytest.mark.parametrize(("state", "error"), [("FAILED", errors.JobFailed), ("CANCELLED", errors.JobCancelled)])
@@ -414,7 +426,42 @@ class Restarting:
 def clock(monkeypatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(client_service, "time", clock)
+    monkeypatch.setattr(client_patience, "time", clock)
     return clock
+
+
+def test_whoever_waits_for_a_service_is_told_why_once_for_each_reason(clock, caplog):
+    patience = client_patience.Patience(60)
+    for number in range(100):
+        reason = errors.Unavailable("nobody answers at 127.0.0.1:7433" if number < 50 else "the connection broke")
+        before = clock.now
+        try:
+            patience.bear(reason)
+        except errors.Unavailable:
+            break
+        told = [record.getMessage() for record in caplog.records]
+        assert bool(told) == (before > client_patience.TOLD_AFTER)
+    assert 55 < clock.now < 62
+    assert len(told) == 2
+    assert told[0].startswith("nobody answers at 127.0.0.1:7433; it is asked for 5")
+    assert told[1].startswith("the connection broke; it is asked for ")
+
+
+def test_a_service_that_says_why_it_cannot_is_not_asked_for_long(service, clock):
+    service.cannot = "the disk is full"
+    with serving(service) as address, pytest.raises(errors.CannotNow, match=r"^the disk is full$"):
+        Client(address).submit(SPEC)
+    assert client_patience.REASONED <= clock.now < client_patience.REASONED + 2
+
+
+def test_a_command_that_waits_says_so(service, clock, capsys):
+    service.cannot = "the disk is full"
+    with serving(service) as address:
+        assert main(["--server", address, "jobs", "list"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert said[0].startswith("thalweg: the disk is full; it is asked for ")
+    assert said[1] == "thalweg: the disk is full"
 
 
 def test_the_patience_with_a_silent_job_begins_anew_whenever_the_service_has_answered(clock):
@@ -450,7 +497,7 @@ def test_a_service_that_was_there_is_waited_for_and_one_that_never_was_is_not(se
 
     def locate() -> Place:
         if found := next(known):
-            return Place(found, None, "")
+            return Place(found, None, "", lambda: True)
         raise errors.NoService("it did not start")
 
     service.events_per_connection = 2
@@ -470,7 +517,7 @@ def test_a_client_can_be_closed_while_it_waits_for_a_service_to_start():
     def locate() -> Place:
         starting.set()
         assert closed.wait(60)
-        return Place("127.0.0.1:1", None, "")
+        return Place("127.0.0.1:1", None, "", lambda: True)
 
     client, ended = Client(transport=Wire(locate)), list[str]()
 
@@ -561,10 +608,107 @@ def test_a_published_token_never_leaves_this_machine(home):
         assert credentials.of_address(there) is None
 
 
+def gone() -> dict[str, Any]:
+    """What a service has published that was killed."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        left = {"token": "s3cret", "pid": process.pid, "mark": processes.mark(process.pid)}
+        process.kill()
+    return left
+
+
+@pytest.mark.parametrize("reused", [False, True])
+def test_whoever_listens_where_a_service_was_killed_gets_no_token(service, home, monkeypatch, reused):
+    monkeypatch.setattr(transport, "TOKEN_WITHIN", 0.0)
+    left = gone()
+    if reused:
+        left |= {"pid": os.getpid()}  # its number belongs to another process by now
+    service.token = "s3cret"
+    with serving(service) as address:
+        file = credentials.published(address)
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(left))
+        with pytest.raises(errors.Unauthenticated, match=f"the service that {file} names is gone"):
+            Client(address).describe()
+        data = home / "data"
+        data.mkdir()
+        (data / "token").write_text("s3cret\n")
+        (data / "server.json").write_text(json.dumps(left | {"address": address, "version": "0"}))
+        assert embedded.Embedded(data).address() is None
+    assert set(service.carried) == {None}
+
+
+def test_a_client_that_has_called_before_gives_its_token_to_nobody_who_took_the_port(service, home, monkeypatch):
+    monkeypatch.setattr(transport, "TOKEN_WITHIN", 0.0)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner, serving(service) as address:
+        credentials.publish(address, "s3cret")
+        file = credentials.published(address)
+        file.write_text(json.dumps({"token": "s3cret", "pid": owner.pid, "mark": processes.mark(owner.pid)}))
+        client = Client(address)
+        client.describe()
+        assert service.carried == ["Bearer s3cret"]
+        owner.kill()
+        owner.wait()
+        client.describe()  # whoever answers by now asks for no token
+        file.unlink()
+        client.describe()
+    assert service.carried == ["Bearer s3cret", None, None]
+
+
+def test_what_killed_services_have_published_goes_with_the_next_one(home):
+    credentials.publish("127.0.0.1:7001", "ours")
+    other = credentials.published("127.0.0.1:7002")
+    other.write_text(json.dumps(gone()))
+    old = credentials.published("127.0.0.1:7003")
+    old.write_text("a token alone, as earlier versions wrote it\n")
+    credentials.publish("127.0.0.1:7004", "ours")
+    assert sorted(path.name for path in other.parent.iterdir()) == ["7001", "7004"]
+
+
+def test_a_token_that_others_could_have_read_is_written_again_by_its_service(tmp_path):
+    path = credentials.kept_in(tmp_path)
+    path.write_text("everybody-knows\n")
+    path.chmod(0o644)
+    assert credentials.of_folder(tmp_path) != "everybody-knows"
+    kept = credentials.read_from(path)
+    assert credentials.of_folder(tmp_path) == kept
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1:²",
+        "127.0.0.1:" + "7" * 5000,
+        "127.0.0.1:",
+        "[::1",
+        "host:99999",
+        "127.0.0.1:７４３３",
+        "7433",
+        "a b:1",
+        "",
+        "x://y:1",
+    ],
+)
+def test_what_is_no_address_is_refused_alike_wherever_it_is_given(address, monkeypatch):
+    with pytest.raises(ValueError, match=r'^wanted an address such as "127\.0\.0\.1:7433", got') as refused:
+        addresses.parsed(address)
+    assert len(str(refused.value)) < 200
+    assert not addresses.is_here(address)
+    assert credentials.of_address(address) is None
+    assert app.not_loopback(address) == f"--address: {refused.value}"
+    if address:
+        with pytest.raises(errors.BadArgument, match=r"^address: wanted an address"):
+            Client(address)
+        monkeypatch.setenv("THALWEG_SERVER", address)
+        with pytest.raises(errors.BadArgument, match=r"^\$THALWEG_SERVER: wanted an address"):
+            Client()
+
+
 def folder_of(data: Path, address: str) -> Path:
     """A data folder whose service is this process."""
     data.mkdir()
-    (data / "server.json").write_text(json.dumps({"address": address, "pid": os.getpid(), "version": "0"}))
+    (data / "server.json").write_text(
+        json.dumps({"address": address, "pid": os.getpid(), "mark": processes.mark(os.getpid()), "version": "0"})
+    )
     return data
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import pytest
 
+from thalweg import processes
 from thalweg.server import machine
 from thalweg.server.app import CANNOT_SERVE, FOLDER_TAKEN, not_loopback
 from thalweg.server.executor.forkserver import ENVIRONMENT
@@ -102,7 +103,7 @@ def test_a_worker_that_does_not_listen_is_stopped_by_signals(own_service: Make, 
     row = service.ended(job.id)
     assert row.state is State.CANCELLED
     assert "SIG" in row.outcome
-    until(lambda: machine.mark(pid) is None, 10)
+    until(lambda: processes.mark(pid) is None, 10)
 
 
 def test_a_silent_worker_is_replaced_and_the_job_goes_on(own_service: Make, sampling: Sampling) -> None:
@@ -171,7 +172,7 @@ def test_sigterm_ends_the_service_and_leaves_the_worker_to_the_next_one(own_serv
     before = service.reached(job.id, "walk", 1)
     assert service.stop() == 0
     assert not (service.data / "server.json").exists()
-    assert machine.mark(before.pid or 0) == before.pid_mark
+    assert processes.mark(before.pid or 0) == before.pid_mark
     service.start()
     row = service.ended(job.id)
     assert (row.state, row.attempt) == (State.SUCCEEDED, 1)

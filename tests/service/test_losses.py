@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from thalweg import processes
 from thalweg.server import machine
 from thalweg.server.executor import executor, launcher, pauses
 from thalweg.server.executor.awake import Awake
@@ -104,7 +105,7 @@ def run(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 def finished(store: Store, job: str, attempt: int) -> int:
     """What a worker does that meets nothing."""
     held = attempts.Attempt(store, job, attempt)
-    held.begin(os.getpid(), machine.mark(os.getpid()) or "")
+    held.begin(os.getpid(), processes.mark(os.getpid()) or "")
     held.finish(State.SUCCEEDED, "done")
     return 0
 
@@ -409,7 +410,7 @@ def test_a_fork_server_frozen_for_longer_than_a_lease_is_replaced_and_no_job_fai
     jobs = [service.submit(sampling(steps=4, seed=seed)) for seed in range(4)]
     rows = [service.ended(job.id) for job in jobs]
     assert {(row.state, row.losses) for row in rows} == {(State.SUCCEEDED, 0)}
-    assert machine.mark(frozen) is None
+    assert processes.mark(frozen) is None
 
 
 def test_what_a_job_needed_on_its_way_is_removed_when_it_has_ended(own_service: Make, sampling: Sampling) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from thalweg import specs
-from thalweg.server import machine
+from thalweg import processes, specs
 from thalweg.server.executor import worker
 from thalweg.server.job.heartbeat import FENCED_OFF
 from thalweg.server.store import attempts
@@ -148,7 +147,7 @@ def test_a_job_that_ends_while_no_server_runs_has_ended(victim: Service, undistu
     assert home(victim, job.id) == undisturbed("posterior")
 
 
-@pytest.mark.skipif(not machine.mark(os.getpid()), reason="needs signals that stop a process")
+@pytest.mark.skipif(not processes.mark(os.getpid()), reason="needs signals that stop a process")
 def test_a_zombie_that_wakes_after_its_job_was_taken_over_writes_nothing(store: Store, tmp_path: Path) -> None:
     spec = specs.load(JOBS["posterior"][0])
     job = store.submit(NewJob("", spec.SerializeToString(), "density")).result()

@@ -41,7 +41,8 @@ def _run(parser: ArgumentParser, words: Sequence[str], screen: Screen) -> int:
     try:
         args = parser.parse_args(words)
         screen = Screen.of(args.json, args.quiet)
-        return int(args.command(args, screen))
+        with screen.warnings():
+            return int(args.command(args, screen))
     except SystemExit as ended:  # --help, --version
         return int(ended.code or DONE)
     except InvalidSpec as error:

@@ -6,10 +6,12 @@ Control characters that came in with a name are written out, never obeyed.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +87,18 @@ class Screen:
         except OSError:
             silence(2)
 
+    @contextmanager
+    def warnings(self) -> Iterator[None]:
+        """Meanwhile what the client logs, of a service that does not answer for one, is a note."""
+        handler, log = _Notes(self), logging.getLogger("thalweg.client")
+        log.addHandler(handler)
+        propagate, log.propagate = log.propagate, False
+        try:
+            yield
+        finally:
+            log.propagate = propagate
+            log.removeHandler(handler)
+
     def complain(self, error: Exception | str) -> None:
         """The one sentence, on stderr; as JSON too where JSON was asked for."""
         self.note(f"thalweg: {error}", "red")
@@ -139,6 +153,17 @@ def _write(console: Console, text: str, style: str) -> None:
     else:
         console.file.write(text + "\n")
         console.file.flush()
+
+
+class _Notes(logging.Handler):
+    """Log records as notes on a screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(logging.WARNING)
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._screen.note(f"thalweg: {record.getMessage()}", "yellow")
 
 
 def silence(descriptor: int) -> None:

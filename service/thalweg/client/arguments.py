@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+from thalweg.addresses import parsed
 from thalweg.client.state import State
 from thalweg.errors import BadArgument
 from thalweg.specs.fields import not_unicode, shown
@@ -26,9 +27,10 @@ def address(name: str, value: object) -> str:
     """Where a service may answer, "host:port"."""
     if not isinstance(value, str):
         raise BadArgument(name, f"wanted text, got {shown(value)}")
-    if not value.isprintable() or " " in value:
-        raise BadArgument(name, f'wanted an address such as "127.0.0.1:7433", got {shown(value)}')
-    return _short(name, value)
+    try:
+        return str(parsed(value))
+    except ValueError as error:
+        raise BadArgument(name, str(error)) from None
 
 
 def texts(name: str, value: object) -> list[str]:

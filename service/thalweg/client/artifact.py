@@ -14,7 +14,7 @@ from typing import Any
 
 from thalweg.client import arguments
 from thalweg.client.calls import READ
-from thalweg.client.service import Service, wait_or_give_up
+from thalweg.client.service import Service
 from thalweg.errors import Corrupt, ThalwegError, Unavailable
 from thalweg.v1 import jobs_pb2, results_pb2
 
@@ -92,7 +92,7 @@ class Artifact:
 
     def chunks(self) -> Iterator[bytes]:
         """The content piece by piece; raises Corrupt at the end if the whole is not what it should be."""
-        offset, damaged, digest, pauses = 0, 0, hashlib.sha256(), self.service.pauses()
+        offset, damaged, digest, patience = 0, 0, hashlib.sha256(), self.service.patience()
         while offset < self.size:
             lost = Unavailable(f"the service stopped sending {self.name} of job {self.job}")
             wrong = ""
@@ -102,7 +102,7 @@ class Artifact:
                     if wrong:
                         break
                     digest.update(chunk.data)
-                    offset, pauses = offset + len(chunk.data), self.service.pauses()
+                    offset, patience = offset + len(chunk.data), self.service.patience()
                     yield chunk.data
                 damaged += offset < self.size
             except Unavailable as error:
@@ -111,7 +111,7 @@ class Artifact:
                 what = f"{wrong or 'ended'} at byte {offset} of {self.size}"
                 raise Corrupt(f"{self.name} of job {self.job} {what}, {damaged} times: it may be damaged in the service")
             if offset < self.size:
-                wait_or_give_up(pauses, lost)
+                patience.bear(lost)
         if digest.hexdigest() != self.sha256:
             raise Corrupt(f"{self.name} of job {self.job} is not what was stored: its SHA-256 differs")
 

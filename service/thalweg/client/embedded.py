@@ -1,6 +1,6 @@
 """The embedded service: one service process per data folder, started by whoever needs it first, ending when idle.
 
-DIR/server.json   {"address", "pid", "version"} of the service that runs; removed when it ends cleanly
+DIR/server.json   {"address", "pid", "mark", "version"} of the service that runs; removed when it ends cleanly
 DIR/server.log    what it printed
 DIR/token         what its calls carry; the service writes it
 """
@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import grpc
 
-from thalweg import credentials
+from thalweg import credentials, processes
 from thalweg.client import arguments
 from thalweg.client.transport import Place
 from thalweg.errors import BadArgument, NoService
@@ -82,7 +82,7 @@ class Embedded:
         refusal = (
             f"the service of {self.data} does not accept what {file} says; only the user who started the service can read it"
         )
-        return Place(address, credentials.read_from(file), refusal)
+        return Place(address, credentials.read_from(file), refusal, lambda: self._written() == address)
 
     def address(self) -> str | None:
         """Where the service of this folder answers, None if none does."""
@@ -93,10 +93,10 @@ class Embedded:
         """Where it should answer, None if none runs."""
         try:
             written = json.loads((self.data / "server.json").read_text())
-            address, pid = str(written["address"]), int(written["pid"])
+            address, pid, mark = str(written["address"]), int(written["pid"]), str(written["mark"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return address if _alive(pid) else None
+        return address if processes.lives(pid, mark) else None
 
     def _start(self) -> None:
         require_server()
@@ -168,7 +168,8 @@ class Fixed:
                 raise NoService(self._absent(said))
             if not self._met:
                 time.sleep(0.1)
-        return Place(self.address, credentials.of_address(self.address), self._refusal())
+        token = credentials.of_address(self.address)
+        return Place(self.address, token, self._refusal(), credentials.still_there(self.address))
 
     def _absent(self, said: bytes | None) -> str:
         if said == NOT_SERVING:
@@ -193,13 +194,3 @@ def health(address: str, within: float = 2.0) -> bytes | None:
             return bytes(channel.unary_unary(HEALTH, bytes, bytes)(b"", timeout=within))
         except grpc.RpcError:
             return None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # somebody else's, but alive
-    return True

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Iterator
-from itertools import count
 
 from google.protobuf.message import Message
 
 from thalweg.client.calls import GET, WATCH, Answer, Call
+from thalweg.client.patience import Patience
 from thalweg.client.state import State
 from thalweg.client.transport import Transport
-from thalweg.errors import NoService, TimedOut, Unavailable
+from thalweg.errors import TimedOut, Unavailable
 from thalweg.v1 import jobs_pb2
 
 ANSWER_WITHIN = 120.0  # s; arbitrary: a submission may have to build a molecule before it is accepted
@@ -35,12 +34,12 @@ class Service:
 
     def ask(self, call: Call[Answer], request: Message, most: float = math.inf) -> Answer:
         """The one answer, within `most` seconds. Every call of ours may be repeated: a submission carries its request_id."""
-        pauses = self.pauses(most)
+        patience = self.patience(most)
         while True:
             try:
                 return next(self._transport.send(call, request, min(ANSWER_WITHIN, most)))
             except Unavailable as lost:
-                wait_or_give_up(pauses, lost)
+                patience.bear(lost)
 
     def stream(self, call: Call[Answer], request: Message, timeout: float | None = None) -> Iterator[Answer]:
         """Answers as they come, once: whoever reads knows where to go on."""
@@ -57,7 +56,7 @@ class Service:
             TimedOut: `timeout` seconds are over.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        pauses = growing(BREAKS)
+        patience = Patience(math.inf, BREAKS)
         while True:
             lost, begun = Unavailable(f"the service stopped sending the events of job {job}"), time.monotonic()
             try:
@@ -65,7 +64,7 @@ class Service:
                 for response in self._transport.send(WATCH, request, _left(deadline, job)):
                     if response.event.number <= after:
                         continue
-                    after, pauses = response.event.number, growing(BREAKS)
+                    after, patience = response.event.number, Patience(math.inf, BREAKS)
                     yield response.event
                     if ends(response.event):
                         return
@@ -74,18 +73,14 @@ class Service:
             except TimedOut:
                 raise _waited(job) from None
             if time.monotonic() - begun > STOOD:
-                pauses = growing(BREAKS)
+                patience = Patience(math.inf, BREAKS)
             if self._ended_at(job, after, deadline):
                 return
-            wait_or_give_up(pauses, lost)
+            patience.bear(lost)
 
-    def pauses(self, most: float = math.inf) -> Iterator[float]:
-        """Growing pauses (s), until the patience is over; for `most` seconds at most."""
-        until = time.monotonic() + min(self._patience, most)
-        for pause in growing():
-            if time.monotonic() >= until:
-                return
-            yield pause
+    def patience(self, most: float = math.inf) -> Patience:
+        """With one call, for `most` seconds at most."""
+        return Patience(min(self._patience, most))
 
     def close(self) -> None:
         self._transport.close()
@@ -107,21 +102,6 @@ class Service:
 def ends(event: jobs_pb2.JobEvent) -> bool:
     """Whether this is the last event of its job."""
     return event.HasField("state_change") and State.of(event.state_change.state).ended
-
-
-def growing(most: int | None = None) -> Iterator[float]:
-    """Growing pauses (s), `most` of them; spread, so that many clients do not come back at once."""
-    pause = 0.05
-    for _ in count() if most is None else range(most):
-        yield pause * random.uniform(0.5, 1.0)
-        pause = min(2 * pause, 1.0)
-
-
-def wait_or_give_up(pauses: Iterator[float], lost: Unavailable) -> None:
-    pause = next(pauses, None)
-    if pause is None or isinstance(lost, NoService):
-        raise lost
-    time.sleep(pause)
 
 
 def _left(deadline: float | None, job: str) -> float | None:

@@ -43,6 +43,8 @@ class Place(NamedTuple):
     """What a call carries, where it is known."""
     refusal: str
     """The complaint when the service does not accept that: where the token was looked for, and what to do."""
+    lives: Callable[[], bool]
+    """Whether it may still be the same service: another process may listen there since, and must not get the token."""
 
 
 class Line(NamedTuple):
@@ -112,6 +114,8 @@ class Wire:
         with self._lock:
             if self._closed:
                 raise ThalwegError("this client is closed")
+            if self._line is not None and not self._line.place.lives():
+                self._line = None
             return self._line
 
     def _keep(self, place: Place) -> Line:

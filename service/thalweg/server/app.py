@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import logging
 import os
@@ -12,7 +11,7 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from thalweg import credentials
+from thalweg import credentials, processes
+from thalweg.addresses import parsed
 from thalweg.server.api.checkers import PLACE, Checkers
 from thalweg.server.api.idle import Activity
 from thalweg.server.api.interceptor import Translator
@@ -100,16 +100,12 @@ def _own(data: Path) -> Path:
 
 def not_loopback(address: str) -> str | None:
     """Why an address cannot be served: nothing is encrypted, the token of a call neither, so only this machine may ask."""
-    host, colon, port = address.rpartition(":")
-    name = host.strip("[]")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        return f'wanted an address such as "127.0.0.1:0", got "{address}"'
     try:
-        local = name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        local = False
-    if not local:
-        return f"the service listens on loopback only, since nothing is encrypted: wanted 127.0.0.1 or [::1], got {host}"
+        wanted = parsed(address)
+    except ValueError as error:
+        return f"--address: {error}"
+    if not wanted.is_here:
+        return f"the service listens on loopback only, since nothing is encrypted: wanted 127.0.0.1 or [::1], got {wanted.host}"
     return None
 
 
@@ -136,9 +132,8 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
         again = ["--data", str(data), "--address", address]
         again += [] if exit_when_idle is None else ["--exit-when-idle", str(exit_when_idle)]
         watchdog = Watchdog({"writer": store.writer, "executor": executor}, awake, again)
-        beside = [
-            asyncio.create_task(task) for task in (news.run(), _tell_health(watchdog, checker, ["", *names]), _warm(checkers))
-        ]
+        health_told = _tell_health(lambda: watchdog.trouble() or checkers.trouble(), checker, ["", *names])
+        beside = [asyncio.create_task(task) for task in (news.run(), health_told, _warm(checkers))]
         with _published(data, f"{address.rpartition(':')[0]}:{port}", token):
             await _until_done(store, executor, activity, stopping, exit_when_idle)
             watchdog.stop()
@@ -165,14 +160,14 @@ async def _parts(data: Path, awake: Awake) -> AsyncIterator[tuple[Store, Executo
         await asyncio.to_thread(store.close)
 
 
-async def _tell_health(watchdog: Watchdog, checker: Any, names: list[str]) -> None:
-    """Until cancelled: whether the service works, for whoever asks."""
+async def _tell_health(look: Callable[[], str], checker: Any, names: list[str]) -> None:
+    """Until cancelled: whether the service works, for whoever asks. look: why it does not; empty where it does."""
     said = None
     while True:
         try:
-            trouble = watchdog.trouble()
+            trouble = look()
         except Exception as error:
-            trouble = f"the watchdog failed: {error}"
+            trouble = f"its own look at itself failed: {error}"
         well = not trouble
         if well != said:
             said, response = well, health_pb2.HealthCheckResponse
@@ -231,7 +226,8 @@ def _on_signals() -> asyncio.Event:
 def _published(data: Path, address: str, token: str) -> Iterator[None]:
     """DIR/server.json, where clients of this folder look; whole or absent. Clients of the address find the token by it."""
     path, aside = data / "server.json", data / ".server.json"
-    aside.write_text(json.dumps({"address": address, "pid": os.getpid(), "version": __version__}) + "\n")
+    about = {"address": address, "pid": os.getpid(), "mark": processes.mark(os.getpid()), "version": __version__}
+    aside.write_text(json.dumps(about) + "\n")
     aside.replace(path)
     try:
         credentials.publish(address, token)

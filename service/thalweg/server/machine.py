@@ -1,4 +1,4 @@
-"""What this machine has: processors, memory, disk, and whether a process still lives."""
+"""What this machine has: processors, memory, disk."""
 
 from __future__ import annotations
 
@@ -47,37 +47,6 @@ def processor_name() -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def mark(pid: int) -> str | None:
-    """What tells a living process from a later one of the same number; None where it is gone.
-
-    Linux: the time it started, in ticks since boot. Elsewhere there is only the number to go by.
-    """
-    stat = _first_line(Path(f"/proc/{pid}/stat"))
-    if stat:
-        state, *rest = stat.rpartition(")")[2].split()
-        return None if state in "ZX" else rest[18]  # field 22 of stat(5)
-    if Path("/proc/self/stat").exists():
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass  # somebody else's, but alive
-    return "alive"
-
-
-def kill(pid: int, named: str | None, number: int) -> bool:
-    """Send a signal to the very process of this mark; its number may belong to another one by now. False where it is gone."""
-    if named is None or mark(pid) != named:
-        return False
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _first_line(path: Path) -> str:

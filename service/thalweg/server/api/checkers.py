@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import multiprocessing
-import os
+import logging
 import signal
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from multiprocessing.connection import Connection
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
-from thalweg.server.errors import MachineTrouble
-from thalweg.server.executor.forkserver import ENVIRONMENT
-from thalweg.server.spec import catalog
+from thalweg.server.api.checker_process import COMMAND, Answer, Lost, Process
+from thalweg.server.errors import Draining, MachineTrouble
 from thalweg_core.errors import BadInput, Unavailable
-
-T = TypeVar("T")
-Serve = Callable[[Connection, Path, Path], None]
 
 PLACE = ".thalweg-work"
 """Folder below the data folder in which the service and its checkers work: it holds no file that a name could mean."""
 
-_NUMBER = 2
-_WITHIN = 60.0  # s of wall clock for a check, on a busy machine
-_LOADED_WITHIN = 90.0  # s, for the first one: a cold start loads torch and qiskit from a slow disk
+_FEWEST, _MOST = 2, 3  # processes; the last one from the first time on that a question finds the others at work
+_WITHIN = 60.0  # s for a question, from a free process to the answer; processor time is limited in `checker.py`
+_FREE_WITHIN = 10.0  # s that a question waits for a free process
+_FIRST_WITHIN = 95.0  # s, for the first one, which may load from a slow disk
+_SLOW = 2.0  # s after which a question counts as slow (arbitrary)
 _ABANDONED = 2.0  # s that a check may still take once nobody waits for it
+_LONGEST_PAUSE = 30.0  # s between two starts of a process that fail
+_FAILED_STARTS = 3  # in a row, after which the service is not well
+_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT)  # and from a system short of memory
 
-_FOREIGN = ("pyscf.gto", "pyscf.scf")
-"""What molecules import only when they are looked at."""
+_log = logging.getLogger(__name__)
 
 
 class Checked(NamedTuple):
@@ -45,30 +42,46 @@ class Checked(NamedTuple):
     device: str
 
 
-def _serve(pipe: Connection, folder: Path, place: Path) -> None:
-    """In the new process."""
-    from thalweg.server.api.checker import serve
+class _Displaced(Exception):
+    """A question takes long, and there is no place for it beside other slow ones."""
 
-    serve(pipe, folder, place)
+
+@dataclass
+class _Question:
+    task: str
+    content: bytes
+    deadline: float = 0.0  # on the clock of time.monotonic, from the first free process on
+    slow: bool = False  # whether it has one of the places for slow questions
 
 
 class Checkers:
-    """Questions wait until a checker is free.
+    """Questions wait until a checker is free, each for 10 s at most; whoever came last is first.
+
+    All but one of the processes may be at work on questions that take more than 2 s. One more such question, while others
+    wait, is stopped and waits in line for such a place: so a small specification is checked beside many large ones. Where more
+    comes than can be done, somebody has to be refused, and the newest question is the one whose caller still waits.
+
+    A process that dies, is killed, or stands still is replaced, and its question asked of another one, once. Only a process
+    that has used up its processor time, or two that broke (a crash, no signal from outside), are blamed on the specification.
 
     Args:
         folder: the data folder.
-        serve: what each process runs, with its end of the pipe, the data folder, and the folder to work in.
+        command: what each process runs; the data folder follows.
     """
 
-    def __init__(self, folder: Path, serve: Serve = _serve) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["thalweg.server.api.checker", *_modules()])
-        os.environ.update(ENVIRONMENT)  # of the processes to come; this one computes nothing
-        self._checkers = [_Checker(self._context, serve, folder, folder / PLACE) for _ in range(_NUMBER)]
-        self._free: asyncio.Queue[_Checker] = asyncio.Queue()
-        for checker in self._checkers:
-            self._free.put_nowait(checker)
-        self._left: set[asyncio.Task[None]] = set()
+    def __init__(self, folder: Path, command: Sequence[str] = COMMAND) -> None:
+        self._folder, self._command = folder, command
+        self._processes: set[Process] = set()  # that have loaded
+        self._idle: list[Process] = []
+        self._loading: Process | None = None
+        self._waiting: list[asyncio.Future[Process]] = []  # questions, the newest last
+        self._slow = asyncio.Semaphore(_MOST - 1)
+        self._wanted = _FEWEST
+        self._keeper: asyncio.Task[None] | None = None
+        self._asked = asyncio.Event()  # since the last start that failed
+        self._failures, self._why = 0, ""
+        self._beside: set[asyncio.Task[None]] = set()
+        self._loaded = self._closed = False
         self._description: bytes | None = None
 
     async def admit(self, spec: bytes) -> Checked:
@@ -87,116 +100,218 @@ class Checkers:
             _, self._description = await self._ask("describe", b"")
         return self._description
 
-    def close(self) -> None:
-        for checker in self._checkers:
-            checker.stop()
+    def trouble(self) -> str:
+        """Why no specification can be checked; empty where all is well."""
+        if self._failures < _FAILED_STARTS or self._processes:
+            return ""
+        return f"specifications cannot be checked: {self._why}"
 
-    async def _ask(self, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
-        checker = await self._free.get()
-        asking = _in_a_thread(checker.ask, task, content)
+    def close(self) -> None:
+        """End every process. Questions that wait are refused."""
+        self._closed = True
+        for task in [*filter(None, [self._keeper]), *self._beside]:
+            if not task.get_loop().is_closed():
+                task.cancel()
+        for process in [*self._processes, *filter(None, [self._loading])]:
+            process.end_at_once()
+        self._refuse_waiting(_stopping())
+
+    async def _ask(self, task: str, content: bytes) -> Answer:
+        """What one of two processes answers."""
+        question, lost = _Question(task, content), Lost(None)
+        try:
+            for _ in range(2):
+                try:
+                    answer, more = await self._answer(question)
+                except Lost as end:
+                    _log.warning("a process that checks specifications %s", end)
+                    lost = end
+                    if lost.status == -signal.SIGXCPU or self._closed:
+                        break
+                else:
+                    if "refused" in answer:
+                        raise _refusal(answer)
+                    return answer, more
+        except TimeoutError:
+            raise MachineTrouble("the specification could not be checked in time: this machine is busy; submit again") from None
+        finally:
+            if question.slow:
+                self._slow.release()
+        raise _stopping() if self._closed else _verdict(lost)
+
+    async def _answer(self, question: _Question) -> Answer:
+        """What one process answers; a question that takes long may be stopped once, and waits for its place then."""
+        try:
+            return await self._asked_of(await self._free(), question)
+        except _Displaced:
+            async with asyncio.timeout(question.deadline - time.monotonic()):
+                await self._slow.acquire()
+            question.slow = True
+            return await self._asked_of(await self._free(), question)
+
+    async def _asked_of(self, process: Process, question: _Question) -> Answer:
+        question.deadline = question.deadline or time.monotonic() + _WITHIN
+
+        async def look(seconds: float) -> None:
+            if seconds < _SLOW or question.slow:
+                return
+            if not self._slow.locked():
+                question.slow = await self._slow.acquire()  # at once
+            elif self._waiting:
+                raise _Displaced
+
+        asking = asyncio.ensure_future(process.ask(question.task, question.content, question.deadline, look))
         try:
             return await asyncio.shield(asking)
         finally:
             if asking.done():
-                self._free.put_nowait(checker)
+                self._back(process)
             else:  # the caller has gone
-                leaving = asyncio.create_task(self._leave(checker, asking))
-                self._left.add(leaving)
-                leaving.add_done_callback(self._left.discard)
+                self._do(self._leave(process, asking))
 
-    async def _leave(self, checker: _Checker, asking: asyncio.Future[Any]) -> None:
+    async def _leave(self, process: Process, asking: asyncio.Future[Answer]) -> None:
         """Nobody waits for the answer: a check that takes long is stopped."""
-        with contextlib.suppress(Exception):
-            await asyncio.wait([asking], timeout=_ABANDONED)
-            if not asking.done():
-                checker.stop()
-            await asking
-        self._free.put_nowait(checker)
-
-
-class _Checker:
-    """One process, started when it is first asked, and again when it has died."""
-
-    def __init__(self, context: Any, serve: Serve, folder: Path, place: Path) -> None:
-        self._context, self._serve, self._folder, self._place = context, serve, folder, place
-        self._process: Any = None
-        self._pipe: Connection | None = None
-        self._stopped = False  # whether we have killed it
-        self._answered = False
-
-    def ask(self, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
-        """Blocks until there is an answer. Only a question that kills two processes is blamed for it."""
-        for _ in range(2):
-            try:
-                pipe = self._running()
-            except (EOFError, OSError) as error:
-                raise MachineTrouble(f"no specification can be checked now: {error}") from None
-            try:
-                return self._asked(pipe, task, content)
-            except (EOFError, OSError):
-                if self._buried() == -signal.SIGXCPU or self._stopped:
-                    sentence = "to check it takes too long; wanted a smaller problem, or fewer of whatever it has many of"
-                    raise BadInput("problem", sentence) from None
-        raise BadInput("problem", "what checks it has died of it; wanted a smaller problem")
-
-    def stop(self) -> None:
-        """Whoever waits for its answer gets a refusal. From any thread."""
-        self._stopped = True
-        if self._process is not None:
-            self._process.kill()
-
-    def _asked(self, pipe: Connection, task: str, content: bytes) -> tuple[dict[str, Any], bytes]:
-        pipe.send_bytes(task.encode())
-        pipe.send_bytes(content)
-        if not pipe.poll(_WITHIN if self._answered else _LOADED_WITHIN):
-            self.stop()
-        answer, more = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
-        self._answered = True
-        if "refused" in answer:
-            raise _refusal(answer)
-        return answer, more
-
-    def _running(self) -> Connection:
-        if self._pipe is None or self._stopped or not self._process.is_alive():
-            self._pipe, self._stopped = None, False
-            ours, theirs = self._context.Pipe()
-            process = self._context.Process(target=self._serve, args=[theirs, self._folder, self._place], daemon=True)
-            process.start()  # the first one waits until all that a check needs is loaded
-            theirs.close()
-            self._process, self._pipe = process, ours
-            if self._stopped:  # meanwhile
-                process.kill()
-        return self._pipe
-
-    def _buried(self) -> int | None:
-        """How the process ended that has closed its end of the pipe."""
-        self._process.join(_ABANDONED)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join(_ABANDONED)
-        self._pipe = None
-        return cast(int | None, self._process.exitcode)
-
-
-def _in_a_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
-    """In a thread that does not keep the process from ending."""
-    done: Future[T] = Future()
-
-    def run() -> None:
-        done.set_running_or_notify_cancel()
         try:
-            done.set_result(function(*arguments))
-        except Exception as error:
-            done.set_exception(error)
+            await asyncio.wait([asking], timeout=_ABANDONED)
+        finally:
+            if not asking.done():
+                asking.cancel()
+                process.kill()
+            elif not asking.cancelled():
+                asking.exception()  # is nobody's
+            self._back(process)
 
-    threading.Thread(target=run, name="checker", daemon=True).start()
-    return asyncio.wrap_future(done)
+    async def _free(self) -> Process:
+        """A process for a question, as soon as there is one."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.well():
+                return process
+            self._lose(process)
+        if self._closed:
+            raise _stopping()
+        if len(self._processes) >= _FEWEST:
+            self._wanted = _MOST
+        self._asked.set()
+        self._keep_up()
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            async with asyncio.timeout(_FREE_WITHIN if self._loaded else _FIRST_WITHIN):
+                return await self._given(waiter)
+        except TimeoutError:
+            raise MachineTrouble(self._busy()) from None
+
+    async def _given(self, waiter: asyncio.Future[Process]) -> Process:
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:  # given at the same moment
+                self._back(waiter.result())
+            raise
+
+    def _back(self, process: Process) -> None:
+        """A process that has answered, or was given to somebody who has gone, goes to the next question."""
+        if not process.well():
+            self._lose(process)
+        elif (waiter := self._newest()) is not None:
+            waiter.set_result(process)
+        else:
+            self._idle.append(process)
+
+    def _lose(self, process: Process) -> None:
+        self._processes.discard(process)
+        if not self._closed:
+            self._do(process.end())
+            self._keep_up()
+
+    def _keep_up(self) -> None:
+        if not self._closed and (self._keeper is None or self._keeper.done()):
+            self._keeper = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        """Start processes, one after the other, until there are as many as wanted."""
+        while len(self._processes) < self._wanted:
+            try:
+                process = await self._started()
+            except Exception as error:
+                self._failures, self._why = self._failures + 1, _reason(error)
+                _log.warning("a checker cannot be started: %s", self._why, exc_info=not isinstance(error, OSError | Lost))
+                if not self._processes:
+                    self._refuse_waiting(MachineTrouble(f"no specification can be checked now: {self._why}"))
+                self._asked.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(2.0**self._failures, _LONGEST_PAUSE)):
+                        await self._asked.wait()
+            else:
+                self._failures, self._loaded = 0, True
+                self._processes.add(process)
+                self._back(process)
+
+    async def _started(self) -> Process:
+        process = self._loading = Process(self._command, self._folder, self._folder / PLACE)
+        try:
+            await process.load()
+        except BaseException:
+            await process.end()
+            raise
+        finally:
+            self._loading = None
+        return process
+
+    def _newest(self) -> asyncio.Future[Process] | None:
+        """The question that came last, which waits no more then; those that were just given up are passed over."""
+        while self._waiting:
+            waiter = self._waiting.pop()
+            if not waiter.done():
+                return waiter
+        return None
+
+    def _refuse_waiting(self, error: Exception) -> None:
+        while (waiter := self._newest()) is not None:
+            waiter.set_exception(error)
+
+    def _busy(self) -> str:
+        if not self._loaded:
+            return "what checks specifications has not loaded yet; submit again in a moment"
+        others = len(self._processes) - len(self._idle) + len(self._waiting)
+        if others == 0:
+            return "what checks specifications is started again; submit again in a moment"
+        are = "other specification is" if others == 1 else "other specifications are"
+        return f"{others} {are} being checked; submit again in a moment"
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Beside everything else."""
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
 
 
-def _modules() -> list[str]:
-    """What problems and methods are made of."""
-    entries = [*catalog.METHODS.values(), *catalog.PROBLEMS.values()]
-    return [*dict.fromkeys(entry.where.partition(":")[0] for entry in entries), *_FOREIGN]
+def _verdict(lost: Lost) -> Exception:
+    """What the end of the process says, the second one where there were two."""
+    if lost.status == -signal.SIGXCPU:
+        sentence = "to check it takes too long; wanted a smaller problem, or fewer of whatever it has many of"
+        return BadInput("problem", sentence)
+    if lost.status is None:
+        return MachineTrouble("the specification cannot be checked now: what checks it stands still; submit again in a moment")
+    if lost.status in _FROM_OUTSIDE:
+        why = "what checks it was killed twice (is there too little memory?)"
+        return MachineTrouble(f"the specification cannot be checked now: {why}; submit again in a moment")
+    return BadInput("problem", "what checks it has died of it; wanted a smaller problem")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Lost):
+        return f"a process that checks specifications {error} while it loaded; the log of the service may say more"
+    if isinstance(error, TimeoutError):
+        return "a process that checks specifications did not load in time"
+    return str(error)
+
+
+def _stopping() -> Draining:
+    return Draining("the service is about to stop and takes no new jobs; submit again in a moment")
 
 
 def _refusal(answer: dict[str, Any]) -> Exception:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import NamedTuple
 
+from thalweg import processes
 from thalweg.server import machine
 from thalweg.server.executor.awake import Awake
 from thalweg.server.executor.launcher import Key, Launcher
@@ -295,7 +296,7 @@ class Executor:
 
     def _signal(self, job: WorkRow, number: signal.Signals) -> None:
         if job.pid is not None:
-            machine.kill(job.pid, job.pid_mark, number)
+            processes.kill(job.pid, job.pid_mark, number)
 
     def _forget_all_but(self, at_work: list[WorkRow]) -> None:
         keys = {(job.id, job.attempt) for job in at_work}
@@ -311,4 +312,4 @@ class Executor:
 
 def _lives(job: WorkRow) -> bool:
     """Whether its process is there; one that was gone before anybody could take its mark is not."""
-    return job.pid is not None and job.pid_mark is not None and machine.mark(job.pid) == job.pid_mark
+    return job.pid is not None and job.pid_mark is not None and processes.mark(job.pid) == job.pid_mark

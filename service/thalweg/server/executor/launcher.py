@@ -16,7 +16,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from thalweg.server import machine
+from thalweg import processes
 from thalweg.server.executor.awake import Awake
 from thalweg.server.executor.forkserver import ENVIRONMENT
 from thalweg.server.executor.trouble import Trouble, trouble_of
@@ -41,7 +41,7 @@ class Process(NamedTuple):
 
     @classmethod
     def now(cls, pid: int) -> Process:
-        return cls(pid, machine.mark(pid), time.monotonic())
+        return cls(pid, processes.mark(pid), time.monotonic())
 
 
 class Launcher:
@@ -125,7 +125,7 @@ class Launcher:
         self._hear()
         begun = self._processes.get(("", self._probe or 0))
         if begun is not None and self._awake.waited(begun.since) > _PROBED_WITHIN:
-            machine.kill(begun.pid, begun.mark, signal.SIGKILL)
+            processes.kill(begun.pid, begun.mark, signal.SIGKILL)
             self._probe, self._probed = None, Trouble.STUCK
         status, self._probed = self._probed, None
         return status

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from thalweg import processes
 from thalweg.server import machine
 from thalweg.server.errors import FencedOff
 from thalweg.server.executor.trouble import Trouble, trouble_of
@@ -64,7 +65,7 @@ def main(folder: Path, job: str, number: int) -> int:
 def _attempt(folder: Path, job: str, number: int) -> int:
     store = Store(folder, make=False)
     attempt = Attempt(store, job, number)
-    row = attempt.begin(os.getpid(), machine.mark(os.getpid()) or "")
+    row = attempt.begin(os.getpid(), processes.mark(os.getpid()) or "")
     with _place_of_its_own(store.job_folder(job)):
         _end(attempt, row, folder)
     discard(store, job)

@@ -116,7 +116,9 @@ def _must_be_written(wire: Any) -> bool:
 def _missing(wire: Any) -> str:
     if is_choice(wire.message_type):
         return f"wanted {_one_of(list(members_of(wire.message_type)))}, got none"
-    return "is required, and was left out"
+    if wire.has_presence:
+        return "is required, and was left out"
+    return "is required, and was left out or is empty"  # which look the same on the wire
 
 
 def _items(values: Sequence[Any], hint: Any) -> tuple[Any, ...]:

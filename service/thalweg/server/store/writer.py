@@ -214,7 +214,12 @@ def connect(path: Path, patience: float = PATIENCE, make: bool = False) -> sqlit
 
     Args:
         make: whether to make a database where there is none.
+
+    Raises:
+        sqlite3.OperationalError: there is none, or somebody has the lock.
     """
+    if not make and not (path.exists() and path.stat().st_size):  # SQLite would make a database of an empty file
+        raise sqlite3.OperationalError(f"unable to open {path}: it is missing or empty")
     where = f"{path.absolute().as_uri()}?mode={'rwc' if make else 'rw'}"
     db = sqlite3.connect(where, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
     try:

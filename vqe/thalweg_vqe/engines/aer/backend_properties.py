@@ -23,6 +23,7 @@ ONE_QUBIT = ("sx", "x", "u1", "u2", "u3")
 TWO_QUBITS = ("cx", "ecr", "cz")
 """The gates that circuits are translated to, and RZ; a calibration's other ones are not used."""
 
+_MOST_DIGITS = 4000  # of an integer; Python itself refuses to read 4300
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}  # both signs for micro
 
 
@@ -100,8 +101,10 @@ class BackendProperties:
 def _read(text: str) -> Calibration:
     """The whole device."""
     try:
-        found = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        found = json.loads(text, parse_constant=_no_number, parse_int=_integer)
+    except RecursionError:
+        raise BadInput("text", "its objects and lists are nested too deeply") from None
+    except ValueError as error:
         raise BadInput("text", f"is not JSON: {str(error)[:1].lower()}{str(error)[1:]}") from None
     if not (isinstance(found, dict) and isinstance(found.get("qubits"), list) and isinstance(found.get("gates"), list)):
         raise BadInput("text", 'wanted the JSON of a backend\'s properties, {"qubits": [[…], …], "gates": [{…}, …]}')
@@ -112,6 +115,12 @@ def _read(text: str) -> Calibration:
 
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"a number cannot be {word}")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"an integer has {len(digits)} digits, wanted at most {_MOST_DIGITS}")
+    return int(digits)
 
 
 def _qubit(number: int, given: Any) -> Qubit:
@@ -131,7 +140,7 @@ def _gate(number: int, given: Any, qubits: int) -> PhysicalGate:
         raise BadInput("text", f'{here}: wanted {{"gate": name, "qubits": […], "parameters": […]}}')
     on = tuple(given["qubits"])
     if not all(type(q) is int and 0 <= q < qubits for q in on) or len(set(on)) < len(on) or not on:
-        raise BadInput("text", f"{here}: wanted different qubits from 0 to {qubits - 1}, got {str(list(on))[:60]}")
+        raise BadInput("text", f"{here}: wanted different qubits from 0 to {qubits - 1}, got {_shown(list(on))}")
     values = _values(here, given.get("parameters", []))
     broken = values.get("operational", (1, ""))[0] == 0
     error = _probability(here, "gate_error", values) or 0.0
@@ -145,9 +154,14 @@ def _values(here: str, given: Any) -> Mapping[str, tuple[Any, Any]]:
     return {one["name"]: (one.get("value"), one.get("unit", "")) for one in given}
 
 
+def _shown(value: Any) -> str:
+    """As it was written, and cut where it is long."""
+    return json.dumps(value, ensure_ascii=False)[:60]
+
+
 def _number(here: str, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
-        raise BadInput("text", f"{here}: wanted a number for {name}, got {str(value)[:60]}")
+        raise BadInput("text", f"{here}: wanted a number for {name}, got {_shown(value)}")
     return float(value)
 
 
@@ -156,8 +170,8 @@ def _time(here: str, name: str, values: Mapping[str, tuple[Any, Any]], zero: boo
     if name not in values or values[name][0] is None:
         return None
     value, unit = _number(here, name, values[name][0]), values[name][1]
-    if unit not in _SECONDS:
-        raise BadInput("text", f'{here}: wanted {name} in s, ms, us or ns, got the unit "{str(unit)[:20]}"')
+    if not isinstance(unit, str) or unit not in _SECONDS:
+        raise BadInput("text", f"{here}: wanted {name} in s, ms, us or ns, got the unit {_shown(unit)}")
     if value < 0 or (value == 0 and not zero):
         raise BadInput("text", f"{here}: wanted {name} above 0, got {value:g} {unit}")
     return value * _SECONDS[unit]
