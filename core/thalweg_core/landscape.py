@@ -65,7 +65,7 @@ class Evaluation(NamedTuple):
         return cls(value, grad, torch.zeros_like(value), torch.zeros_like(grad), cost)
 
 
-class Reading(NamedTuple):
+class EnergyEstimate(NamedTuple):
     """The energy alone."""
 
     value: Tensor  # (B,)
@@ -73,7 +73,7 @@ class Reading(NamedTuple):
     cost: Cost
 
 
-def unsloped(here: Reading, x: Tensor) -> Evaluation:
+def unsloped(here: EnergyEstimate, x: Tensor) -> Evaluation:
     """What is seen where only the energy is looked at: no gradient."""
     unknown = torch.full_like(x, torch.nan)
     return Evaluation(here.value, unknown, here.value_var, torch.full_like(x, torch.inf), here.cost)
@@ -137,7 +137,7 @@ class Landscape(Protocol):
 class Measurable(Protocol):
     """A landscape that can show the energy without the gradient."""
 
-    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading: ...
+    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> EnergyEstimate: ...
 
 
 class GradientOnly(Protocol):
@@ -154,7 +154,7 @@ class Sampled(Protocol):
 
     @property
     def samples(self) -> int:
-        """What a look takes that is asked for no number."""
+        """What an evaluation takes that is asked for no number."""
         ...
 
     @property
@@ -218,7 +218,7 @@ class Metric(Protocol):
         ...
 
 
-class MetricReading(NamedTuple):
+class MetricEstimate(NamedTuple):
     """An estimate of the metric."""
 
     metric: Tensor  # (B, P, P); zero outside the blocks that were measured
@@ -233,7 +233,7 @@ METRIC_FORMS = ("full", "block_diagonal", "diagonal")
 class MeasurableMetric(Protocol):
     """A landscape whose metric can be measured by samples."""
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricEstimate:
         """As much of it as the form says (METRIC_FORMS); samples for each thing that is measured by itself, on average.
 
         What a reading of a form costs in shots rises in proportion to the samples.
@@ -244,19 +244,19 @@ class MeasurableMetric(Protocol):
 class Overlapping(Protocol):
     """A landscape of states, of which pairs can be compared."""
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         """|⟨ψ(x)|ψ(y)⟩|² of K pairs of each replica, each by so many samples: (B, K, P), (B, K, P) -> (B, K)."""
         ...
 
 
-class Rehearses(Protocol):
+class HasDryRun(Protocol):
     """A noisy landscape of which it is known what looks cost before any is taken."""
 
-    def rehearsal(self) -> Landscape:
-        """The same, with everything that it can be asked, but its looks show nothing of U and take next to no time.
+    def dry_run(self) -> Landscape:
+        """A landscape with the same methods and the same costs, whose numbers are placeholders: nothing is simulated.
 
-        What they say is finite and means nothing. Gradients and shots cost what they would cost here, to the shot; circuits
-        about as much, where how many are run depends on what is seen. It is its own rehearsal.
+        The numbers are finite. Gradients and shots cost what they cost here, to the shot; circuits about as much, where their
+        number depends on what is measured. A dry run is its own dry run.
         """
         ...
 
@@ -273,7 +273,7 @@ class Penalized(Protocol):
     """A landscape that may hold more than the energy that is measured at the end: then its ends cannot be compared."""
 
     @property
-    def alone(self) -> Landscape | None:
+    def without_penalty(self) -> Landscape | None:
         """The landscape of the energy alone; None where U is that energy."""
         ...
 
@@ -296,7 +296,7 @@ ENERGY_ALONE = Capability[Measurable]("the energy without the gradient", protoco
 GRADIENT_ALONE = Capability[GradientOnly]("the gradient without the energy", protocol=GradientOnly)
 SAMPLES = Capability[Sampled]("samples", protocol=Sampled)
 STRATA = Capability[Allocates]("strata", protocol=Allocates)
-DRY_RUN = Capability[Rehearses]("a dry run", protocol=Rehearses)
+DRY_RUN = Capability[HasDryRun]("a dry run", protocol=HasDryRun)
 REFERENCE = Capability[Referenced]("a reference energy", protocol=Referenced)
 PENALTY = Capability[Penalized]("a penalty", protocol=Penalized)
 
@@ -327,9 +327,9 @@ def above_reference(landscape: Landscape, x: Tensor) -> list[str]:
     return [f" {gap} above the reference" if gap else "" for gap in gaps]
 
 
-def value_of(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
+def value_of(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples | None = None) -> EnergyEstimate:
     """The energy by the cheapest way the landscape offers."""
     if (alone := landscape.offer(ENERGY_ALONE)) is not None:
         return alone.measure(x, rng, samples)
     seen = landscape.evaluate(x, rng, samples)
-    return Reading(seen.value, seen.value_var, seen.cost)
+    return EnergyEstimate(seen.value, seen.value_var, seen.cost)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import Mismatch
-from thalweg_core.landscape import Capabilities, Capability, Landscape, Offers, Reading
+from thalweg_core.landscape import Capabilities, Capability, EnergyEstimate, Landscape, Offers
 from thalweg_core.method import Goal, Method
 from thalweg_core.streams import Stream
 
@@ -98,7 +98,7 @@ class Problem(Offers, ABC, Generic[L]):
     def traits(self) -> Traits:
         """Raises BadInput where the fields cannot be, together, what the user wants."""
 
-    def foretold(self) -> Traits:
+    def quick_traits(self) -> Traits:
         """Traits at least as large, within about a second: what only a longer check would refuse is taken as good, since the
         job checks it before it starts. Raises BadInput."""
         return self.traits()
@@ -106,12 +106,12 @@ class Problem(Offers, ABC, Generic[L]):
     @abstractmethod
     def open(self, device: torch.device, dtype: torch.dtype) -> L: ...
 
-    def rehearsal(self) -> L | None:
-        """The dry run of its landscape before that is opened, see `landscape.Rehearses`; None where only opening it tells."""
+    def dry_run(self) -> L | None:
+        """The dry run of its landscape before that is opened, see `landscape.HasDryRun`; None where only opening it tells."""
         return None
 
     @abstractmethod
-    def final(self, landscape: L, x: Tensor, rng: Stream) -> Reading:
+    def final(self, landscape: L, x: Tensor, rng: Stream) -> EnergyEstimate:
         """The energy at x (B, *E), measured anew, in the unit of the traits: never a value that was chosen because it looked
         good."""
 

@@ -19,7 +19,7 @@ from thalweg_core.landscape import DRY_RUN, Cost, Landscape, must_offer
 from thalweg_core.method import Method
 from thalweg_core.problem import Problem
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import first_cost, rehearsal, step_cost
+from thalweg_core.walking.dry_run import dry_run, first_cost, step_cost
 from thalweg_core.walking.growth import GROWTH, afford, begin_growing, walk_growing
 from thalweg_core.walking.stopping import Budget, Outcome
 from thalweg_core.walking.walk import Rules
@@ -102,12 +102,12 @@ def least(problem: Problem, method: Method) -> int:
 
 
 @pytest.mark.parametrize(("problem", "method"), PAIRS)
-def test_a_rehearsal_costs_what_is_then_charged(problem: Problem, method: Method) -> None:
+def test_a_dry_run_costs_what_is_then_charged(problem: Problem, method: Method) -> None:
     landscape, x, rng = start(problem, 3)
     if (small := landscape.offer(GROWTH)) is not None:
         landscape = small.grown(x, rng).landscape
-    place, none = must_offer(landscape, DRY_RUN).rehearsal(), torch.zeros(3, dtype=torch.int64)
-    assert must_offer(place, DRY_RUN).rehearsal() is place
+    place, none = must_offer(landscape, DRY_RUN).dry_run(), torch.zeros(3, dtype=torch.int64)
+    assert must_offer(place, DRY_RUN).dry_run() is place
     state = method.init(landscape, x, rng.named("init"), none)
     assert charged(first_cost(method, place, x, rng.named("init"))) == charged(state.seen.cost)
     for step in range(1, 7):
@@ -119,9 +119,9 @@ def test_a_rehearsal_costs_what_is_then_charged(problem: Problem, method: Method
 @pytest.mark.parametrize("engine", ["statevector", "aer"])
 @pytest.mark.parametrize("allocation", ["equal", "measured", "random"])
 @pytest.mark.parametrize("shots", [2, 3, 7, 64])
-def test_every_look_costs_its_rehearsal_however_shots_are_divided(engine: str, allocation: str, shots: int) -> None:
+def test_every_evaluation_costs_its_dry_run_however_shots_are_divided(engine: str, allocation: str, shots: int) -> None:
     landscape, x, rng = start(circuit(50, engine, allocation), 2)
-    place = rehearsal(landscape)
+    place = dry_run(landscape)
     asked = torch.tensor([shots, shots + 5])
     components = asked[:, None] + torch.arange(x.shape[1])
     pairs = torch.stack([x, x + 1], dim=1)
@@ -136,9 +136,9 @@ def test_every_look_costs_its_rehearsal_however_shots_are_divided(engine: str, a
             *(at.measure_metric(x, rng, asked, form).cost for form in ("full", "block_diagonal", "diagonal")),
         ]
 
-    for paid, rehearsed in zip(looks(landscape), looks(place), strict=True):
-        assert charged(paid) == charged(rehearsed)
-        assert allocation != "equal" or paid.circuits.tolist() == rehearsed.circuits.tolist()
+    for paid, dry in zip(looks(landscape), looks(place), strict=True):
+        assert charged(paid) == charged(dry)
+        assert allocation != "equal" or paid.circuits.tolist() == dry.circuits.tolist()
 
 
 @pytest.mark.parametrize(("problem", "method"), WALKS)
@@ -161,7 +161,7 @@ def test_whatever_the_budget_no_more_is_spent_and_the_least_is_as_the_refusal_sa
 
 @pytest.mark.parametrize(("problem", "method"), WALKS)
 def test_the_least_is_known_before_anything_is_opened(problem: Problem, method: Method) -> None:
-    place, enough = problem.rehearsal(), least(problem, method)
+    place, enough = problem.dry_run(), least(problem, method)
     assert place is not None
     x, rng = torch.zeros(1, problem.traits().dimension, dtype=torch.float64), Stream.of(0, 1)
     reserve = problem.final_shots(place)

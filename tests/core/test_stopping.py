@@ -16,7 +16,7 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import Cost, Evaluation, Landscape
 from thalweg_core.streams import Stream
 from thalweg_core.walking import stopping
-from thalweg_core.walking.stopping import CONVERGED, Account, Budget, Judgement, Outcome, Stop
+from thalweg_core.walking.stopping import CONVERGED, Account, Budget, Outcome, Stop, StopState
 from thalweg_core.walking.walk import Rules, begin, walk
 
 
@@ -41,14 +41,14 @@ def judged(
     budget: Budget,
     place: Landscape,
     state: State,
-    memory: Judgement,
+    memory: StopState,
     spent: Cost,
     cost: Cost,
     forecast: Cost | None = None,
     reserve: int = 0,
-) -> tuple[Tensor, Judgement]:
+) -> tuple[Tensor, StopState]:
     """After a step that cost so much."""
-    return stopping.judge(stop, Account(budget, reserve, spent), place.manifold, state, memory.after(cost), forecast)
+    return stopping.check_stop_rules(stop, Account(budget, reserve, spent), place.manifold, state, memory.after(cost), forecast)
 
 
 def judge(stop: Stop, budget: Budget, state: State, spent: Cost | None = None, place: Landscape = FLAT) -> list[int]:
@@ -161,7 +161,7 @@ def test_a_replica_is_judged_alike_to_the_bit_whoever_is_judged_beside_it() -> N
     course = Stream.of(5, 40).normal((30,)) * 1e3
     stop = Stop(plateau=7)
 
-    def memory(rows: int) -> Judgement:
+    def memory(rows: int) -> StopState:
         kept = stopping.begin(stop, course[:rows, :1])
         for value in course[:rows].unbind(dim=1):
             nothing = Cost.none(value[:, None])

@@ -16,10 +16,10 @@ from thalweg_core.landscape import (
     STATES,
     Capabilities,
     Cost,
+    EnergyEstimate,
     Evaluation,
-    MetricReading,
+    MetricEstimate,
     Offers,
-    Reading,
     Samples,
 )
 from thalweg_core.manifold import Euclidean, Manifold, Spheres
@@ -126,10 +126,10 @@ class Qubits(Offers):
         mixing = x.new_tensor(self.mixing)
         return (mixing.T @ mixing / 4).expand(len(x), -1, -1).clone()
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         apart = self.turns(x.flatten(0, 1)) - self.turns(y.flatten(0, 1))
         p = (apart / 2).cos().square().prod(dim=1).reshape(x.shape[:2])
-        return Reading(p, torch.zeros_like(p), Cost.none(x))
+        return EnergyEstimate(p, torch.zeros_like(p), Cost.none(x))
 
 
 class SampledQubits(Qubits):
@@ -153,27 +153,27 @@ class SampledQubits(Qubits):
         one = Cost.of(x, evaluations=1, gradients=1, circuits=3)
         return Evaluation(value, grad, variance, variance[:, None].expand_as(x).clone(), one._replace(shots=3 * number))
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricEstimate:
         exact = self.metric(x)
         keep = torch.ones_like(exact[0]) if form == "full" else torch.eye(x.shape[1], dtype=x.dtype)
         if isinstance(samples, int) and samples == 0:
-            return MetricReading(exact * keep, torch.zeros_like(exact), Cost.none(x))
+            return MetricEstimate(exact * keep, torch.zeros_like(exact), Cost.none(x))
         number = self._number(x, samples)
         variance = (keep / number.to(x.dtype)[:, None, None]).expand_as(exact)
         noise = rng.named("entries").normal(tuple(exact.shape[1:]), x.dtype)
         noise = noise.triu() + noise.triu(1).transpose(1, 2)
         entries = int(keep.sum())
         seen = exact * keep + variance.sqrt() * noise
-        return MetricReading(seen, variance.clone(), Cost.of(x, circuits=entries)._replace(shots=2 * entries * number))
+        return MetricEstimate(seen, variance.clone(), Cost.of(x, circuits=entries)._replace(shots=2 * entries * number))
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         p, pairs = super().fidelity(x, y, rng, samples).value, x.shape[1]
         number = self._number(x, samples)
         draws = rng.named("returns").uniform((int(number.max()), pairs))  # the first do not depend on how many follow
         tried = torch.arange(draws.shape[1])[:, None] < number[:, None, None]
         seen = ((draws < p[:, None].double()) & tried).sum(dim=1) / number[:, None]
         cost = Cost.of(x, circuits=pairs)._replace(shots=pairs * number)
-        return Reading(seen.to(x), (seen * (1 - seen) / number[:, None]).to(x), cost)
+        return EnergyEstimate(seen.to(x), (seen * (1 - seen) / number[:, None]).to(x), cost)
 
     def _number(self, x: Tensor, samples: Samples | None) -> Tensor:
         asked = self.samples if samples is None else samples

@@ -214,7 +214,7 @@ def test_on_a_device_with_noise_every_rotation_counts_for_itself():
 def noisy(request):
     """By the rule that the circuit allows whatever is measured: two frequencies for every excitation."""
     landscape = Vqe(HYDROGEN, Uccsd(), Estimator(shots=40, engine=request.param)).open(CPU, FLOAT64)
-    return replace(landscape, alone=landscape)  # as if U held more than H
+    return replace(landscape, without_penalty=landscape)  # as if U held more than H
 
 
 THETA = torch.tensor([[0.3, -0.4, 0.5]], dtype=FLOAT64)

@@ -162,8 +162,8 @@ class WarmUp(Method):
 
 
 # A chain stands still where its acceptance, averaged over about five steps, is below a twentieth: hardly ever so where the
-# step is right. A chain that neither a hundred steps nor one ten thousand times shorter have freed must not hold up the
-# others. Arbitrary.
+# step is right. After 100 updates, or at 1e-4 of the first step size, chains that stand still are ignored: they must not hold
+# up the others. Arbitrary.
 _NEWEST, _STUCK, _RESCUES, _SHORTEST = 0.2, 0.05, 100, 1e-4
 
 # Constants of [1]: pull towards the centre, weight of the first steps, forgetting of the mean; the centre is ten times

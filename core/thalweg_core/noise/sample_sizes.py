@@ -13,7 +13,7 @@ from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.ranges import at_least, not_negative, positive
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import rehearsal
+from thalweg_core.walking.dry_run import dry_run
 
 
 class SampleSize(NamedTuple):
@@ -52,7 +52,7 @@ class SampleRule:
         first_samples: samples of the pilot gradient; of the first look where there is no pilot.
         pilot: whether there is one.
         pilot_noise: ρ, variance over squared length of the gradient that the first look aims at.
-        growth: τ, looks for which all that was spent would pay; 0: the number never grows.
+        growth: τ: each evaluation takes 1/τ of all that was spent so far; 0: the number never grows.
 
     The floor of a twentieth and the tenth are arbitrary.
     """
@@ -133,7 +133,7 @@ def dearer(seen: Evaluation, size: SampleSize | None) -> Cost:
 
 def _sample_price(landscape: Landscape, x: Tensor, rng: Stream, samples: Tensor) -> Tensor | None:
     """Shots that each sample of a look by so many costs, (B,) float64; those of a larger look cost no more. None: not known."""
-    place = rehearsal(landscape)
+    place = dry_run(landscape)
     if place is None:
         return None
     asked = samples.floor()

@@ -33,7 +33,7 @@ class Ends(NamedTuple):
 def comparable(landscape: Landscape) -> bool:
     """Whether a look on the way and the measurement at the end show the same quantity."""
     held = landscape.offer(PENALTY)
-    return held is None or held.alone is None
+    return held is None or held.without_penalty is None
 
 
 def bound(rows: int) -> float:

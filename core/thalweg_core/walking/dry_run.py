@@ -1,4 +1,4 @@
-"""What comes next is rehearsed before it is paid for: the same code, on a landscape that shows nothing and charges the same.
+"""Dry runs: the cost of what comes next is found by the same code, on a landscape of placeholder numbers and true costs.
 
 So no method has to know what its looks cost, and where a budget is about to end nobody relies on a forecast.
 """
@@ -18,24 +18,24 @@ from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Account, Outcome
 
 NEAR = 10
-"""Steps as dear as forecast that must still be within a budget for the forecast to be believed. Arbitrary; a step may take ten
-times the samples of the one before."""
+"""The forecast is trusted while at least this many further steps fit in the budget. Arbitrary; a step may take ten times the
+samples of the one before."""
 
 
-def rehearsal(landscape: Landscape) -> Landscape | None:
-    """Where a rehearsal can be held; not where looks are exact: there it is no cheaper, and nothing varies."""
+def dry_run(landscape: Landscape) -> Landscape | None:
+    """The dry run of a landscape; None where evaluations are exact: there it would cost as much time, and nothing varies."""
     dry = landscape.offer(DRY_RUN) if landscape.noisy else None
-    return None if dry is None else dry.rehearsal()
+    return None if dry is None else dry.dry_run()
 
 
 def first_cost(method: Method, place: Landscape, x: Tensor, rng: Stream) -> Cost:
-    """The least that the first state costs; place: a rehearsal."""
+    """The least that the first state costs; place: a dry run."""
     cost: Cost = method.init(place, x, rng, torch.zeros(len(x), dtype=torch.int64, device=x.device)).seen.cost
     return cost
 
 
 def step_cost(method: Method, place: Landscape, state: Any, rng: Stream) -> Cost:
-    """What the next step costs; place: a rehearsal. The state is left as it is."""
+    """What the next step costs; place: a dry run. The state is left as it is."""
     return method.step(place, map_tensors(torch.clone, state), rng)[1].cost
 
 
@@ -50,18 +50,18 @@ def stopped_in_time(
 ) -> Tensor:
     """The outcomes (B,), where replicas that still walk stop if they could not pay for their next step, whatever was forecast.
 
-    It is rehearsed only where the budget ends within `NEAR` steps.
+    There is a dry run of the step only where the budget ends within `NEAR` steps.
     """
     near = (outcome == Outcome.WALKING) & (account.cannot_pay(forecast.times(NEAR)) > 0)
     rows = torch.nonzero(near).flatten()
-    place = rehearsal(landscape) if len(rows) else None
+    place = dry_run(landscape) if len(rows) else None
     if place is None:
         return outcome
     cost = step_cost(method, place, take_rows(state, rows), rng.take(rows))
     return outcome.index_copy(0, rows, account.of(rows).cannot_pay(cost))
 
 
-def refuse_dear(method: Method, first: Cost | None, account: Account) -> None:
+def refuse_unaffordable(method: Method, first: Cost | None, account: Account) -> None:
     """Where the first look and the measurement at the end cannot both be paid, before anything is.
 
     first: what the first look costs with all that comes before it, at least; None where only looking tells.

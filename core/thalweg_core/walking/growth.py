@@ -17,9 +17,9 @@ from thalweg_core.landscape import Capability, Cost, Landscape
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, stopped_in_time
+from thalweg_core.walking.dry_run import dry_run, first_cost, refuse_unaffordable, stopped_in_time
 from thalweg_core.walking.stopping import Outcome
-from thalweg_core.walking.walk import Frame, Position, Rules, begin, stand, walk
+from thalweg_core.walking.walk import Frame, Position, Rules, begin, position_at, walk
 
 
 class Grown(NamedTuple):
@@ -28,7 +28,7 @@ class Grown(NamedTuple):
     landscape: Grows
     slopes: Tensor  # (B, *E) ∂U/∂x of the coordinates that are new, 0 elsewhere
     slopes_var: Tensor  # (B, *E)
-    dearer: Tensor  # (B,) float64, by what factor a gradient takes more circuits now
+    cost_factor: Tensor  # (B,) float64, by what factor a gradient takes more circuits now
     cost: Cost
 
 
@@ -76,7 +76,7 @@ def begin_growing(
     grown = small.grown(x, rng.named("growth"))
     state = method.init(grown.landscape, x, rng.named("init"), rules.account(grown.cost).shots_left)
     look, waiting = state.seen.cost, _waiting(rules, grown.landscape, rng)
-    return grown.landscape, stand(method, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
+    return grown.landscape, position_at(method, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
 
 
 def afford(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules) -> None:
@@ -88,14 +88,14 @@ def afford(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: 
     account = rules.account(Cost.none(x))
     if not account.limited:
         return
-    place, init = rehearsal(landscape), rng.named("init")
+    place, init = dry_run(landscape), rng.named("init")
     small = None if place is None else place.offer(GROWTH)
     if small is not None:
         grown = small.grown(x, rng.named("growth"))
         first: Cost | None = grown.cost.plus(first_cost(method, grown.landscape, x, init))
     else:
         first = None if place is None else first_cost(method, place, x, init)
-    refuse_dear(method, first, account)
+    refuse_unaffordable(method, first, account)
 
 
 def walk_growing(
@@ -103,7 +103,7 @@ def walk_growing(
 ) -> Iterator[tuple[Landscape, Frame]]:
     """As `walk`, each frame with the landscape as it is after it: what grows does so after every so many steps.
 
-    Until a replica has grown up, only a budget may end its walk. A method that had finished begins anew where it has grown.
+    While a circuit may still grow, only the budget stops it; a method that had converged starts again after a growth.
     """
     place = landscape.offer(GROWTH)
     if place is None:
@@ -125,7 +125,7 @@ def walk_growing(
 
 
 def _waiting(rules: Rules | None, landscape: Grows, rng: Stream) -> Rules:
-    return replace(rules or Rules(), held=landscape.growing(rng.rows))
+    return replace(rules or Rules(), growing=landscape.growing(rng.rows))
 
 
 def _grow(
@@ -147,7 +147,7 @@ def _grow(
     here = here._replace(state=state, spent=here.spent.plus(grown.cost))
     here = _anew(method, grown.landscape, here, rng.at(step).named("growth"), rules, step)
     coming = _coming(method, grown.landscape, here)
-    coming = coming._replace(shots=(coming.shots * grown.dearer).ceil().to(torch.int64))
+    coming = coming._replace(shots=(coming.shots * grown.cost_factor).ceil().to(torch.int64))
     account = rules.account(here.spent)
     outcome = torch.where(here.outcome == Outcome.WALKING, account.cannot_pay(coming), here.outcome)
     outcome = stopped_in_time(method, grown.landscape, here.state, rng.at(step + 1), outcome, account, coming)
@@ -159,7 +159,7 @@ def _anew(method: Method, landscape: Landscape, here: Position, rng: Stream, rul
     finished = method.finished(here.state)
     if finished is None:
         return here
-    done, place = torch.nonzero(finished).flatten(), rehearsal(landscape)
+    done, place = torch.nonzero(finished).flatten(), dry_run(landscape)
     account = rules.account(take_rows(here.spent, done))
     if len(done) and place is not None and account.limited:
         over = account.cannot_pay(first_cost(method, place, here.state.x[done], rng.take(done).named("init")))
@@ -175,7 +175,7 @@ def _anew(method: Method, landscape: Landscape, here: Position, rng: Stream, rul
 def _coming(method: Method, landscape: Landscape, here: Position) -> Cost:
     """What the next step will cost, on the landscape as the method knows it."""
     forecast = method.next_cost(landscape, here.state)
-    return here.memory.dearest if forecast is None else forecast
+    return here.memory.largest_cost if forecast is None else forecast
 
 
 def _ended(here: Position, why: Tensor, step: int) -> Position:

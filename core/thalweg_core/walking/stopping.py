@@ -75,8 +75,8 @@ class Stop:
             many standard errors, rising slowly with the number of looks, that a whole walk is fooled in 2.3 % of cases.
         plateau: stop when the mean energy of this many steps is not lower than that of as many steps before by more
             than two of its standard errors; with exact energies that also rise, the scatter about each window's trend is
-            the error. A decrease that rounding could make, of 4 ε of the largest |U| above which the replica stayed for
-            two windows, is none. Under noise this only says that more steps like these bring nothing that could be seen.
+            the error. Differences below 4 ε |U| are taken for rounding (|U|: the smallest in two
+            windows, the largest such so far). Under noise this only says that more steps like these bring nothing that could be seen.
     """
 
     max_torque: float | None = None
@@ -107,7 +107,7 @@ class Budget:
 
     What is left out is not limited. A replica stops where its next step and the measurement at the end would not both fit.
     The next step is forecast by the method where its steps get dearer, else to cost as much as the dearest so far, the
-    first look among them; where the budget is about to end and the landscape can rehearse looks, the step is rehearsed. A
+    first look among them; where the budget is about to end and the landscape has dry runs, one tells the cost of the step. A
     budget that does not pay for the first look and the end is refused.
 
     Args:
@@ -174,43 +174,43 @@ class Plateau(NamedTuple):
     height: Tensor  # (B,) largest |U| above which the replica stayed for two windows: what rounding is measured by
 
 
-class Judgement(NamedTuple):
+class StopState(NamedTuple):
     """What the rules remember between steps."""
 
     plateau: Plateau
-    dearest: Cost  # (B,) the most that a step has spent: the forecast of the next, where the method has none
+    largest_cost: Cost  # (B,) the most that a step has spent: the forecast of the next, where the method has none
     looks: Tensor  # (B,) int64, how often the rules were asked
 
-    def after(self, cost: Cost) -> Judgement:
+    def after(self, cost: Cost) -> StopState:
         """Once a step has cost so much."""
-        dearest = Cost(*(torch.maximum(most, now) for most, now in zip(self.dearest, cost, strict=True)))
-        return self._replace(dearest=dearest)
+        largest_cost = Cost(*(torch.maximum(most, now) for most, now in zip(self.largest_cost, cost, strict=True)))
+        return self._replace(largest_cost=largest_cost)
 
 
-def begin(stop: Stop, x: Tensor) -> Judgement:
+def begin(stop: Stop, x: Tensor) -> StopState:
     """The memory of the rules before the first step."""
     window = 2 * (stop.plateau or 0)
     empty = torch.full((x.shape[0], window), math.nan, dtype=torch.float64, device=x.device)
     height = torch.zeros(x.shape[0], dtype=torch.float64, device=x.device)
-    return Judgement(Plateau(empty, empty.clone(), height), Cost.none(x), Cost.none(x).evaluations)
+    return StopState(Plateau(empty, empty.clone(), height), Cost.none(x), Cost.none(x).evaluations)
 
 
-def judge(
+def check_stop_rules(
     stop: Stop,
     account: Account,
     manifold: Manifold,
     state: Walking,
-    memory: Judgement,
+    memory: StopState,
     forecast: Cost | None = None,
-    held: Tensor | None = None,
-) -> tuple[Tensor, Judgement]:
+    growing: Tensor | None = None,
+) -> tuple[Tensor, StopState]:
     """Outcome of each replica after a step, (B,) int64, and the new memory. Later rules in this list win over earlier.
 
     memory: with the cost of the step, see `Judgement.after`. forecast: what the next step will cost; left out, as much as the
-    dearest so far. held: (B,) bool, replicas of which the rules of the state see nothing yet.
+    dearest so far. growing: (B,) bool, replicas of which the rules of the state see nothing yet.
     """
     seen = state.seen
-    by_budget = account.cannot_pay(memory.dearest if forecast is None else forecast)
+    by_budget = account.cannot_pay(memory.largest_cost if forecast is None else forecast)
     outcome, looks, plateau = by_budget.clone(), memory.looks + 1, memory.plateau
     if stop.plateau is not None:
         plateau = _remember(plateau, seen)
@@ -222,11 +222,11 @@ def judge(
     for bound, code in ((stop.gradient_norm, Outcome.GRADIENT), (stop.max_torque, Outcome.TORQUE)):
         if bound is not None:
             outcome[gradient_norm(manifold, state, errors=2.0) <= bound] = code
-    if held is not None:
-        outcome = torch.where(held, by_budget, outcome)
-        looks, plateau = choose(held, memory.looks, looks), choose(held, memory.plateau, plateau)
+    if growing is not None:
+        outcome = torch.where(growing, by_budget, outcome)
+        looks, plateau = choose(growing, memory.looks, looks), choose(growing, memory.plateau, plateau)
     outcome[_lost(seen)] = Outcome.LOST
-    return outcome, Judgement(plateau, memory.dearest, looks)
+    return outcome, StopState(plateau, memory.largest_cost, looks)
 
 
 def gradient_norm(manifold: Manifold, state: Walking, errors: float = 0.0) -> Tensor:

@@ -19,9 +19,9 @@ from thalweg_core.landscape import (
     STATES,
     VALUE,
     Capabilities,
+    EnergyEstimate,
     Evaluation,
     Offers,
-    Reading,
     Samples,
     value_of,
 )
@@ -65,7 +65,7 @@ F = TypeVar("F", bound=FlatLandscape)
 class Density(Problem[F]):
     """A problem whose landscape is a FlatLandscape."""
 
-    def final(self, landscape: F, x: Tensor, rng: Stream) -> Reading:
+    def final(self, landscape: F, x: Tensor, rng: Stream) -> EnergyEstimate:
         """The energy, exact."""
         return value_of(landscape, x, rng)
 

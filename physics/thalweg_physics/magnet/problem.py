@@ -19,7 +19,7 @@ from thalweg_core.landscape import (
     METRIC,
     VALUE,
     Capabilities,
-    Reading,
+    EnergyEstimate,
     value_of,
 )
 from thalweg_core.numbers.rows import row_sum
@@ -122,7 +122,7 @@ class Magnet(Problem[MagnetLandscape]):
     def open(self, device: torch.device, dtype: torch.dtype) -> MagnetLandscape:
         return MagnetLandscape.of(self.grid, self.material, self.external_field, device, dtype)
 
-    def final(self, landscape: MagnetLandscape, x: Tensor, rng: Stream) -> Reading:
+    def final(self, landscape: MagnetLandscape, x: Tensor, rng: Stream) -> EnergyEstimate:
         """The energy, exact, in J."""
         seen = value_of(landscape, x, rng)
         return seen._replace(value=seen.value * self.energy_scale)

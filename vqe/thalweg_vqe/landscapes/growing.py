@@ -15,11 +15,11 @@ from thalweg_core.landscape import (
     Capabilities,
     Capability,
     Cost,
+    EnergyEstimate,
     Evaluation,
     Harmonics,
-    MetricReading,
+    MetricEstimate,
     Offers,
-    Reading,
     Samples,
 )
 from thalweg_core.manifold import Euclidean, Manifold
@@ -51,15 +51,15 @@ def adaptive(
     register: Register,
     estimator: Estimator,
     of: Callable[[Program], VqeLandscape],
-    rehearsed: Callable[[Program], VqeLandscape],
+    dry: Callable[[Program], VqeLandscape],
 ) -> AdaptiveLandscape:
-    """The landscape of circuits that have taken nothing yet; `of` opens that of a circuit, `rehearsed` its rehearsal."""
+    """The landscape of circuits that have taken nothing yet; `of` opens that of a circuit, `dry` its dry run."""
     pool, room = ansatz.from_pool(register), _room(register.qubits)
 
     def kept(opened: Callable[[Program], VqeLandscape]) -> Opened:
         return lru_cache(maxsize=room)(lambda taken: opened(ansatz.circuit(register, taken)))
 
-    opened = kept(of), kept(rehearsed)
+    opened = kept(of), kept(dry)
     choices = Choices.none(ansatz.operators, len(pool))
     observable = opened[0](()).observable
     commutators = Commutators.of(observable, pool, estimator.grouping) if estimator.shots else None
@@ -82,7 +82,7 @@ class AdaptiveLandscape(Offers):
         ansatz: what grows.
         pool: what it takes from, M operators.
         opened: the landscape of a circuit, by the operators that it has taken.
-        rehearsed: its rehearsal, for which no engine is opened.
+        dry: its dry run, for which no engine is opened.
         choices: what was taken so far.
         commutators: how the pool's slopes are measured; None where they are exact.
         estimator: what measures them.
@@ -91,13 +91,13 @@ class AdaptiveLandscape(Offers):
     ansatz: Adapt
     pool: tuple[Operator, ...]
     opened: Opened
-    rehearsed: Opened
+    dry: Opened
     choices: Choices
     commutators: Commutators | None
     estimator: Estimator
     manifold: Manifold = field(default_factory=Euclidean)
     width: int = 1  # every replica is computed by itself
-    alone: None = None  # U is ⟨H⟩, whatever the circuit
+    without_penalty: None = None  # U is ⟨H⟩, whatever the circuit
 
     offers: ClassVar[Capabilities] = OFFERED | {GROWTH}
 
@@ -175,7 +175,7 @@ class AdaptiveLandscape(Offers):
         def divided(opened: Opened) -> Opened:
             return lru_cache(maxsize=room)(lambda taken: opened(taken).allocated(allocation))
 
-        return replace(self, opened=divided(self.opened), rehearsed=divided(self.rehearsed))
+        return replace(self, opened=divided(self.opened), dry=divided(self.dry))
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         return self._each(rng.rows, lambda one, i: one.evaluate(x[i], rng.take(i), _of(samples, i)))
@@ -184,15 +184,15 @@ class AdaptiveLandscape(Offers):
         """The gradient with samples (B, D) int64 of its own for each component; the value is not looked at (NaN)."""
         return self._each(rng.rows, lambda one, i: one.evaluate_components(x[i], rng.take(i), samples[i]))
 
-    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
+    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> EnergyEstimate:
         """The energy alone."""
         return self._each(rng.rows, lambda one, i: one.measure(x[i], rng.take(i), _of(samples, i)))
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         """Of pairs of states of each replica's own circuit, (B, K, D) -> (B, K)."""
         return self._each(rng.rows, lambda one, i: one.fidelity(x[i], y[i], rng.take(i), _some(samples, i)))
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricEstimate:
         """Of each replica's own circuit; 0 for what it has not taken yet."""
         return self._each(rng.rows, lambda one, i: one.measure_metric(x[i], rng.take(i), _some(samples, i), form))
 
@@ -235,10 +235,10 @@ class AdaptiveLandscape(Offers):
         circuits = self.commutators.circuits if self.commutators else 0
         return Cost.of(x, gradients=1, circuits=circuits, shots=circuits * self.shots)
 
-    def rehearsal(self) -> AdaptiveLandscape:
+    def dry_run(self) -> AdaptiveLandscape:
         """The same with circuits that are not run; what it grows is the dearest that there is."""
         parts = {part.name: getattr(self, part.name) for part in fields(self)}
-        return RehearsedAdaptiveLandscape(**parts | {"opened": self.rehearsed})
+        return DryRunAdaptiveLandscape(**parts | {"opened": self.dry})
 
     def grown(self, x: Tensor, rng: Stream) -> Grown:
         """Each replica takes the operator with the largest slope, if that is not below the tolerance."""
@@ -258,8 +258,8 @@ class AdaptiveLandscape(Offers):
                 taken[row, d] = best
                 new[place, d], new_var[place, d] = pool.slope[place, best], pool.variance[place, best]
         landscape = replace(self, choices=Choices(taken, looked_at))
-        dearer = (landscape._looks(rows) / before).to(x.device)
-        return Grown(landscape, new.to(x), new_var.to(x), dearer, self.price(x))
+        cost_factor = (landscape._looks(rows) / before).to(x.device)
+        return Grown(landscape, new.to(x), new_var.to(x), cost_factor, self.price(x))
 
     def history(self, x: Tensor) -> list[dict[str, Any]]:
         """What each of the replicas 0 … B-1, standing at x, has taken: names, angles (rad), the slopes it chose by (Ha)."""
@@ -305,10 +305,10 @@ class AdaptiveLandscape(Offers):
         return self.opened(tuple(number for number in taken if number != NONE))
 
 
-class RehearsedAdaptiveLandscape(AdaptiveLandscape):
+class DryRunAdaptiveLandscape(AdaptiveLandscape):
     """The landscape with circuits that are not run."""
 
-    def rehearsal(self) -> AdaptiveLandscape:
+    def dry_run(self) -> AdaptiveLandscape:
         return self
 
     def grown(self, x: Tensor, rng: Stream) -> Grown:
@@ -318,8 +318,8 @@ class RehearsedAdaptiveLandscape(AdaptiveLandscape):
         for row, depth in zip(rows.tolist(), self.choices.of(rows).depth.tolist(), strict=True):
             choices.taken[row, depth] = self._dearest
         landscape = replace(self, choices=choices)
-        dearer = (landscape._looks(rows) / before).to(x.device)
-        return Grown(landscape, torch.zeros_like(x), torch.zeros_like(x), dearer, self.price(x))
+        cost_factor = (landscape._looks(rows) / before).to(x.device)
+        return Grown(landscape, torch.zeros_like(x), torch.zeros_like(x), cost_factor, self.price(x))
 
     @cached_property
     def _dearest(self) -> int:

@@ -17,7 +17,7 @@ from thalweg_core.landscape import (
     STATES,
     Cost,
     Landscape,
-    MetricReading,
+    MetricEstimate,
     Samples,
     must_offer,
 )
@@ -26,7 +26,7 @@ from thalweg_core.noise.sample_sizes import SampleSize
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.numbers.trees import choose, put_rows, take_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import rehearsal
+from thalweg_core.walking.dry_run import dry_run
 
 FORMS = ("auto", *METRIC_FORMS)
 """What may be asked for."""
@@ -104,7 +104,7 @@ class MetricRule:
 
     def least(self, landscape: Landscape, x: Tensor, rng: Stream, samples: int) -> Tensor:
         """Shots that the first look takes at least, (B,) int64; 0 where only looking tells."""
-        place, nothing = rehearsal(landscape), Cost.none(x)
+        place, nothing = dry_run(landscape), Cost.none(x)
         return nothing.shots if place is None else self.begin(place, x, rng, samples, nothing, nothing.shots)[1].shots
 
     def renewed(
@@ -152,7 +152,7 @@ class MetricRule:
         cheap = cheap if shots is None else cheap & (2 * price <= shots)
         return torch.nonzero(cheap | (self.form == "full")).flatten()
 
-    def _look(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, whole: Tensor, known: Tensor) -> MetricReading:
+    def _look(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, whole: Tensor, known: Tensor) -> MetricEstimate:
         """By overlaps in some rows, by the landscape's own way in the others."""
         rows, others = (torch.nonzero(mask).flatten() for mask in (whole, ~whole))
         form = self._own_form(landscape)
@@ -166,23 +166,23 @@ class MetricRule:
 
     def _overlaps(
         self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, known: Tensor, rows: Tensor
-    ) -> MetricReading:
+    ) -> MetricEstimate:
         """Of these rows, in natural units."""
         streams, unit = rng.take(rows).named("overlaps"), natural_units(landscape, x)
         return overlap_metric(must_offer(landscape, STATES), x[rows], unit, axes_of(known[rows]), streams, number[rows])
 
-    def _own(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, form: str) -> MetricReading:
+    def _own(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, form: str) -> MetricEstimate:
         """By the landscape's own way, in natural units."""
         return in_natural_units(landscape, x, look_at_metric(landscape, x, rng, number if self.measured else 0, form))
 
 
-def _joined(first: MetricReading, second: MetricReading) -> MetricReading:
+def _joined(first: MetricEstimate, second: MetricEstimate) -> MetricEstimate:
     """The rows of both."""
     metric, variance = (torch.cat(pair) for pair in zip(first[:2], second[:2], strict=True))
-    return MetricReading(metric, variance, Cost(*(torch.cat(pair) for pair in zip(first.cost, second.cost, strict=True))))
+    return MetricEstimate(metric, variance, Cost(*(torch.cat(pair) for pair in zip(first.cost, second.cost, strict=True))))
 
 
-def _heavy(blocks: MetricReading, whole: MetricReading) -> Tensor:
+def _heavy(blocks: MetricEstimate, whole: MetricEstimate) -> Tensor:
     """Whether what stands off the blocks is heavy, (B,) bool."""
     on = blocks.variance > 0
     weight = whole.metric.square() - whole.variance
@@ -191,17 +191,17 @@ def _heavy(blocks: MetricReading, whole: MetricReading) -> Tensor:
     return row_sum(off) > TWICE * row_sum(theirs)
 
 
-def look_at_metric(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples, form: str) -> MetricReading:
+def look_at_metric(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples, form: str) -> MetricEstimate:
     """One look by the landscape's own way; without samples, or where it is exact, free and without noise."""
     if (measurable := landscape.offer(MEASURED_METRIC)) is not None:
         return measurable.measure_metric(x, rng, samples if landscape.noisy else 0, form)
     metric = must_offer(landscape, METRIC).metric(x)  # where no sample shows it, no block ends
     metric = torch.diag_embed(metric.diagonal(dim1=1, dim2=2)) if form == "diagonal" else metric
-    return MetricReading(metric, torch.zeros_like(metric), Cost.none(x))
+    return MetricEstimate(metric, torch.zeros_like(metric), Cost.none(x))
 
 
-def in_natural_units(landscape: Landscape, x: Tensor, seen: MetricReading) -> MetricReading:
+def in_natural_units(landscape: Landscape, x: Tensor, seen: MetricEstimate) -> MetricEstimate:
     """u_i u_j F_ij."""
     unit = natural_units(landscape, x)
     scale = unit[:, None] * unit
-    return MetricReading(scale * seen.metric, scale * scale * seen.variance, seen.cost)
+    return MetricEstimate(scale * seen.metric, scale * scale * seen.variance, seen.cost)

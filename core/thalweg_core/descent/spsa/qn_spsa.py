@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from thalweg_core.descent.spsa.simultaneous_perturbation import Perturbation, Perturbing, capped, signs
+from thalweg_core.descent.spsa.simultaneous_perturbation import Perturbation, SpsaProgress, capped, signs
 from thalweg_core.landscape import (
     ALLOCATIONS,
     FLAT,
@@ -36,7 +36,7 @@ from thalweg_core.streams import Stream
 class QnSpsaState(NamedTuple):
     x: Tensor  # (B, P) where the replicas stand
     seen: Evaluation  # the energy there; no gradient
-    perturbing: Perturbing  # gain, steps and samples
+    perturbing: SpsaProgress  # gain, steps and samples
     metric: Tensor  # (B, P, P) mean of all looks, in natural units; at first the identity
     average: Average | None  # of the iterates: the answer; None where it is x
 

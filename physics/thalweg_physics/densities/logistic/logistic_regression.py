@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, LIPSCHITZ, METRIC, Cost, Reading
+from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, LIPSCHITZ, METRIC, Cost, EnergyEstimate
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.ranges import between
 from thalweg_core.streams import Stream
@@ -100,7 +100,7 @@ class LogisticRegression(Density[LogisticLandscape]):
             return LogisticLandscape(design, labels, self.prior_scale)
         return MiniBatchLandscape(design, labels, self.prior_scale, self.batch_size)
 
-    def rehearsal(self) -> LogisticLandscape | None:
+    def dry_run(self) -> LogisticLandscape | None:
         """On zeros in place of the data; None where all rows are taken, and looks are exact."""
         if self.batch_size is None:
             return None
@@ -113,10 +113,10 @@ class LogisticRegression(Density[LogisticLandscape]):
         design = landscape.design
         return min(self.prior_scale, 1.0) * rng.named("start").normal((design.shape[1],), design.dtype)
 
-    def final(self, landscape: LogisticLandscape, x: Tensor, rng: Stream) -> Reading:
+    def final(self, landscape: LogisticLandscape, x: Tensor, rng: Stream) -> EnergyEstimate:
         """The energy of all rows, exact."""
         value = landscape.energy(x)
-        return Reading(value, torch.zeros_like(value), Cost.of(x, evaluations=1, shots=self.final_shots(landscape)))
+        return EnergyEstimate(value, torch.zeros_like(value), Cost.of(x, evaluations=1, shots=self.final_shots(landscape)))
 
     def final_shots(self, landscape: LogisticLandscape) -> int:
         """All rows, where looks take rows."""

@@ -56,7 +56,7 @@ class Found(NamedTuple):
     blocks: list[dict[str, Tensor]]  # all that was recorded up to it
 
 
-class Keeper:
+class Checkpoints:
     """The checkpoints that one attempt finds and writes."""
 
     def __init__(self, attempt: Attempt, every: int | None, device: str = "cpu") -> None:
@@ -113,7 +113,7 @@ class Keeper:
         Not before: until then only these rows tell the next attempt that something was damaged.
         """
         unusable, self._unusable = self._unusable, []
-        return [self._attempt.strike(row.number) for row in unusable]
+        return [self._attempt.forget(row.number) for row in unusable]
 
     def _prune(self, phase: str, newest: Path) -> None:
         """Keep two positions of a phase, in case the newest cannot be read; a phase's last ones stay for good."""

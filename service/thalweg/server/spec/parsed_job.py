@@ -19,7 +19,7 @@ from thalweg_core.method import Goal, Method
 from thalweg_core.problem import Problem
 
 
-class Blueprint(NamedTuple):
+class ParsedJob(NamedTuple):
     """What a worker builds from."""
 
     problem_name: str  # "density.gaussian"
@@ -43,8 +43,8 @@ class Blueprint(NamedTuple):
         return hashlib.sha256(repr((self.problem, self.method, self.plan)).encode()).hexdigest()
 
 
-def read(spec: jobs_pb2.JobSpec) -> Blueprint:
-    """The blueprint of a spec. Energies that the user gave in the unit of the reports are in the landscape's own here.
+def read(spec: jobs_pb2.JobSpec) -> ParsedJob:
+    """A spec, read. Energies that the user gave in the unit of the reports are in the landscape's own here.
 
     Raises:
         BadInput: with the path of the field in the spec, such as "problem.magnet.grid.cells".
@@ -63,7 +63,7 @@ def read(spec: jobs_pb2.JobSpec) -> Blueprint:
         given = {name: getattr(method, name) for name in method.energies}
         natural = {name: _in_natural_units(f"method.{method_name}.{name}", energy, scale) for name, energy in given.items()}
         method = replace(method, **natural)
-    return Blueprint(problem_name, cast(Problem[Any], problem), method_name, cast(Method, method), plan)
+    return ParsedJob(problem_name, cast(Problem[Any], problem), method_name, cast(Method, method), plan)
 
 
 def _in_natural_units(field: str, energy: float, scale: float) -> float:
