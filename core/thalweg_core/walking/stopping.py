@@ -75,8 +75,8 @@ class Stop:
             many standard errors, rising slowly with the number of looks, that a whole walk is fooled in 2.3 % of cases.
         plateau: stop when the mean energy of this many steps is not lower than that of as many steps before by more
             than two of its standard errors; with exact energies that also rise, the scatter about each window's trend is
-            the error. Differences below 4 ε |U| are taken for rounding (|U|: the smallest in two
-            windows, the largest such so far). Under noise this only says that more steps like these bring nothing that could be seen.
+            the error. Differences below 4 ε |U| are taken for rounding (|U|: the smallest in two windows, the largest such
+            so far). Under noise this only says that more steps like these bring nothing that could be seen.
     """
 
     max_torque: float | None = None
