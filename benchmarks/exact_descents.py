@@ -52,7 +52,7 @@ QNG_STARTS, QNG_GATES = 3, 100
 """Starts that PennyLane is given, and gates above which its metric takes too long to wait for."""
 
 
-class Looks(NamedTuple):
+class GroupEnergies(NamedTuple):
     """How many a method took from each start; infinite for more than `most`."""
 
     each: tuple[float, ...]
@@ -71,8 +71,8 @@ class Beside(NamedTuple):
 
     case: str
     ours: str
-    looks: Looks
-    theirs: Mapping[str, Looks]  # by the peer's name, and its setting where it has one
+    looks: GroupEnergies
+    theirs: Mapping[str, GroupEnergies]  # by the peer's name, and its setting where it has one
     starts: int  # of which those are compared that both have looks for
 
 
@@ -95,7 +95,7 @@ def beside_scipy(case: Case, seeds: Sequence[int]) -> Beside:
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if abs(a[-1] - b[-1]) < ALIKE]
     goals = [max(a[-1], b[-1]) + ACCURACY for a, b in pairs]
     mine, other = (
-        Looks(tuple(_first(run, goal) for run, goal in zip(runs, goals, strict=True)), MOST)
+        GroupEnergies(tuple(_first(run, goal) for run, goal in zip(runs, goals, strict=True)), MOST)
         for runs in ([a for a, _ in pairs], [b for _, b in pairs])
     )
     return Beside(case.name, "lbfgs", mine, {"SciPy L-BFGS-B": other}, len(seeds))
@@ -117,14 +117,14 @@ def beside_pennylane(case: Case, seeds: Sequence[int]) -> Beside | None:
     goal, theirs = place.reference.exact_energy + case.bound, {}
     for rate in RATES:
         looks = tuple(_first(_pennylanes(place, x, rate, goal), goal) for x in starts)
-        theirs[f"PennyLane, rate {rate:g}"] = Looks(looks, MOST_QNG)
+        theirs[f"PennyLane, rate {rate:g}"] = GroupEnergies(looks, MOST_QNG)
     return Beside(case.name, "natural_gradient", _until(NaturalGradient(), place, starts, goal), theirs, len(seeds))
 
 
-def _until(method: Method, place: VqeLandscape, starts: torch.Tensor, goal: float) -> Looks:
+def _until(method: Method, place: VqeLandscape, starts: torch.Tensor, goal: float) -> GroupEnergies:
     """From all starts at once."""
     runs = energies(method, place, starts, Stop(), MOST_QNG)
-    return Looks(tuple(_first(run, goal) for run in runs), MOST_QNG)
+    return GroupEnergies(tuple(_first(run, goal) for run in runs), MOST_QNG)
 
 
 def energies(method: Method, place: VqeLandscape, starts: torch.Tensor, stop: Stop, most: int) -> list[Floats]:

@@ -24,8 +24,8 @@ from thalweg_vqe.ansatze.excitations import Uccsd
 from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.ansatze.layers import EfficientSu2
 from thalweg_vqe.engines.choosing import exact
-from thalweg_vqe.engines.noiseless import Exact
-from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.engines.noiseless import NoiselessEngine
+from thalweg_vqe.engines.noiseless_torch import TorchNoiseless
 from thalweg_vqe.hamiltonians.hamiltonian import Register
 from thalweg_vqe.hamiltonians.molecule import Molecule
 from thalweg_vqe.hamiltonians.orbitals import ActiveSpace
@@ -99,13 +99,13 @@ def _one_thread(case: Case, repeats: int) -> Iterator[Row]:
     engine, theta = exact(case.program, case.observable), case.theta
     yield from _races(case, engine, repeats, threads=1)
     if case.program.qubits <= 12:
-        twin = partial(Readable(case.program, case.observable).gradients, theta[:1])
+        twin = partial(TorchNoiseless(case.program, case.observable).gradients, theta[:1])
         yield from race(NAME, case.name, "our torch twin", partial(engine.gradients, theta[:1]), twin, min(repeats, 5))
         each, together = partial(_one_by_one, engine, theta), partial(engine.gradients, theta)
         yield from race(NAME, f"{case.name}, 10 points", "ours, 10 calls", together, each, repeats)
 
 
-def _races(case: Case, engine: Exact, repeats: int, threads: int) -> Iterator[Row]:
+def _races(case: Case, engine: NoiselessEngine, repeats: int, threads: int) -> Iterator[Row]:
     point = case.theta[:1]
     ours = partial(engine.gradients, point)
     for peer, theirs in exact_gradients(case.program, case.observable):
@@ -147,6 +147,6 @@ def _repeats(effort: Effort, qubits: int) -> int:
     return effort.repeats if qubits < 16 else min(5, effort.repeats) if qubits < 20 else 3
 
 
-def _one_by_one(engine: Exact, theta: torch.Tensor) -> None:
+def _one_by_one(engine: NoiselessEngine, theta: torch.Tensor) -> None:
     for point in theta:
         engine.gradients(point[None])

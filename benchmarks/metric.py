@@ -13,7 +13,7 @@ from benchmarks.exact_gradient import ising
 from benchmarks.harness import Effort, Row, race, row
 from thalweg_vqe.ansatze.layers import EfficientSu2
 from thalweg_vqe.engines.choosing import exact
-from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.engines.noiseless_torch import TorchNoiseless
 from thalweg_vqe.pauli.program import Cx, Program
 
 NAME = "metric"
@@ -26,7 +26,7 @@ def rows(effort: Effort) -> Iterator[Row]:
     for qubits, reps in CASES[:1] if effort.small else CASES:
         program = EfficientSu2(reps).program(qubits)
         angles = torch.from_numpy(np.random.default_rng(qubits).uniform(-np.pi, np.pi, (1, program.parameters)))
-        engine, twin = exact(program, ising(qubits)), Readable(program, ising(qubits))
+        engine, twin = exact(program, ising(qubits)), TorchNoiseless(program, ising(qubits))
         case, theirs = f"{qubits} qubits, {program.parameters} angles", partial(by_jacfwd, program, angles[0])
         yield from race(NAME, case, "torch.func.jacfwd", partial(engine.metric, angles), theirs, min(effort.repeats, 5))
         yield from race(

@@ -30,7 +30,7 @@ from benchmarks.peers import qulacs_sampling
 from thalweg_core.streams import Stream
 from thalweg_vqe.engines.aer.sampler import AerSampler
 from thalweg_vqe.engines.choosing import engines
-from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.engines.noiseless_torch import TorchNoiseless
 from thalweg_vqe.engines.sampler import Sampler
 from thalweg_vqe.engines.shots_torch import StatevectorSampler
 from thalweg_vqe.hamiltonians.jordan_wigner import electrons
@@ -98,7 +98,7 @@ def _landscape(program: Program, observable: Observable, sampler: Sampler, shots
     """What a method sees of an engine."""
     nothing = Reference(math.nan, None, None)
     cpu = torch.device("cpu")
-    return VqeLandscape(program, observable, Readable(program, observable), sampler, shots, nothing, cpu, torch.float64)
+    return VqeLandscape(program, observable, TorchNoiseless(program, observable), sampler, shots, nothing, cpu, torch.float64)
 
 
 def active_space(atoms: str, orbitals: int) -> Observable:

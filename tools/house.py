@@ -3,7 +3,8 @@
     python -m tools.house
 
 A room is a folder directly inside a package, or a file directly inside it. A room stands one floor above the highest room
-that it imports from. Exit status 1: there is a circle of files or of rooms, or a package has more floors than it may have.
+that it imports from. Exit status 1: there is a circle of files or of rooms, a package has more floors than it may have, or code
+asks a landscape, a method or a problem what kind it is.
 """
 
 from __future__ import annotations
@@ -99,15 +100,21 @@ class Package:
         return [(node.end_lineno or node.lineno) - node.lineno + 1 for node in nodes]
 
     def questions(self) -> list[str]:
-        """Where `isinstance` or `hasattr` is asked of a landscape, a method or a problem: "module:line"."""
+        """Where a landscape, a method or a problem is asked what kind it is, by `isinstance`, `hasattr` or a `getattr` with a
+        default: "module:line"."""
         found = []
         for module, (tree, _) in self.files.items():
             for node in ast.walk(tree):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "hasattr"):
+                if isinstance(node, ast.Call) and _asks(node):
                     of = ast.unparse(node.args[0]).rpartition(".")[2]
                     if of in _ASKED_FOR:
                         found.append(f"{module}:{node.lineno}")
         return found
+
+
+def _asks(call: ast.Call) -> bool:
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    return name in ("isinstance", "hasattr") or (name == "getattr" and len(call.args) == 3)
 
 
 def circle(graph: Graph) -> list[str]:
@@ -133,6 +140,9 @@ def main() -> int:
         shown = "; ".join(" → ".join(found) for found in circles) or "none"
         print(_row(name, len(sizes), len(package.rooms), floors, lines, longest, len(package.questions()), shown))
         wrong += bool(circles) or floors > MOST_FLOORS
+        for question in package.questions():
+            wrong += 1
+            print(f"{question}: landscapes, methods and problems are asked by `offer`, or have a default")
     return int(wrong > 0)
 
 

@@ -6,7 +6,7 @@ Shapes: B replicas, E the event shape of one point. Units: U is the landscape's 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -41,6 +41,9 @@ class Cost(NamedTuple):
         return Cost(*(count * a for a in self))
 
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
 Samples = int | Tensor
 """Shots or mini-batch size that a look is asked to take: one number, or (B,) int64, each replica its own."""
 
@@ -62,7 +65,7 @@ class Evaluation(NamedTuple):
         return cls(value, grad, torch.zeros_like(value), torch.zeros_like(grad), cost)
 
 
-class Reading(NamedTuple):
+class EnergyEstimate(NamedTuple):
     """The energy alone."""
 
     value: Tensor  # (B,)
@@ -70,10 +73,40 @@ class Reading(NamedTuple):
     cost: Cost
 
 
-def unsloped(here: Reading, x: Tensor) -> Evaluation:
+def unsloped(here: EnergyEstimate, x: Tensor) -> Evaluation:
     """What is seen where only the energy is looked at: no gradient."""
     unknown = torch.full_like(x, torch.nan)
     return Evaluation(here.value, unknown, here.value_var, torch.full_like(x, torch.inf), here.cost)
+
+
+@dataclass(frozen=True)
+class Capability(Generic[T_co]):
+    """Something that a landscape may be asked beside its energy and gradient, and that a method may need.
+
+    `landscape.offer(capability)` gives the object that can be asked, of the type T.
+
+    Args:
+        name: what `describe` lists.
+        need: completes "method.NAME …", as in "compares energies exactly"; empty where no method insists on it.
+        protocol: the type T; None where it says something of the energy or gradient itself, which every landscape can be asked.
+    """
+
+    name: str
+    need: str = ""
+    protocol: Any = None
+
+
+Capabilities: TypeAlias = frozenset[Capability[Any]]
+
+
+class Offers:
+    """What landscapes are made from: each names what it can be asked. A wrapper overrides `offer`, for what it wraps."""
+
+    offers: ClassVar[Capabilities] = frozenset()
+
+    def offer(self, what: Capability[T]) -> T | None:
+        """The object that can be asked this; None where there is none."""
+        return cast(T, self) if what in self.offers else None
 
 
 class Landscape(Protocol):
@@ -96,22 +129,23 @@ class Landscape(Protocol):
         """Energy and gradient at x (B, *E). samples: shots or mini-batch size asked for, else the landscape's own."""
         ...
 
+    def offer(self, what: Capability[T]) -> T | None:
+        """The object that can be asked this, mostly the landscape itself; None where there is none."""
+        ...
 
-@runtime_checkable
+
 class Measurable(Protocol):
     """A landscape that can show the energy without the gradient."""
 
-    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading: ...
+    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> EnergyEstimate: ...
 
 
-@runtime_checkable
 class GradientOnly(Protocol):
     """A landscape that can show the exact gradient without the energy, which trajectories need between their ends."""
 
     def gradient(self, x: Tensor) -> Tensor: ...
 
 
-@runtime_checkable
 class Sampled(Protocol):
     """A noisy landscape whose looks take as many samples as they are asked to: shots of a circuit, rows of a mini-batch.
 
@@ -120,7 +154,7 @@ class Sampled(Protocol):
 
     @property
     def samples(self) -> int:
-        """What a look takes that is asked for no number."""
+        """What an evaluation takes that is asked for no number."""
         ...
 
     @property
@@ -129,7 +163,6 @@ class Sampled(Protocol):
         ...
 
 
-@runtime_checkable
 class Allocates(Protocol):
     """A landscape whose samples fall into strata of different spread, such as groups of words measured together."""
 
@@ -143,12 +176,6 @@ ALLOCATIONS = ("measured", "equal")
 """Ways to divide samples over strata that a method may choose from."""
 
 
-def allocated(landscape: Landscape, allocation: str) -> Landscape:
-    """The landscape with its samples divided so, where it has strata to divide them over."""
-    return landscape.allocated(allocation) if landscape.noisy and isinstance(landscape, Allocates) else landscape
-
-
-@runtime_checkable
 class Componentwise(Protocol):
     """A landscape whose gradient is measured component by component."""
 
@@ -167,7 +194,6 @@ class Harmonics(NamedTuple):
     number: Tensor  # (*E,) int64 R
 
 
-@runtime_checkable
 class Periodic(Protocol):
     """A landscape that is a trigonometric polynomial in every coordinate."""
 
@@ -175,7 +201,6 @@ class Periodic(Protocol):
     def harmonics(self) -> Harmonics: ...
 
 
-@runtime_checkable
 class Smooth(Protocol):
     """A landscape whose second derivatives are bounded."""
 
@@ -185,7 +210,6 @@ class Smooth(Protocol):
         ...
 
 
-@runtime_checkable
 class Metric(Protocol):
     """A landscape on a statistical manifold, whose metric is known without noise."""
 
@@ -194,7 +218,7 @@ class Metric(Protocol):
         ...
 
 
-class MetricReading(NamedTuple):
+class MetricEstimate(NamedTuple):
     """An estimate of the metric."""
 
     metric: Tensor  # (B, P, P); zero outside the blocks that were measured
@@ -206,11 +230,10 @@ METRIC_FORMS = ("full", "block_diagonal", "diagonal")
 """How much of a metric is looked at: all of it, the blocks of coordinates that one sample shows together, the diagonal."""
 
 
-@runtime_checkable
 class MeasurableMetric(Protocol):
     """A landscape whose metric can be measured by samples."""
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricEstimate:
         """As much of it as the form says (METRIC_FORMS); samples for each thing that is measured by itself, on average.
 
         What a reading of a form costs in shots rises in proportion to the samples.
@@ -218,29 +241,26 @@ class MeasurableMetric(Protocol):
         ...
 
 
-@runtime_checkable
 class Overlapping(Protocol):
     """A landscape of states, of which pairs can be compared."""
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         """|⟨ψ(x)|ψ(y)⟩|² of K pairs of each replica, each by so many samples: (B, K, P), (B, K, P) -> (B, K)."""
         ...
 
 
-@runtime_checkable
-class Rehearses(Protocol):
+class HasDryRun(Protocol):
     """A noisy landscape of which it is known what looks cost before any is taken."""
 
-    def rehearsal(self) -> Landscape:
-        """The same, with everything that it can be asked, but its looks show nothing of U and take next to no time.
+    def dry_run(self) -> Landscape:
+        """A landscape with the same methods and the same costs, whose numbers are placeholders: nothing is simulated.
 
-        What they say is finite and means nothing. Gradients and shots cost what they would cost here, to the shot; circuits
-        about as much, where how many are run depends on what is seen. It is its own rehearsal.
+        The numbers are finite. Gradients and shots cost what they cost here, to the shot; circuits about as much, where their
+        number depends on what is measured. A dry run is its own dry run.
         """
         ...
 
 
-@runtime_checkable
 class Referenced(Protocol):
     """A landscape whose lowest energy is known without any walk."""
 
@@ -249,39 +269,67 @@ class Referenced(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Capability:
-    """Something that a method needs and a landscape may know.
+class Penalized(Protocol):
+    """A landscape that may hold more than the energy that is measured at the end: then its ends cannot be compared."""
 
-    Args:
-        name: what `describe` lists.
-        need: completes "method.NAME …", as in "compares energies exactly".
-    """
-
-    name: str
-    need: str
+    @property
+    def without_penalty(self) -> Landscape | None:
+        """The landscape of the energy alone; None where U is that energy."""
+        ...
 
 
-VALUE = Capability("values", "compares energies")
-EXACT_VALUE = Capability("exact values", "compares energies exactly")
-GRADIENT = Capability("gradients", "follows gradients")
-FLAT = Capability("flat space", "moves in flat space")
-METRIC = Capability("a metric", "follows a metric")
-HARMONICS = Capability("harmonics", "minimizes one coordinate after the other by its harmonics")
-LIPSCHITZ = Capability("a Lipschitz constant", "chooses steps and samples by the Lipschitz constant of the gradient")
-COMPONENTS = Capability("components", "measures every component of the gradient by samples of its own")
-STATES = Capability("states", "compares states")
+VALUE = Capability[Landscape]("values", "compares energies")
+EXACT_VALUE = Capability[Landscape]("exact values", "compares energies exactly")
+GRADIENT = Capability[Landscape]("gradients", "follows gradients")
+FLAT = Capability[Landscape]("flat space", "moves in flat space")
+METRIC = Capability[Metric]("a metric", "follows a metric", Metric)
+MEASURED_METRIC = Capability[MeasurableMetric]("a metric by samples", protocol=MeasurableMetric)
+HARMONICS = Capability[Periodic]("harmonics", "minimizes one coordinate after the other by its harmonics", Periodic)
+LIPSCHITZ = Capability[Smooth](
+    "a Lipschitz constant", "chooses steps and samples by the Lipschitz constant of the gradient", Smooth
+)
+COMPONENTS = Capability[Componentwise](
+    "components", "measures every component of the gradient by samples of its own", Componentwise
+)
+STATES = Capability[Overlapping]("states", "compares states", Overlapping)
+ENERGY_ALONE = Capability[Measurable]("the energy without the gradient", protocol=Measurable)
+GRADIENT_ALONE = Capability[GradientOnly]("the gradient without the energy", protocol=GradientOnly)
+SAMPLES = Capability[Sampled]("samples", protocol=Sampled)
+STRATA = Capability[Allocates]("strata", protocol=Allocates)
+DRY_RUN = Capability[HasDryRun]("a dry run", protocol=HasDryRun)
+REFERENCE = Capability[Referenced]("a reference energy", protocol=Referenced)
+PENALTY = Capability[Penalized]("a penalty", protocol=Penalized)
+
+
+def must_offer(landscape: Landscape, what: Capability[T]) -> T:
+    """What a method's `needs` promise that there is. Raises TypeError where the landscape breaks that promise."""
+    found = landscape.offer(what)
+    if found is None:
+        raise TypeError(f"{type(landscape).__name__} does not offer {what.name}")
+    return found
+
+
+def sampled(landscape: Landscape) -> Sampled | None:
+    """The landscape where its evaluations take as many samples as they are asked to."""
+    return landscape.offer(SAMPLES) if landscape.noisy else None
+
+
+def allocated(landscape: Landscape, allocation: str) -> Landscape:
+    """The landscape with its samples divided so, where it has strata to divide them over."""
+    strata = landscape.offer(STRATA) if landscape.noisy else None
+    return landscape if strata is None else strata.allocated(allocation)
 
 
 def above_reference(landscape: Landscape, x: Tensor) -> list[str]:
     """What a sentence about each point may add: " 87 mHa above the reference", or "" where the landscape knows none."""
-    gaps = landscape.above_reference(x) if isinstance(landscape, Referenced) else [""] * len(x)
+    known = landscape.offer(REFERENCE)
+    gaps = [""] * len(x) if known is None else known.above_reference(x)
     return [f" {gap} above the reference" if gap else "" for gap in gaps]
 
 
-def value_of(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
+def value_of(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples | None = None) -> EnergyEstimate:
     """The energy by the cheapest way the landscape offers."""
-    if isinstance(landscape, Measurable):
-        return landscape.measure(x, rng, samples)
+    if (alone := landscape.offer(ENERGY_ALONE)) is not None:
+        return alone.measure(x, rng, samples)
     seen = landscape.evaluate(x, rng, samples)
-    return Reading(seen.value, seen.value_var, seen.cost)
+    return EnergyEstimate(seen.value, seen.value_var, seen.cost)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Capability, Cost, Evaluation, Landscape
+from thalweg_core.landscape import Capabilities, Cost, Evaluation, Landscape, Offers
 from thalweg_core.streams import Stream
 
 
@@ -61,13 +61,15 @@ class Method(ABC):
     Shapes: B replicas, E the event shape of one point.
     """
 
-    needs: ClassVar[frozenset[Capability]]
+    needs: ClassVar[Capabilities]
     goal: ClassVar[Goal]
     State: ClassVar[type]
     energies: ClassVar[tuple[str, ...]] = ()
     """Fields that are energies: in a job they are given in the unit in which the problem reports its own."""
+    cheaper: ClassVar[str] = "let looks take fewer"
+    """What its user may do where a budget does not pay for the first evaluation: completes "raise it, or …"."""
 
-    def check(self, problem: Any) -> None:
+    def check(self, problem: Offers | Landscape) -> None:
         """Raises BadInput, naming the method's field, for a number that cannot go with this problem; opens nothing."""
         return
 
@@ -108,6 +110,14 @@ class Method(ABC):
         """The sampler itself, where a warm-up has to find its step size before it can walk; None: nothing is left to find."""
         return None
 
+    def states(self, path: str) -> dict[str, type]:
+        """The types of its state, by path: its own at `path`, and below it those of the methods that it contains."""
+        return {path: self.State}
+
+    def result_numbers(self) -> dict[str, float]:
+        """Numbers that were found for it before it walked, and that a result shows, by name."""
+        return {}
+
     def carries(self, size: int) -> int:
         """Numbers that a replica's state holds at most beside x and the evaluation there, where x has `size` numbers."""
         return 0
@@ -126,6 +136,13 @@ class Tunable(Method):
 
     def adaptation(self) -> Tunable | None:
         return self if self.step_size is None else None
+
+    def result_numbers(self) -> dict[str, float]:
+        return {} if self.step_size is None else {"step_size": self.step_size}
+
+
+FEWER_FIRST = "set fewer first_samples"
+"""`Method.cheaper` of those that have this field."""
 
 
 def state_numbers(method: Method | None, size: int) -> int:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from thalweg_core.errors import Mismatch
-from thalweg_core.landscape import Capability, Landscape, Reading
+from thalweg_core.landscape import Capabilities, Capability, EnergyEstimate, Landscape, Offers
 from thalweg_core.method import Goal, Method
 from thalweg_core.streams import Stream
+
+L = TypeVar("L", bound=Landscape)
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,12 @@ class Traits:
         grows: whether it becomes another landscape as it is walked, see `growth.Grows`.
     """
 
-    knows: frozenset[Capability]
+    knows: Capabilities
     dimension: int
     memory: int
     memory_per_replica: int
-    lacks: Mapping[Capability, str] = field(default_factory=dict)
-    memory_of: Mapping[Capability, int] = field(default_factory=dict)
+    lacks: Mapping[Capability[Any], str] = field(default_factory=dict)
+    memory_of: Mapping[Capability[Any], int] = field(default_factory=dict)
     unit: str = ""
     grows: bool = False
     numbers: int = 0
@@ -50,7 +53,7 @@ class Traits:
         """Whether a method asks for nothing that it does not know; nobody samples what changes under way."""
         return method.needs <= self.knows and not (self.grows and method.goal is Goal.DRAWS)
 
-    def why_not(self, need: Capability) -> str:
+    def why_not(self, need: Capability[Any]) -> str:
         """Why it cannot be asked this: completes "but problem.NAME …"."""
         return self.lacks.get(need, f"has no {need.name.removeprefix('an ').removeprefix('a ')}")
 
@@ -76,81 +79,57 @@ class File(NamedTuple):
     description: str
 
 
-class Problem(Protocol):
-    """A landscape to be opened: a frozen dataclass whose fields are the wire schema.
+class Problem(Offers, ABC, Generic[L]):
+    """A landscape to be opened: a frozen dataclass whose fields are the wire schema. L is the type of its landscape.
 
-    Every check of its fields raises BadInput with the path of the field below the problem.
+    Every check of its fields raises BadInput with the path of the field below the problem. What has a body here is a neutral
+    default. Shapes: B replicas, E the event shape of one point; U in the landscape's own unit.
     """
 
+    start: Callable[[Any, Stream], Tensor]
+    """Where each replica of the stream starts, (B, *E): a method, or a field that can be called."""
+
+    @property
+    def energy_scale(self) -> float:
+        """One unit of the landscape's U, in the unit of the traits: that in which energies are given and reported."""
+        return 1.0
+
+    @abstractmethod
     def traits(self) -> Traits:
         """Raises BadInput where the fields cannot be, together, what the user wants."""
-        ...
 
-    def open(self, device: torch.device, dtype: torch.dtype) -> Landscape: ...
+    def quick_traits(self) -> Traits:
+        """Traits at least as large, within about a second: what only a longer check would refuse is taken as good, since the
+        job checks it before it starts. Raises BadInput."""
+        return self.traits()
 
-    def start(self, landscape: Landscape, rng: Stream) -> Tensor:
-        """Where each replica starts, (B, *E)."""
-        ...
+    @abstractmethod
+    def open(self, device: torch.device, dtype: torch.dtype) -> L: ...
 
-    def final(self, landscape: Landscape, x: Tensor, rng: Stream) -> Reading:
-        """The energy at the end, measured anew: never a value that was chosen because it looked good."""
-        ...
+    def dry_run(self) -> L | None:
+        """The dry run of its landscape before that is opened, see `landscape.HasDryRun`; None where only opening it tells."""
+        return None
 
-    def observe(self, landscape: Landscape, x: Tensor) -> dict[str, Observed]:
-        """Everything else worth knowing at the end, by name."""
-        ...
+    @abstractmethod
+    def final(self, landscape: L, x: Tensor, rng: Stream) -> EnergyEstimate:
+        """The energy at x (B, *E), measured anew, in the unit of the traits: never a value that was chosen because it looked
+        good."""
 
-    def files(self, landscape: Landscape, start: Tensor, end: Tensor) -> Iterable[File]:
-        """Files in the field's own formats, beside the arrays that every job keeps."""
-        ...
-
-
-@runtime_checkable
-class Foretells(Protocol):
-    """A problem whose traits may take long to find, and which tells sooner what they are at most."""
-
-    def foretold(self) -> Traits:
-        """Traits at least as large, and what only a long look would refuse taken as good: the job looks before it starts."""
-        ...
-
-
-def foretold(problem: Problem) -> Traits:
-    """What a problem tells of itself within about a second.
-
-    Raises:
-        BadInput: what `Problem.traits` refuses, as far as that shows so soon.
-    """
-    return problem.foretold() if isinstance(problem, Foretells) else problem.traits()
-
-
-@runtime_checkable
-class MeasuresEnd(Protocol):
-    """A problem whose measurement at the end takes shots."""
-
-    def final_shots(self, landscape: Landscape) -> int:
+    def final_shots(self, landscape: L) -> int:
         """Shots that `final` charges each replica: what a budget must keep for it."""
-        ...
+        return 0
 
+    @abstractmethod
+    def observe(self, landscape: L, x: Tensor) -> dict[str, Observed]:
+        """Everything else worth knowing at the end, x (B, *E), by name."""
 
-@runtime_checkable
-class RehearsesUnopened(Protocol):
-    """A problem that knows what looks cost before its landscape is opened."""
+    def coordinates(self) -> list[str]:
+        """Names of the numbers of x, with which the summary of a sampled posterior is labelled; empty where they have none."""
+        return []
 
-    def rehearsal(self) -> Landscape | None:
-        """That of its landscape, see `landscape.Rehearses`; None where only opening it tells."""
-        ...
-
-
-def end_shots(problem: Problem, landscape: Landscape) -> int:
-    """Shots of the measurement at the end, for each replica."""
-    return problem.final_shots(landscape) if isinstance(problem, MeasuresEnd) else 0
-
-
-@runtime_checkable
-class NamesCoordinates(Protocol):
-    """A problem whose coordinates have names: what the summary of a sampled posterior is labelled with."""
-
-    def coordinates(self) -> list[str]: ...
+    def files(self, landscape: L, start: Tensor, end: Tensor) -> Iterable[File]:
+        """Files in the field's own formats, beside the arrays that every job keeps. start, end: (B, *E)."""
+        return ()
 
 
 def require(name: str, method: Method, problem: str, traits: Traits, fitting: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from benchmarks import exact_descents, peers
 from benchmarks.descents import Case
-from benchmarks.exact_descents import Beside, Looks, beside_pennylane, beside_scipy, beside_textbook, markdown, told
+from benchmarks.exact_descents import Beside, GroupEnergies, beside_pennylane, beside_scipy, beside_textbook, markdown, told
 
 from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.streams import Stream
@@ -50,7 +50,7 @@ def test_a_step_of_the_peer_is_that_of_the_textbook() -> None:
 
 
 def test_what_was_not_reached_is_not_given_a_number() -> None:
-    ours, theirs = Looks((12.0, 13.0), 100), Looks((math.inf, 9.0), 100)
+    ours, theirs = GroupEnergies((12.0, 13.0), 100), GroupEnergies((math.inf, 9.0), 100)
     row = Beside("H2", "ours", ours, {"peer": theirs}, 3)
     assert told(row) == "| H2 | 2 of 3 | 12.5 (25) | > 100 (> 109) |"
     other = row._replace(theirs={"one": theirs, "two": theirs})

@@ -10,14 +10,14 @@ from benchmarks.elsewhere import elsewhere, peak
 from benchmarks.exact_gradient import Case, coupled_cluster, efficient_su2, variational
 from benchmarks.harness import Row
 
-from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.engines.noiseless_torch import TorchNoiseless
 
 CASES = {"efficient_su2": efficient_su2(3), "UCCSD": coupled_cluster(3), "variational": variational(4)}
 
 
 def same(case: Case, gradient: object) -> None:
     theta = case.theta[:1]
-    value, grad = Readable(case.program, case.observable).gradients(theta)
+    value, grad = TorchNoiseless(case.program, case.observable).gradients(theta)
     assert callable(gradient)
     energy, slopes = gradient(theta[0].numpy())
     assert energy == pytest.approx(value.item(), abs=1e-11)

@@ -15,12 +15,12 @@ from torch import Tensor
 from thalweg.server.spec import catalog
 from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.errors import Unaffordable
-from thalweg_core.landscape import Cost, Landscape, Rehearses
+from thalweg_core.landscape import DRY_RUN, Cost, Landscape, must_offer
 from thalweg_core.method import Method
-from thalweg_core.problem import Problem, RehearsesUnopened, end_shots
+from thalweg_core.problem import Problem
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import first_cost, rehearsal, step_cost
-from thalweg_core.walking.growth import Grows, afford, begin_growing, walk_growing
+from thalweg_core.walking.dry_run import dry_run, first_cost, step_cost
+from thalweg_core.walking.growth import GROWTH, afford, begin_growing, walk_growing
 from thalweg_core.walking.stopping import Budget, Outcome
 from thalweg_core.walking.walk import Rules
 from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
@@ -92,7 +92,7 @@ def charged(cost: Cost) -> list[list[int]]:
 def least(problem: Problem, method: Method) -> int:
     """The number in the sentence of a refusal."""
     landscape, x, rng = start(problem, 2)
-    rules = Rules(budget=Budget(shots=1), reserve=end_shots(problem, landscape))
+    rules = Rules(budget=Budget(shots=1), reserve=problem.final_shots(landscape))
     with pytest.raises(Unaffordable) as refused:
         begin_growing(method, landscape, x, rng, rules)
     assert refused.value.field == "budget.shots"
@@ -102,13 +102,12 @@ def least(problem: Problem, method: Method) -> int:
 
 
 @pytest.mark.parametrize(("problem", "method"), PAIRS)
-def test_a_rehearsal_costs_what_is_then_charged(problem: Problem, method: Method) -> None:
+def test_a_dry_run_costs_what_is_then_charged(problem: Problem, method: Method) -> None:
     landscape, x, rng = start(problem, 3)
-    if isinstance(landscape, Grows):
-        landscape = landscape.grown(x, rng).landscape
-    assert isinstance(landscape, Rehearses)
-    place, none = landscape.rehearsal(), torch.zeros(3, dtype=torch.int64)
-    assert place.rehearsal() is place  # type: ignore[attr-defined]
+    if (small := landscape.offer(GROWTH)) is not None:
+        landscape = small.grown(x, rng).landscape
+    place, none = must_offer(landscape, DRY_RUN).dry_run(), torch.zeros(3, dtype=torch.int64)
+    assert must_offer(place, DRY_RUN).dry_run() is place
     state = method.init(landscape, x, rng.named("init"), none)
     assert charged(first_cost(method, place, x, rng.named("init"))) == charged(state.seen.cost)
     for step in range(1, 7):
@@ -120,9 +119,9 @@ def test_a_rehearsal_costs_what_is_then_charged(problem: Problem, method: Method
 @pytest.mark.parametrize("engine", ["statevector", "aer"])
 @pytest.mark.parametrize("allocation", ["equal", "measured", "random"])
 @pytest.mark.parametrize("shots", [2, 3, 7, 64])
-def test_every_look_costs_its_rehearsal_however_shots_are_divided(engine: str, allocation: str, shots: int) -> None:
+def test_every_evaluation_costs_its_dry_run_however_shots_are_divided(engine: str, allocation: str, shots: int) -> None:
     landscape, x, rng = start(circuit(50, engine, allocation), 2)
-    place = rehearsal(landscape)
+    place = dry_run(landscape)
     asked = torch.tensor([shots, shots + 5])
     components = asked[:, None] + torch.arange(x.shape[1])
     pairs = torch.stack([x, x + 1], dim=1)
@@ -137,15 +136,15 @@ def test_every_look_costs_its_rehearsal_however_shots_are_divided(engine: str, a
             *(at.measure_metric(x, rng, asked, form).cost for form in ("full", "block_diagonal", "diagonal")),
         ]
 
-    for paid, rehearsed in zip(looks(landscape), looks(place), strict=True):
-        assert charged(paid) == charged(rehearsed)
-        assert allocation != "equal" or paid.circuits.tolist() == rehearsed.circuits.tolist()
+    for paid, dry in zip(looks(landscape), looks(place), strict=True):
+        assert charged(paid) == charged(dry)
+        assert allocation != "equal" or paid.circuits.tolist() == dry.circuits.tolist()
 
 
 @pytest.mark.parametrize(("problem", "method"), WALKS)
 def test_whatever_the_budget_no_more_is_spent_and_the_least_is_as_the_refusal_says(problem: Problem, method: Method) -> None:
     landscape, x, rng = start(problem, 2)
-    reserve, enough = end_shots(problem, landscape), least(problem, method)
+    reserve, enough = problem.final_shots(landscape), least(problem, method)
     for budget in (enough - 1, (enough + reserve) // 2, reserve):
         with pytest.raises(Unaffordable):
             begin_growing(method, landscape, x, rng, Rules(budget=Budget(shots=budget), reserve=reserve))
@@ -162,11 +161,10 @@ def test_whatever_the_budget_no_more_is_spent_and_the_least_is_as_the_refusal_sa
 
 @pytest.mark.parametrize(("problem", "method"), WALKS)
 def test_the_least_is_known_before_anything_is_opened(problem: Problem, method: Method) -> None:
-    assert isinstance(problem, RehearsesUnopened)
-    place, enough = problem.rehearsal(), least(problem, method)
+    place, enough = problem.dry_run(), least(problem, method)
     assert place is not None
     x, rng = torch.zeros(1, problem.traits().dimension, dtype=torch.float64), Stream.of(0, 1)
-    reserve = end_shots(problem, place)
+    reserve = problem.final_shots(place)
     afford(method, place, x, rng, Rules(budget=Budget(shots=enough), reserve=reserve))
     with pytest.raises(Unaffordable, match=f"wanted at least {enough}: "):
         afford(method, place, x, rng, Rules(budget=Budget(shots=enough - 1), reserve=reserve))
@@ -182,7 +180,7 @@ class Restless(TextbookAdam):
 def test_a_method_that_begins_anew_where_a_circuit_has_grown_does_so_within_the_budget() -> None:
     problem, method = PROBLEMS["circuit that grows"], Restless()
     landscape, x, rng = start(problem, 2)
-    reserve, enough = end_shots(problem, landscape), least(problem, method)
+    reserve, enough = problem.final_shots(landscape), least(problem, method)
     looks = set()
     for more in range(0, 8 * (enough - reserve), (enough - reserve) // 4):
         rules = Rules(budget=Budget(shots=enough + more), reserve=reserve)

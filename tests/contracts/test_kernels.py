@@ -14,7 +14,7 @@ from tests.core.waves import SampledWaves, Waves
 from torch import Tensor
 
 from thalweg.server.spec import catalog
-from thalweg_core.chains.warm_up import WarmUp, state_types
+from thalweg_core.chains.warm_up import WarmUp
 from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
@@ -56,6 +56,7 @@ MAGNET = Magnet(
 class Steep(Normal):
     """An exact valley that knows its largest second derivative."""
 
+    offers = Normal.offers | {LIPSCHITZ}
     lipschitz = 4.0
 
 
@@ -271,7 +272,7 @@ def test_a_walk_resumed_from_a_checkpoint_equals_an_unbroken_one(method: Method,
     whole = [frame.position for frame in walk(method, place, position, rng, range(1, 13))]
     checkpoint.write(tmp_path / "here", tensors(whole[4]), {"step": "5"})
     read, words = checkpoint.read(tmp_path / "here")
-    again = checkpoint.unflatten(Position, read, like=state_types(method))
+    again = checkpoint.unflatten(Position, read, like=method.states("state"))
     assert isinstance(again.state, method.State) and same(again, whole[4])
     rest = [frame.position for frame in walk(method, place, again, rng, range(int(words["step"]) + 1, 13))]
     assert same(rest[-1], whole[-1])

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from tests.core.valleys import Sampling
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation
+from thalweg_core.landscape import COMPONENTS, LIPSCHITZ, Capabilities, Cost, Evaluation
 from thalweg_core.streams import Stream
 
 
 @dataclass(frozen=True)
 class Components(Sampling):
     """U = Σ x_i² / (2 σ_i²), each ∂U/∂x_i seen by samples of its own with the variance spreads_i²/n, two shots for each."""
+
+    offers: ClassVar[Capabilities] = Sampling.offers | {COMPONENTS, LIPSCHITZ}
 
     spreads: tuple[float, ...] = (1.0,)
 

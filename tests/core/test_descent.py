@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.adam.moments import Moments, no_moments, tempered
 from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
-from thalweg_core.landscape import Evaluation, Harmonics, Landscape, Samples
+from thalweg_core.landscape import HARMONICS, LIPSCHITZ, Capabilities, Evaluation, Harmonics, Landscape, Samples
 from thalweg_core.manifold import Euclidean
 from thalweg_core.method import Method
 from thalweg_core.streams import Stream
@@ -50,6 +50,8 @@ def test_steepest_descent_under_noise_ends_as_high_above_the_bottom_as_its_learn
 
 def test_steepest_descent_left_to_itself_takes_the_step_that_a_known_bound_allows() -> None:
     class Steep(Normal):
+        offers: ClassVar[Capabilities] = Normal.offers | {LIPSCHITZ}
+
         lipschitz = 4.0
 
     assert GradientDescent().resolved(Steep((0.5,))) == GradientDescent(0.25)
@@ -223,9 +225,13 @@ def test_steps_are_in_the_natural_unit_of_each_coordinate() -> None:
     """The same landscape in coordinates x/2 of twice the frequency: steps half as long, the same energies to rounding."""
 
     class Whole(Sampling):
+        offers: ClassVar[Capabilities] = Sampling.offers | {HARMONICS}
+
         harmonics = Harmonics(torch.ones(4), torch.ones(4, dtype=torch.int64))
 
     class Halved(Sampling):
+        offers: ClassVar[Capabilities] = Sampling.offers | {HARMONICS}
+
         harmonics = Harmonics(torch.full((4,), 2.0), torch.ones(4, dtype=torch.int64))
 
         def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:

@@ -18,7 +18,7 @@ from thalweg_core.descent.shot_frugal.icans import Icans
 from thalweg_core.descent.shot_frugal.rosalin import Rosalin
 from thalweg_core.descent.shot_frugal.rules import FrugalState, IndividualRule, Statistics, best_samples
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import Landscape
+from thalweg_core.landscape import LIPSCHITZ, Landscape
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget, Outcome
 from thalweg_core.walking.walk import Rules, begin, walk
@@ -146,6 +146,7 @@ def test_running_means_are_corrected_for_their_start() -> None:
 
 def test_exact_gcans_is_steepest_descent_with_the_inverse_of_the_lipschitz_constant() -> None:
     class Valley(Normal):
+        offers = frozenset({LIPSCHITZ})
         lipschitz = 4.0
 
     x = Stream.of(2, 3).normal((3,))
@@ -187,6 +188,7 @@ def test_a_slope_that_happens_not_to_show_takes_no_more_than_ten_times_the_sampl
 
 def test_gcans_walks_on_samples_that_show_all_components_at_once() -> None:
     class Batches(Sampling):
+        offers = Sampling.offers | {LIPSCHITZ}
         lipschitz = 4.0
 
     place, rng = Batches((0.5, 1.0, 2.0)), Stream.of(3, 6)

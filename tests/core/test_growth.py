@@ -15,7 +15,7 @@ from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.adam.textbook_adam import TextbookAdam
 from thalweg_core.descent.gradient_descent import GradientDescent
 from thalweg_core.errors import Mismatch
-from thalweg_core.landscape import FLAT, GRADIENT, VALUE, Cost, Evaluation, Landscape, Samples
+from thalweg_core.landscape import FLAT, GRADIENT, VALUE, Capabilities, Cost, Evaluation, Landscape, Offers, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.method import Method
 from thalweg_core.numbers.rows import row_sum
@@ -24,7 +24,7 @@ from thalweg_core.problem import Traits, require
 from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
 from thalweg_core.walking.checkpoint import flatten
-from thalweg_core.walking.growth import Grown, Grows, begin_growing, walk_growing
+from thalweg_core.walking.growth import GROWTH, Grown, begin_growing, walk_growing
 from thalweg_core.walking.stopping import Budget, Outcome, Stop
 from thalweg_core.walking.walk import Frame, Rules
 
@@ -32,11 +32,13 @@ LOOK = 10  # shots of an evaluation for every coordinate, and of a growth
 
 
 @dataclass(frozen=True)
-class Staircase:
+class Staircase(Offers):
     """U = Σ_k (x_k - 1)²/2 over the coordinates that a replica has, one more at every growth; a fresh one has slope -1.
 
     Even replicas grow up with all coordinates, odd ones with one less.
     """
+
+    offers: ClassVar[Capabilities] = frozenset({GROWTH})
 
     size: int = 3
     have: Tensor = torch.zeros(0, dtype=torch.int64)  # noqa: RUF009
@@ -168,7 +170,7 @@ def test_a_method_that_had_finished_begins_anew_on_what_has_grown() -> None:
 
 
 def test_nobody_samples_what_changes_under_way() -> None:
-    assert isinstance(Staircase(), Grows) and not isinstance(Normal(), Grows)
+    assert Staircase().offer(GROWTH) is not None and Normal().offer(GROWTH) is None
     traits = Traits(frozenset({VALUE, GRADIENT, FLAT}), 3, 0, 0, grows=True)
     assert traits.fits(Adam()) and not traits.fits(Ula(0.1))
     with pytest.raises(

@@ -18,7 +18,7 @@ from torch import Tensor
 from thalweg_core.descent.lbfgs.curvature_pairs import inverse_curvature, no_pairs, preconditioned, remembered, stands_out
 from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
 from thalweg_core.descent.lbfgs.textbook_lbfgs import TextbookLbfgs
-from thalweg_core.landscape import Evaluation, Landscape, Samples
+from thalweg_core.landscape import Evaluation, Landscape, Offers, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.method import Method
 from thalweg_core.streams import Stream
@@ -30,7 +30,7 @@ Function = Callable[[Array], tuple[float, Array]]
 
 
 @dataclass(frozen=True)
-class Given:
+class Given(Offers):
     """A landscape made of a function that SciPy can be given too."""
 
     function: Function
@@ -76,7 +76,7 @@ def ours(method: Method, place: Landscape, x: Tensor, looks: int, gradient: floa
     values: list[list[float]] = [[] for _ in x]
     looked = place.evaluate
 
-    class Watched:
+    class Watched(Offers):
         noisy, width, manifold = place.noisy, place.width, place.manifold
 
         def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradient, damped_solution
 from thalweg_core.descent.natural_gradient.running_metric import MetricRule
-from thalweg_core.landscape import Cost, Evaluation, Harmonics, Landscape, Samples
+from thalweg_core.landscape import HARMONICS, Capabilities, Cost, Evaluation, Harmonics, Landscape, Samples
 from thalweg_core.noise.sample_sizes import SampleSize
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
@@ -83,6 +83,8 @@ def test_the_damping_that_noise_asks_for_errs_least() -> None:
 
 class Turning(Qubits):
     """The same, which says how many harmonics U has in each coordinate: two, of frequency 1 or more."""
+
+    offers: ClassVar[Capabilities] = Qubits.offers | {HARMONICS}
 
     @property
     def harmonics(self) -> Harmonics:

@@ -14,7 +14,7 @@ from torch import Tensor
 from thalweg_core.descent.spsa.qn_spsa import QnSpsa
 from thalweg_core.descent.spsa.simultaneous_perturbation import signs
 from thalweg_core.descent.spsa.spsa import Spsa
-from thalweg_core.landscape import Evaluation, Samples
+from thalweg_core.landscape import Evaluation, Offers, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
@@ -25,7 +25,7 @@ MIXING = ((1.0, 0.2, 0.0), (0.0, 0.7, -0.4), (0.5, 0.0, 1.3))
 
 
 @dataclass(frozen=True)
-class Tilted:
+class Tilted(Offers):
     """U = g · x: all slopes along signs of one coordinate are ±g."""
 
     steepness: float

@@ -9,7 +9,7 @@ import torch
 from tests.core.valleys import Normal, Sampling
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import Cost, Harmonics
+from thalweg_core.landscape import HARMONICS, Cost, Harmonics
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.sample_sizes import SampleRule, SampleSize, dearer
 from thalweg_core.numbers.trees import map_tensors, take_rows
@@ -96,6 +96,7 @@ def test_a_replica_asks_for_the_same_number_whoever_stands_beside_it() -> None:
 
 def test_natural_units_are_those_of_the_fastest_harmonic() -> None:
     class Waves(Normal):
+        offers = frozenset({HARMONICS})
         harmonics = Harmonics(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([1, 3, 0]))
 
     x = torch.zeros(2, 3, dtype=torch.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thalweg_core.descent.smo.smo import Smo
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import Evaluation, Harmonics, Landscape, Samples
+from thalweg_core.landscape import HARMONICS, Capabilities, Evaluation, Harmonics, Landscape, Samples
 from thalweg_core.method import Info
 from thalweg_core.streams import Stream
 from thalweg_core.walking.stopping import Budget, Outcome
@@ -164,6 +164,8 @@ def test_samples_grow_with_what_was_spent_and_no_budget_is_overdrawn() -> None:
 
 def test_frequencies_without_a_common_divisor_are_refused() -> None:
     class Incommensurate(Waves):
+        offers: ClassVar[Capabilities] = Waves.offers | {HARMONICS}
+
         @property
         def harmonics(self) -> Harmonics:
             return Harmonics(torch.ones(2, dtype=torch.float64), torch.tensor([1, 0]))

@@ -16,7 +16,7 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import Cost, Evaluation, Landscape
 from thalweg_core.streams import Stream
 from thalweg_core.walking import stopping
-from thalweg_core.walking.stopping import CONVERGED, Budget, Judgement, Outcome, Stop
+from thalweg_core.walking.stopping import CONVERGED, Account, Budget, Outcome, Stop, StopState
 from thalweg_core.walking.walk import Rules, begin, walk
 
 
@@ -36,9 +36,24 @@ def looked(value: Tensor, variance: float = 0.0, grad: Tensor | None = None, gra
     return State(torch.zeros_like(grad), seen)
 
 
+def judged(
+    stop: Stop,
+    budget: Budget,
+    place: Landscape,
+    state: State,
+    memory: StopState,
+    spent: Cost,
+    cost: Cost,
+    forecast: Cost | None = None,
+    reserve: int = 0,
+) -> tuple[Tensor, StopState]:
+    """After a step that cost so much."""
+    return stopping.check_stop_rules(stop, Account(budget, reserve, spent), place.manifold, state, memory.after(cost), forecast)
+
+
 def judge(stop: Stop, budget: Budget, state: State, spent: Cost | None = None, place: Landscape = FLAT) -> list[int]:
     nothing = Cost.none(state.x)
-    outcome, _ = stopping.judge(stop, budget, place, state, stopping.begin(stop, state.x), spent or nothing, nothing)
+    outcome, _ = judged(stop, budget, place, state, stopping.begin(stop, state.x), spent or nothing, nothing)
     return outcome.tolist()
 
 
@@ -50,7 +65,7 @@ def stops(course: Tensor, window: int, variance: float = 0.0) -> Tensor:
     for number, value in enumerate(course.unbind(dim=1), start=1):
         state = looked(value, variance)
         nothing = Cost.none(state.x)
-        outcome, memory = stopping.judge(stop, Budget(), FLAT, state, memory, nothing, nothing)
+        outcome, memory = judged(stop, Budget(), FLAT, state, memory, nothing, nothing)
         flat = outcome == (Outcome.NOISE if variance else Outcome.PLATEAU)
         fired = torch.where((fired == 0) & flat, number, fired)
     return fired
@@ -62,9 +77,7 @@ def flat_now(course: Tensor, variance: float = 0.0) -> tuple[float, float]:
     before = torch.cat([course[:, :1], course[:, :-1]], dim=1)  # the first is pushed out by the last look
     memory = stopping.begin(stop, course)
     memory = memory._replace(plateau=memory.plateau._replace(values=before, variances=torch.full_like(before, variance)))
-    outcome, _ = stopping.judge(
-        stop, Budget(), FLAT, looked(course[:, -1], variance), memory, Cost.none(course), Cost.none(course)
-    )
+    outcome, _ = judged(stop, Budget(), FLAT, looked(course[:, -1], variance), memory, Cost.none(course), Cost.none(course))
     part = float((outcome == (Outcome.NOISE if variance else Outcome.PLATEAU)).double().mean())
     return part, math.sqrt(max(part * (1 - part), 1 / len(course)) / len(course))
 
@@ -148,11 +161,11 @@ def test_a_replica_is_judged_alike_to_the_bit_whoever_is_judged_beside_it() -> N
     course = Stream.of(5, 40).normal((30,)) * 1e3
     stop = Stop(plateau=7)
 
-    def memory(rows: int) -> Judgement:
+    def memory(rows: int) -> StopState:
         kept = stopping.begin(stop, course[:rows, :1])
         for value in course[:rows].unbind(dim=1):
             nothing = Cost.none(value[:, None])
-            _, kept = stopping.judge(stop, Budget(), FLAT, looked(value), kept, nothing, nothing)
+            _, kept = judged(stop, Budget(), FLAT, looked(value), kept, nothing, nothing)
         return kept
 
     assert torch.equal(memory(40).plateau.values[:3], memory(3).plateau.values)
@@ -171,7 +184,7 @@ def test_noise_alone_reaches_an_energy_in_fewer_walks_than_two_standard_errors_w
     memory, fooled = stopping.begin(stop, noise[:, :1]), torch.zeros(walks, dtype=torch.bool)
     for value in noise.unbind(dim=1):  # the truth stands exactly at the energy asked for
         nothing = Cost.none(value[:, None])
-        outcome, memory = stopping.judge(stop, Budget(), FLAT, looked(value, variance=1.0), memory, nothing, nothing)
+        outcome, memory = judged(stop, Budget(), FLAT, looked(value, variance=1.0), memory, nothing, nothing)
         fooled |= outcome == Outcome.VALUE
     alarm = stats.norm.sf(2.0)
     assert int(fooled.sum()) < walks * alarm + 4 * math.sqrt(walks * alarm)
@@ -184,7 +197,7 @@ def test_noise_is_never_called_convergence() -> None:
     memory = stopping.begin(Stop(plateau=8), noisy[:, :1])
     for value in noisy.unbind(dim=1):
         nothing = Cost.none(value[:, None])
-        outcome, memory = stopping.judge(Stop(plateau=8), Budget(), FLAT, looked(value, variance=1.0), memory, nothing, nothing)
+        outcome, memory = judged(Stop(plateau=8), Budget(), FLAT, looked(value, variance=1.0), memory, nothing, nothing)
         assert not CONVERGED.intersection(outcome.tolist())
     assert Outcome.NOISE in outcome.tolist()
 
@@ -212,7 +225,7 @@ def test_a_budget_stops_before_it_is_exceeded() -> None:
     for gradients in (3, 7, 2, 2):  # the dearest step so far is the forecast of the next
         cost = Cost.of(x, gradients=gradients, shots=10)
         spent = spent.plus(cost)
-        outcome, memory = stopping.judge(stop, budget, FLAT, state, memory, spent, cost)
+        outcome, memory = judged(stop, budget, FLAT, state, memory, spent, cost)
     assert (int(spent.gradients), outcome.tolist()) == (14, [Outcome.GRADIENTS])
     assert judge(stop, Budget(shots=99), state, Cost.of(x, shots=100)) == [Outcome.SHOTS]
 
@@ -223,7 +236,7 @@ def test_a_budget_keeps_what_the_end_takes_and_believes_a_forecast() -> None:
     state, last, coming = looked(torch.zeros(1, dtype=torch.float64)), Cost.of(x, shots=100), Cost.of(x, shots=150)
 
     def outcome(forecast: Cost | None, reserve: int) -> int:
-        return int(stopping.judge(stop, Budget(shots=1000), FLAT, state, memory, spent, last, forecast, reserve)[0])
+        return int(judged(stop, Budget(shots=1000), FLAT, state, memory, spent, last, forecast, reserve)[0])
 
     assert [outcome(None, 300), outcome(None, 301)] == [0, Outcome.SHOTS]
     assert [outcome(coming, 250), outcome(coming, 251)] == [0, Outcome.SHOTS]

@@ -8,14 +8,27 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, MetricReading, Reading, Samples
+from thalweg_core.landscape import (
+    GRADIENT_ALONE,
+    MEASURED_METRIC,
+    METRIC,
+    SAMPLES,
+    STATES,
+    Capabilities,
+    Cost,
+    EnergyEstimate,
+    Evaluation,
+    MetricEstimate,
+    Offers,
+    Samples,
+)
 from thalweg_core.manifold import Euclidean, Manifold, Spheres
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
 
 
 @dataclass(frozen=True)
-class Normal:
+class Normal(Offers):
     """U = Σ x_i² / (2 σ_i²): independent normal coordinates of standard deviation σ_i at T = 1."""
 
     scales: tuple[float, ...] = (1.0,)
@@ -33,6 +46,8 @@ class Normal:
 
 class NormalSlope(Normal):
     """The same, which can also show the gradient alone."""
+
+    offers: ClassVar[Capabilities] = Normal.offers | {GRADIENT_ALONE}
 
     def gradient(self, x: Tensor) -> Tensor:
         return self._slope(x)
@@ -56,6 +71,8 @@ class Sampling(Normal):
 
     A look charges three shots for each sample, in three circuits: one for the energy, two for the gradient.
     """
+
+    offers: ClassVar[Capabilities] = Normal.offers | {SAMPLES}
 
     noisy: ClassVar[bool] = True
     samples: ClassVar[int] = 100
@@ -83,11 +100,13 @@ class Curved(Sampling):
 
 
 @dataclass(frozen=True)
-class Qubits:
+class Qubits(Offers):
     """U = -Σ_j cos φ_j with φ = A x: qubits turned by RY(φ_j) from up, in a field along z.
 
     Their Fubini-Study metric is AᵀA/4, and |⟨ψ(x)|ψ(y)⟩|² = Π_j cos²((φ_j(x) - φ_j(y))/2).
     """
+
+    offers: ClassVar[Capabilities] = frozenset({METRIC, STATES})
 
     mixing: tuple[tuple[float, ...], ...] = ((1.0, 0.0), (0.0, 1.0))  # rows of A
     noisy: ClassVar[bool] = False
@@ -107,10 +126,10 @@ class Qubits:
         mixing = x.new_tensor(self.mixing)
         return (mixing.T @ mixing / 4).expand(len(x), -1, -1).clone()
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         apart = self.turns(x.flatten(0, 1)) - self.turns(y.flatten(0, 1))
         p = (apart / 2).cos().square().prod(dim=1).reshape(x.shape[:2])
-        return Reading(p, torch.zeros_like(p), Cost.none(x))
+        return EnergyEstimate(p, torch.zeros_like(p), Cost.none(x))
 
 
 class SampledQubits(Qubits):
@@ -118,6 +137,8 @@ class SampledQubits(Qubits):
 
     A look charges three shots for each sample, the metric two for each entry, an overlap one.
     """
+
+    offers: ClassVar[Capabilities] = Qubits.offers | {SAMPLES, MEASURED_METRIC, STATES}
 
     noisy: ClassVar[bool] = True
     samples: ClassVar[int] = 100
@@ -132,27 +153,27 @@ class SampledQubits(Qubits):
         one = Cost.of(x, evaluations=1, gradients=1, circuits=3)
         return Evaluation(value, grad, variance, variance[:, None].expand_as(x).clone(), one._replace(shots=3 * number))
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricEstimate:
         exact = self.metric(x)
         keep = torch.ones_like(exact[0]) if form == "full" else torch.eye(x.shape[1], dtype=x.dtype)
         if isinstance(samples, int) and samples == 0:
-            return MetricReading(exact * keep, torch.zeros_like(exact), Cost.none(x))
+            return MetricEstimate(exact * keep, torch.zeros_like(exact), Cost.none(x))
         number = self._number(x, samples)
         variance = (keep / number.to(x.dtype)[:, None, None]).expand_as(exact)
         noise = rng.named("entries").normal(tuple(exact.shape[1:]), x.dtype)
         noise = noise.triu() + noise.triu(1).transpose(1, 2)
         entries = int(keep.sum())
         seen = exact * keep + variance.sqrt() * noise
-        return MetricReading(seen, variance.clone(), Cost.of(x, circuits=entries)._replace(shots=2 * entries * number))
+        return MetricEstimate(seen, variance.clone(), Cost.of(x, circuits=entries)._replace(shots=2 * entries * number))
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         p, pairs = super().fidelity(x, y, rng, samples).value, x.shape[1]
         number = self._number(x, samples)
         draws = rng.named("returns").uniform((int(number.max()), pairs))  # the first do not depend on how many follow
         tried = torch.arange(draws.shape[1])[:, None] < number[:, None, None]
         seen = ((draws < p[:, None].double()) & tried).sum(dim=1) / number[:, None]
         cost = Cost.of(x, circuits=pairs)._replace(shots=pairs * number)
-        return Reading(seen.to(x), (seen * (1 - seen) / number[:, None]).to(x), cost)
+        return EnergyEstimate(seen.to(x), (seen * (1 - seen) / number[:, None]).to(x), cost)
 
     def _number(self, x: Tensor, samples: Samples | None) -> Tensor:
         asked = self.samples if samples is None else samples
@@ -168,7 +189,7 @@ class Cliff(Normal):
 
 
 @dataclass(frozen=True)
-class Box:
+class Box(Offers):
     """U = 0 inside |x_i| < 1 and ∞ outside: uniform, with a support that ends."""
 
     noisy: ClassVar[bool] = False
@@ -181,7 +202,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Quartic:
+class Quartic(Offers):
     """U = Σ x_i⁴ / 4 + x_i² / 2: not harmonic, so a leapfrog's energy error is not special."""
 
     noisy: ClassVar[bool] = False
@@ -194,8 +215,10 @@ class Quartic:
 
 
 @dataclass(frozen=True)
-class Spins:
+class Spins(Offers):
     """U = -f Σ m_z - j Σ m_i · m_(i+1) on a chain of unit spins, x (B, n, 3); pure spins in a field where j = 0."""
+
+    offers: ClassVar[Capabilities] = frozenset({GRADIENT_ALONE})
 
     field: float = 1.0
     coupling: float = 0.0

@@ -8,15 +8,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, Harmonics, Samples
+from thalweg_core.landscape import HARMONICS, SAMPLES, Capabilities, Cost, Evaluation, Harmonics, Offers, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
 
 
 @dataclass(frozen=True)
-class Waves:
+class Waves(Offers):
     """U = Σ_i cos ω_i x_i + d_i sin 2ω_i x_i + j Π_i sin ω_i x_i: two harmonics in each coordinate, or one where d_i = 0."""
+
+    offers: ClassVar[Capabilities] = frozenset({HARMONICS})
 
     bases: tuple[float, ...] = (1.0, 1.0)
     doubles: tuple[float, ...] = (0.6, 0.0)
@@ -43,6 +45,8 @@ class Waves:
 
 class SampledWaves(Waves):
     """The same, seen through samples."""
+
+    offers: ClassVar[Capabilities] = Waves.offers | {SAMPLES}
 
     noisy: ClassVar[bool] = True
     samples: ClassVar[int] = 100

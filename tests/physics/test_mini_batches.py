@@ -18,10 +18,9 @@ from thalweg_core.descent.natural_gradient.natural_gradient import NaturalGradie
 from thalweg_core.descent.natural_gradient.textbook_natural_gradient import TextbookNaturalGradient
 from thalweg_core.descent.shot_frugal.icans import Icans
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, MeasurableMetric, Sampled
+from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, MEASURED_METRIC, SAMPLES
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import take_rows
-from thalweg_core.problem import end_shots
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
@@ -90,7 +89,7 @@ def excess(method: Method, rows: int, budget: int) -> tuple[np.ndarray, int]:
         method="BFGS",
     )
     landscape, rng = BATCHES.open(CPU, torch.float64), Stream.of(8, rows)
-    rules = Rules(budget=Budget(shots=budget), reserve=end_shots(BATCHES, landscape))
+    rules = Rules(budget=Budget(shots=budget), reserve=BATCHES.final_shots(landscape))
     position = begin(method, landscape, BATCHES.start(landscape, rng), rng, rules)
     for frame in walk(method, landscape, position, rng, range(1, 10**6), rules):
         position = frame.position
@@ -132,10 +131,10 @@ def test_langevin_steps_with_a_noisy_gradient_are_as_hot_as_they_say() -> None:
 
 def test_a_problem_of_batches_says_that_it_is_noisy_and_what_its_end_takes() -> None:
     landscape, traits = BATCHES.open(CPU, torch.float64), BATCHES.traits()
-    assert landscape.noisy and isinstance(landscape, Sampled) and EXACT_VALUE not in traits.knows
+    assert landscape.noisy and landscape.offer(SAMPLES) is landscape and EXACT_VALUE not in traits.knows
     assert EXACT_VALUE in Hmc.needs and traits.why_not(EXACT_VALUE) == "with batch_size = 32 is noisy; leave it out"
-    assert end_shots(BATCHES, landscape) == 569
-    assert end_shots(LogisticRegression("breast_cancer"), WHOLE) == 0
+    assert BATCHES.final_shots(landscape) == 569
+    assert LogisticRegression("breast_cancer").final_shots(WHOLE) == 0
 
 
 @pytest.mark.parametrize("size", [0, 1, 570])
@@ -151,7 +150,7 @@ def test_the_metric_is_the_second_derivative_and_that_of_batches_is_right_on_ave
     exact, ends = WHOLE.metric(x)[0], 1e-5 * torch.eye(31, dtype=torch.float64)
     hessian = (WHOLE.gradient(x + ends) - WHOLE.gradient(x - ends)) / 2e-5
     torch.testing.assert_close(exact, hessian, rtol=1e-6, atol=1e-6)
-    assert isinstance(landscape, MeasurableMetric) and landscape.width == WHOLE.width
+    assert landscape.offer(MEASURED_METRIC) is landscape and landscape.width == WHOLE.width
     seen = landscape.measure_metric(x.expand(looks, -1), Stream.of(2, looks), 32)
     spread = seen.metric.var(dim=0)
     assert ((seen.metric.mean(dim=0) - exact).abs() < 5 * (spread / looks).sqrt()).all()  # of 496 entries

@@ -199,7 +199,7 @@ def test_a_job_that_would_not_fit_into_memory_is_refused(monkeypatch: pytest.Mon
     monkeypatch.setattr(machine, "memory", lambda: 2**30)
     with pytest.raises(BadInput, match=r"plan\.replicas: the job would need about 1\.\d GiB of memory"):
         admitted(spec)
-    assert admission.estimate(admitted(spec | {"method": {"lbfgs": {}}}).blueprint, admitted(hmc(steps=9)).traits).memory < 2**30
+    assert admission.estimate(admitted(spec | {"method": {"lbfgs": {}}}).parsed_job, admitted(hmc(steps=9)).traits).memory < 2**30
 
 
 WIDE = "\N{PILE OF POO}"

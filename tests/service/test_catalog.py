@@ -16,9 +16,9 @@ from qiskit.circuit.library import efficient_su2
 from thalweg import specs
 from thalweg.server.api.admission import admit
 from thalweg.server.spec import catalog
-from thalweg.server.spec.blueprint import read
 from thalweg.server.spec.decode import choose, class_of, decode, is_choice, members_of
 from thalweg.server.spec.describe import describe, descriptor_of, meanings_of, toml, type_words
+from thalweg.server.spec.parsed_job import read
 from thalweg.server.spec.plan import Plan
 from thalweg.v1 import jobs_pb2, methods_pb2, problems_pb2
 from thalweg_core.errors import BadInput, Unavailable
@@ -156,9 +156,9 @@ def test_types_are_said_in_words(hint: object, words: str) -> None:
 
 
 def test_what_is_left_out_takes_the_default_of_the_class() -> None:
-    blueprint = read(spec())
-    assert blueprint.plan == Plan()
-    assert (blueprint.problem_name, blueprint.method_name) == ("density.gaussian", "gradient_descent")
+    parsed_job = read(spec())
+    assert parsed_job.plan == Plan()
+    assert (parsed_job.problem_name, parsed_job.method_name) == ("density.gaussian", "gradient_descent")
 
 
 def test_a_zero_that_was_written_is_not_taken_for_one_that_was_left_out() -> None:

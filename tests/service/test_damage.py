@@ -85,8 +85,8 @@ def events(attempt: Attempt) -> list[str]:
 
 def finish(attempt: Attempt, broken: Broken, clause: str | None) -> None:
     """Walk to the end, and hold it to the bits of the undisturbed run."""
-    ending, shelf = walk(attempt, Fuse(attempt))
-    assert files(attempt, shelf) == broken.arrays
+    ending, artifact_writer = walk(attempt, Fuse(attempt))
+    assert files(attempt, artifact_writer) == broken.arrays
     assert timeless(ending.result) == timeless(broken.ending.result)
     assert ending.outcome == broken.ending.outcome + (f"; {clause}" if clause else "")
     assert bool(clause) == any("cannot be used" in text for text in events(attempt))

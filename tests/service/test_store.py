@@ -155,7 +155,7 @@ WRITES: list[Callable[[Attempt], object]] = [
     lambda a: a.log("info", "late").result(),
     lambda a: a.keep("walk", 9, "late", None).result(),
     lambda a: a.describe(b"late").result(),
-    lambda a: a.strike(1).result(),
+    lambda a: a.forget(1).result(),
     lambda a: a.finish(State.FAILED, "late"),
     lambda a: a.finish(State.SUCCEEDED, "late", b"late"),
     lambda a: a.wanted(),

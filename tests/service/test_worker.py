@@ -17,22 +17,22 @@ import torch
 
 from thalweg import specs
 from thalweg.server.executor import worker
-from thalweg.server.job.artifacts import Shelf
-from thalweg.server.job.checkpoints import Keeper
-from thalweg.server.job.heartbeat import Pulse
+from thalweg.server.job.artifacts import ArtifactWriter
+from thalweg.server.job.checkpoints import Checkpoints
+from thalweg.server.job.heartbeat import Heartbeat
 from thalweg.server.job.medians import median
 from thalweg.server.job.notices import told
 from thalweg.server.job.recorder import Here, Trace, most_rows
-from thalweg.server.job.results import Ending, bring_home
+from thalweg.server.job.results import Ending, finish
 from thalweg.server.job.walking import Walker
-from thalweg.server.spec.blueprint import Blueprint, read
+from thalweg.server.spec.parsed_job import ParsedJob, read
 from thalweg.server.store import attempts
 from thalweg.server.store.attempts import Attempt
 from thalweg.server.store.records import JobRow, NewJob, State
 from thalweg.server.store.store import Store
 from thalweg.v1 import jobs_pb2, results_pb2
 from thalweg_core.errors import BadInput, Unaffordable
-from thalweg_core.landscape import Cost, Evaluation
+from thalweg_core.landscape import DRY_RUN, Cost, Evaluation
 from thalweg_core.manifold import Euclidean
 from thalweg_core.method import Walking
 from thalweg_core.walking import stopping
@@ -46,7 +46,7 @@ class Crash(Exception):
     """The worker is gone: nothing after this is written."""
 
 
-class Fuse(Pulse):
+class Fuse(Heartbeat):
     """A pulse that ends the worker, or asks it to stop, at a step of its own."""
 
     def __init__(self, attempt: Attempt, steps: float = math.inf, stop: float = math.inf) -> None:
@@ -75,27 +75,27 @@ def again(store: Store, job: JobRow) -> Attempt:
     return attempt
 
 
-def blueprint_of(attempt: Attempt) -> Blueprint:
+def blueprint_of(attempt: Attempt) -> ParsedJob:
     return read(jobs_pb2.JobSpec.FromString(attempt.store.job(attempt.job).spec))
 
 
-def walk(attempt: Attempt, fuse: Fuse) -> tuple[Ending, Shelf]:
-    blueprint = blueprint_of(attempt)
-    traits = blueprint.problem.traits()
-    walked = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every), fuse).walked()
-    shelf = Shelf(attempt.store.job_folder(attempt.job), attempt.number)
-    return bring_home(blueprint, traits, walked, shelf), shelf
+def walk(attempt: Attempt, fuse: Fuse) -> tuple[Ending, ArtifactWriter]:
+    parsed_job = blueprint_of(attempt)
+    traits = parsed_job.problem.traits()
+    walked = Walker(parsed_job, traits, Checkpoints(attempt, parsed_job.plan.checkpoint_every), fuse).walked()
+    artifact_writer = ArtifactWriter(attempt.store.job_folder(attempt.job), attempt.number)
+    return finish(parsed_job, traits, walked, artifact_writer), artifact_writer
 
 
-def files(attempt: Attempt, shelf: Shelf) -> dict[str, bytes]:
+def files(attempt: Attempt, artifact_writer: ArtifactWriter) -> dict[str, bytes]:
     folder = attempt.store.job_folder(attempt.job)
-    return {row.name: (folder / row.path).read_bytes() for row in shelf.rows}
+    return {row.name: (folder / row.path).read_bytes() for row in artifact_writer.rows}
 
 
 def unbroken(store: Store, spec: Mapping[str, Any]) -> tuple[Ending, dict[str, bytes]]:
     attempt = claimed(store, spec)
-    ending, shelf = walk(attempt, Fuse(attempt))
-    return ending, files(attempt, shelf)
+    ending, artifact_writer = walk(attempt, Fuse(attempt))
+    return ending, files(attempt, artifact_writer)
 
 
 def broken(store: Store, spec: Mapping[str, Any], lives: list[int]) -> tuple[Ending, dict[str, bytes]]:
@@ -106,8 +106,8 @@ def broken(store: Store, spec: Mapping[str, Any], lives: list[int]) -> tuple[End
             walk(attempt, Fuse(attempt, steps))
         attempts.lose(store, store.job(attempt.job), "crashed").result()
         attempt = again(store, store.job(attempt.job))
-    ending, shelf = walk(attempt, Fuse(attempt))
-    return ending, files(attempt, shelf)
+    ending, artifact_writer = walk(attempt, Fuse(attempt))
+    return ending, files(attempt, artifact_writer)
 
 
 def timeless(result: results_pb2.Result | None) -> results_pb2.Result:
@@ -228,8 +228,8 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(store: Store) -> No
     path.write_bytes(path.read_bytes()[:100])
     attempts.lose(store, store.job(attempt.job), "crashed").result()
     attempt = again(store, store.job(attempt.job))
-    _, shelf = walk(attempt, Fuse(attempt))
-    assert files(attempt, shelf) == arrays
+    _, artifact_writer = walk(attempt, Fuse(attempt))
+    assert files(attempt, artifact_writer) == arrays
     lines = [jobs_pb2.JobEvent.FromString(event.body).log_line.text for event in store.events(attempt.job, 0)]
     assert any(newest.path in line for line in lines)
 
@@ -249,8 +249,8 @@ def test_only_two_positions_of_a_phase_are_kept(store: Store) -> None:
 def ending_of(store: Store, fuse: Callable[[Attempt], Fuse] = Fuse, **parts: Any) -> tuple[Ending, dict[str, bytes]]:
     spec = {"problem": WELL, "method": {"gradient_descent": {"learning_rate": 0.02}}, "plan": {"seed": 2}} | parts
     attempt = claimed(store, spec)
-    ending, shelf = walk(attempt, fuse(attempt))
-    return ending, files(attempt, shelf)
+    ending, artifact_writer = walk(attempt, fuse(attempt))
+    return ending, files(attempt, artifact_writer)
 
 
 def test_a_walk_without_a_rule_says_that_no_convergence_was_tested(store: Store) -> None:
@@ -442,13 +442,13 @@ def test_a_budget_that_does_not_pay_for_the_end_fails_before_anything_is_spent(s
     assert refused.value.field == "plan.budget.shots" and f"{END} for the measurement at the end" in refused.value.sentence
 
 
-def test_a_landscape_whose_looks_cannot_be_rehearsed_shows_their_price_by_its_first(
+def test_a_landscape_without_a_dry_run_shows_the_cost_of_its_evaluations_by_its_first(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Unrehearsed(VqeLandscape):
-        rehearsal = None  # type: ignore[assignment]
+    class WithoutDryRun(VqeLandscape):
+        offers = VqeLandscape.offers - {DRY_RUN}
 
-    monkeypatch.setattr(problem, "VqeLandscape", Unrehearsed)
+    monkeypatch.setattr(problem, "VqeLandscape", WithoutDryRun)
     job = {"problem": vqe("statevector"), "method": {"textbook_adam": {}}}
     ending, _ = ending_of(store, **job, plan={"budget": {"shots": 5_500}})
     assert ending.state is State.FAILED and ending.result is None
@@ -464,8 +464,8 @@ def test_a_warm_up_is_paid_from_the_same_budget(store: Store, budget: int) -> No
     job = {"problem": {"density": {"logistic_regression": {"dataset": "breast_cancer", "batch_size": 40}}}}
     plan = {"warmup": 50, "steps": 100, "replicas": 3, "budget": {"shots": budget}}
     attempt = claimed(store, {**job, "method": {"ula": {"step_size": 1e-3}}, "plan": plan})
-    blueprint = blueprint_of(attempt)
-    walked = Walker(blueprint, blueprint.problem.traits(), Keeper(attempt, None), Fuse(attempt)).walked()
+    parsed_job = blueprint_of(attempt)
+    walked = Walker(parsed_job, parsed_job.problem.traits(), Checkpoints(attempt, None), Fuse(attempt)).walked()
     spent = walked.here.position.spent.shots
     assert (spent <= budget).all() and (spent > budget - 40).all()
 

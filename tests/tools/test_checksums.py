@@ -11,7 +11,7 @@ from tools.checksum_jobs import JOBS
 from tools.checksums import _compared, _of
 
 from thalweg import specs
-from thalweg.server.spec import blueprint, catalog
+from thalweg.server.spec import catalog, parsed_job
 
 
 def kept(folder: Path, result: dict[str, Any], draws: bytes) -> dict[str, str]:
@@ -32,6 +32,6 @@ def test_every_bit_counts_but_for_seconds_and_places(tmp_path: Path, capsys: pyt
 
 
 def test_the_jobs_are_of_every_method_and_every_problem() -> None:
-    read = [blueprint.read(specs.load(spec)) for spec in JOBS.values()]
+    read = [parsed_job.read(specs.load(spec)) for spec in JOBS.values()]
     assert {one.method_name for one in read} == set(catalog.METHODS)
     assert {one.problem_name for one in read} == set(catalog.PROBLEMS)

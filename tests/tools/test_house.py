@@ -35,7 +35,8 @@ def test_a_circle_is_found_inside_a_function_and_between_rooms(tmp_path: Path) -
 
 def test_questions_about_kinds_are_counted(tmp_path: Path) -> None:
     asks = "isinstance(self.landscape, Metric)\nhasattr(method, 'x')\nisinstance(error, OSError)\n"
-    assert package(tmp_path, asks=asks).questions() == ["house.asks:1", "house.asks:2"]
+    asks += "getattr(problem, 'scale', 1.0)\ngetattr(problem, name)\n"
+    assert package(tmp_path, asks=asks).questions() == ["house.asks:1", "house.asks:2", "house.asks:4"]
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -13,11 +13,11 @@ from scipy.stats import chi2
 
 from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import MeasurableMetric, Metric, Overlapping
+from thalweg_core.landscape import MEASURED_METRIC, METRIC, STATES
 from thalweg_core.numbers.trees import take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking.checkpoint import flatten
-from thalweg_core.walking.growth import Grows, begin_growing, walk_growing
+from thalweg_core.walking.growth import GROWTH, begin_growing, walk_growing
 from thalweg_vqe.ansatze.adapt import Adapt
 from thalweg_vqe.ansatze.excitations import Uccsd
 from thalweg_vqe.ansatze.pools import operators
@@ -163,8 +163,8 @@ def test_replicas_see_the_circuits_that_they_have_taken(shots):
 def test_a_circuit_not_yet_grown_has_a_metric_and_overlaps_of_what_it_has():
     for shots in (0, 30):
         landscape = with_taken(opened(shots=shots), (3, 6), (5,))
-        assert isinstance(landscape, Overlapping) and isinstance(landscape, MeasurableMetric)
-        assert isinstance(landscape, Metric) is (shots == 0)
+        assert landscape.offer(STATES) is landscape.offer(MEASURED_METRIC) is landscape
+        assert (landscape.offer(METRIC) is landscape) is (shots == 0)
         x, rng = 0.4 * Stream.of(2, 2).uniform((4,)), Stream.of(8, 2).at(2)
         metric, close = landscape.measure_metric(x, rng, 30), landscape.fidelity(x[:, None], x[:, None] + 0.1, rng, 30)
         assert metric.metric[0, 2:].count_nonzero() == metric.metric[1, 1:].count_nonzero() == 0
@@ -259,7 +259,7 @@ def test_h4_comes_within_chemical_accuracy_with_fewer_parameters_than_uccsd():
 def test_h2_needs_the_double_excitation_alone_and_then_grows_no_more():
     problem = problem_of(H2, "uccsd", steps_per_operator=60)
     landscape, position = course(problem, 1, 150, Adam(learning_rate=0.1))
-    assert isinstance(landscape, Grows) and not landscape.growing(torch.tensor([0]))
+    assert landscape.offer(GROWTH) is landscape and not landscape.growing(torch.tensor([0]))
     assert problem.observe(landscape, position.state.x)["energy_error"].value < 1e-6
     (qasm, adapt) = list(problem.files(landscape, position.state.x, position.state.x))[1:]
     history = json.loads(adapt.content)

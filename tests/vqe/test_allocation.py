@@ -10,7 +10,7 @@ from qiskit.quantum_info import Statevector as QiskitState
 from scipy.stats import chi2
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import Allocates
+from thalweg_core.landscape import STRATA
 from thalweg_core.streams import Stream
 from thalweg_vqe.engines.aer.qiskit_circuits import circuit
 from thalweg_vqe.engines.aer.sampler import AerSampler
@@ -233,5 +233,5 @@ def test_the_estimator_chooses_and_a_method_may_choose_again():
     words = PauliSum((PauliTerm("ZZ", 1.0), PauliTerm("XI", 0.2)))
     landscape = Vqe(words, EfficientSu2(1), Estimator(shots=50, allocation="measured"), Uniform(1.0)).open(CPU, FLOAT64)
     assert landscape.estimator.allocation == "measured"
-    assert isinstance(landscape, Allocates)
+    assert landscape.offer(STRATA) is landscape
     assert landscape.allocated("equal").estimator.allocation == "equal"

@@ -18,7 +18,7 @@ from thalweg_vqe.engines.aer.backend_properties import TWO_QUBITS, BackendProper
 from thalweg_vqe.engines.aer.noise import Noise
 from thalweg_vqe.engines.aer.sampler import AerCounter, AerSampler
 from thalweg_vqe.engines.estimator import Estimator
-from thalweg_vqe.engines.outcomes import Shown
+from thalweg_vqe.engines.outcomes import MeasuredCircuit
 from thalweg_vqe.engines.statevector import Statevector
 from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.pauli.program import Cx, Program, ry
@@ -149,7 +149,7 @@ def test_only_working_couplings_are_used():
 def test_single_outcomes_are_undone_too_where_a_circuit_was_routed():
     given = noise(device(READ, BOTH_WAYS), 3, 1, 0, 2)
     words = (Word(0, 0b1001), Word(0, 0b0110))
-    shown = Shown.of(FAR, words)
+    shown = MeasuredCircuit.of(FAR, words)
     counter = AerCounter.of([shown], "cpu", given, True)
     ((counts,),) = counter.counts(torch.tensor([THETA], dtype=torch.float64), torch.tensor([SHOTS]), Stream.of(1, 1))
     said = shown.readings(counts.outcomes, counter.readings[0])

@@ -15,7 +15,7 @@ from tests.vqe.random_circuits import random_observable, random_program, random_
 from thalweg_core.streams import Stream
 from thalweg_vqe.ansatze.layers import EfficientSu2
 from thalweg_vqe.engines import choosing
-from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.engines.noiseless_torch import TorchNoiseless
 from thalweg_vqe.engines.sampler import shifted_angles
 from thalweg_vqe.engines.shots_torch import StatevectorSampler
 from thalweg_vqe.engines.statevector import Statevector
@@ -122,7 +122,7 @@ def test_a_wrong_kernel_is_found_and_the_readable_engine_serves(monkeypatch, cap
     choosing.compiled.cache_clear()
     try:
         with caplog.at_level(logging.WARNING):
-            assert isinstance(choosing.exact(PROGRAMS["su2 2"], random_observable(2)), Readable)
+            assert isinstance(choosing.exact(PROGRAMS["su2 2"], random_observable(2)), TorchNoiseless)
         assert "not used: energies differ by 1.0e-06" in caplog.text
     finally:
         choosing.compiled.cache_clear()

@@ -11,7 +11,7 @@ from thalweg_vqe.ansatze.excitation_preserving import ExcitationPreserving
 from thalweg_vqe.ansatze.excitations import KUpCcgsd, Uccsd
 from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
 from thalweg_vqe.ansatze.layers import EfficientSu2, RealAmplitudes
-from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.engines.noiseless_torch import TorchNoiseless
 from thalweg_vqe.hamiltonians.hamiltonian import Register
 from thalweg_vqe.hamiltonians.hubbard import FermiHubbard
 from thalweg_vqe.hamiltonians.molecule import Molecule
@@ -83,7 +83,7 @@ def test_energies_and_gradients_are_those_of_the_readable_engine(case, at_pi, wa
     theta = points(program, 3)
     if at_pi:
         theta = torch.full_like(theta, math.pi)
-    ours, theirs = CompiledExact(program, observable), Readable(program, observable)
+    ours, theirs = CompiledExact(program, observable), TorchNoiseless(program, observable)
     value, grad = theirs.gradients(theta)
     for a, b in zip([ours.energies(theta), *ours.gradients(theta)], [value, value, grad], strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=ROUNDING * max(1.0, sum(map(abs, observable.coefficients))))
@@ -93,7 +93,7 @@ def test_energies_and_gradients_are_those_of_the_readable_engine(case, at_pi, wa
 def test_metrics_are_those_of_the_readable_engine(case):
     program, observable = CASES[case]
     theta = points(program, 2)
-    ours, theirs = CompiledExact(program, observable).metric(theta), Readable(program, observable).metric(theta)
+    ours, theirs = CompiledExact(program, observable).metric(theta), TorchNoiseless(program, observable).metric(theta)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=20 * ROUNDING * max(1, len(program.turned) // 10))
 
 
@@ -119,7 +119,7 @@ def test_runs_multiply_to_the_program(case):
     assert len(gates) == len(program.gates)
     theta = points(program, 1)
     moved = Program(program.qubits, program.parameters, tuple(gates), program.start)
-    energies = [Readable(p, observable).energies(theta) for p in (program, moved)]
+    energies = [TorchNoiseless(p, observable).energies(theta) for p in (program, moved)]
     torch.testing.assert_close(energies[0], energies[1], rtol=0, atol=10 * ROUNDING)
 
 
@@ -130,7 +130,7 @@ def test_passes_in_blocks_are_right_beyond_one_block():
     words |= {Word(4097, 5): 0.2, Word(2048, 2048): 0.1, Word(4096, 1): 0.4, Word(8, 0): 0.6}
     observable, theta = Observable.of(13, words), points(program, 1)
     for a, b in zip(
-        CompiledExact(program, observable).gradients(theta), Readable(program, observable).gradients(theta), strict=True
+        CompiledExact(program, observable).gradients(theta), TorchNoiseless(program, observable).gradients(theta), strict=True
     ):
         torch.testing.assert_close(a, b, rtol=0, atol=ROUNDING)
 

@@ -20,7 +20,7 @@ from thalweg_vqe.engines.aer.noise import Noise
 from thalweg_vqe.engines.choosing import exact, overlapping
 from thalweg_vqe.engines.estimator import Estimator
 from thalweg_vqe.engines.outcomes import TorchStates
-from thalweg_vqe.engines.overlap import OverlapSampler, Projector, Return, forth_and_back, undone
+from thalweg_vqe.engines.overlap import OverlapSampler, Projector, Return, followed_by_inverse, forth_and_back
 from thalweg_vqe.engines.sampler import shifted_angles
 from thalweg_vqe.hamiltonians.diagonalization import lowest_energies, spread
 from thalweg_vqe.hamiltonians.molecule import Molecule
@@ -75,7 +75,7 @@ def points(count, seed=1):
 
 def test_a_circuit_that_is_undone_ends_where_it_started_with_the_probability_of_the_overlap():
     projector = Projector(3, PROGRAM.start)
-    there_and_back, both = undone(PROGRAM, PROGRAM.angles(THERE[None])[0].tolist()), forth_and_back(PROGRAM)
+    there_and_back, both = followed_by_inverse(PROGRAM, PROGRAM.angles(THERE[None])[0].tolist()), forth_and_back(PROGRAM)
     for x in points(3):
         wanted = overlap_of(THERE, x)
         p = exact(there_and_back, projector).energies(x[None])
@@ -193,7 +193,7 @@ def test_every_lower_state_is_a_circuit_that_is_charged_but_not_at_the_end():
     problem, shots = landscape_of(50), 50
     landscape = problem.open(CPU, FLOAT64)
     x = torch.zeros(2, 12, dtype=FLOAT64)
-    groups = landscape.alone.sampler.groups
+    groups = landscape.without_penalty.sampler.groups
     assert landscape.measure(x, Stream.of(0, 2)).cost.circuits.tolist() == [groups + 2] * 2
     gradient = landscape.evaluate(x, Stream.of(0, 2)).cost
     assert gradient.circuits.tolist() == [(1 + 2 * 12) * (groups + 2)] * 2
@@ -323,7 +323,7 @@ def test_what_deflates_nothing_is_refused_with_its_field(build, field, part):
 def test_lower_states_come_over_the_wire():
     pytest.importorskip("google.protobuf")
     from thalweg import specs
-    from thalweg.server.spec.blueprint import read
+    from thalweg.server.spec.parsed_job import read
 
     spec = {
         "problem": {

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chi2
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import MeasurableMetric, Metric, Overlapping
+from thalweg_core.landscape import MEASURED_METRIC, METRIC, STATES
 from thalweg_core.streams import Stream
 from thalweg_vqe.ansatze.excitations import KUpCcgsd, Uccsd
 from thalweg_vqe.ansatze.hamiltonian_variational import HamiltonianVariational
@@ -134,7 +134,7 @@ def test_blocks_are_rows_of_commuting_rotations_between_other_gates():
 @pytest.mark.parametrize("ansatz", [EfficientSu2(1), Uccsd(), KUpCcgsd(), HamiltonianVariational(2)])
 def test_on_a_landscape_without_noise_the_forms_are_parts_of_the_exact_metric(ansatz):
     landscape = landscape_of(ansatz=ansatz, hamiltonian=H2)
-    assert isinstance(landscape, Metric) and isinstance(landscape, MeasurableMetric) and isinstance(landscape, Overlapping)
+    assert all(landscape.offer(what) is landscape for what in (METRIC, MEASURED_METRIC, STATES))
     x, rng = angles(landscape, 3), Stream.of(0, 3)
     full, block, diagonal = (landscape.measure_metric(x, rng, 100, form) for form in ("full", "block_diagonal", "diagonal"))
     assert torch.equal(full.metric, landscape.metric(x))

@@ -157,7 +157,7 @@ def as_qpy():
 )
 def test_an_operator_that_every_state_has_the_same_energy_of_is_refused(hamiltonian, ansatz, energy, shots):
     problem = Vqe(hamiltonian, ansatz, Estimator(shots), Uniform())
-    for look in (problem.foretold, problem.traits, problem.rehearsal, lambda: problem.open(CPU, FLOAT64)):
+    for look in (problem.quick_traits, problem.traits, problem.dry_run, lambda: problem.open(CPU, FLOAT64)):
         with pytest.raises(
             BadInput, match=f"every state has the energy {energy}, and there is nothing to minimize; wanted"
         ) as bad:
@@ -168,7 +168,7 @@ def test_an_operator_that_every_state_has_the_same_energy_of_is_refused(hamilton
 @pytest.mark.parametrize("ansatz", [EfficientSu2(1), HamiltonianVariational(1), Uccsd()])
 def test_where_only_integrals_tell_that_nothing_varies_the_open_landscape_is_refused(ansatz):
     problem = Vqe(Fcidump(NO_INTEGRALS), ansatz)
-    problem.foretold()
+    problem.quick_traits()
     with pytest.raises(BadInput, match=r"every state has the energy 0.7 Ha, and there is nothing to minimize; wanted") as refused:
         problem.open(CPU, FLOAT64)
     assert refused.value.field == "hamiltonian.fcidump"
@@ -177,7 +177,7 @@ def test_where_only_integrals_tell_that_nothing_varies_the_open_landscape_is_ref
 @pytest.mark.parametrize("tapering", ["particles", "all"])
 def test_a_molecule_whose_symmetries_leave_nothing_is_refused(tapering):
     with pytest.raises(BadInput, match='nothing is left to vary; use tapering = "none"') as refused:
-        Vqe(Molecule("He 0 0 0", tapering=tapering), EfficientSu2(1)).foretold()
+        Vqe(Molecule("He 0 0 0", tapering=tapering), EfficientSu2(1)).quick_traits()
     assert refused.value.field == "hamiltonian.molecule.tapering"
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from thalweg_core.landscape import Componentwise, Periodic, Sampled
+from thalweg_core.landscape import COMPONENTS, HARMONICS, SAMPLES
 from thalweg_core.streams import Stream
 from thalweg_vqe.ansatze.layers import EfficientSu2
 from thalweg_vqe.engines.aer.noise import Noise
@@ -214,7 +214,7 @@ def test_on_a_device_with_noise_every_rotation_counts_for_itself():
 def noisy(request):
     """By the rule that the circuit allows whatever is measured: two frequencies for every excitation."""
     landscape = Vqe(HYDROGEN, Uccsd(), Estimator(shots=40, engine=request.param)).open(CPU, FLOAT64)
-    return replace(landscape, alone=landscape)  # as if U held more than H
+    return replace(landscape, without_penalty=landscape)  # as if U held more than H
 
 
 THETA = torch.tensor([[0.3, -0.4, 0.5]], dtype=FLOAT64)
@@ -266,7 +266,7 @@ def test_shots_follow_the_weights_so_that_no_variance_is_lost():
 def test_components_take_shots_of_their_own(noisy):
     samples = torch.tensor([[1, 2, 300], [5, 0, 20]])
     seen = noisy.evaluate_components(THETA.expand(2, -1), Stream.of(3, 2), samples)
-    assert isinstance(noisy, Componentwise) and isinstance(noisy, Periodic) and isinstance(noisy, Sampled)
+    assert all(noisy.offer(what) is noisy for what in (COMPONENTS, HARMONICS, SAMPLES))
     assert seen.value.isnan().all() and seen.curvature is None
     assert seen.grad_var[0, 0].isinf() and seen.grad_var[0, 1:].isfinite().all()
     assert seen.cost.shots.tolist() == [5 * 4 * 303, 5 * 4 * 25]

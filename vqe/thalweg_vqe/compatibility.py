@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import (
@@ -53,9 +54,9 @@ def keeps_sector(hamiltonian: Hamiltonian, ansatz: Ansatz | Adapt) -> bool:
 
 def lacking(
     estimator: Estimator, ansatz: Ansatz | Adapt, program: Program, register: Register, short: bool = True
-) -> dict[Capability, str]:
+) -> dict[Capability[Any], str]:
     """For what of KNOWN the landscape cannot be asked, why, and what would change that; frequencies only if that is short."""
-    lacks: dict[Capability, str] = {}
+    lacks: dict[Capability[Any], str] = {}
     shots, ideal = estimator.shots, estimator.noise is None
     if shots:
         lacks[EXACT_VALUE] = f"with estimator.shots = {shots} is noisy; set problem.vqe.estimator.shots = 0"

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import METRIC, Reading
-from thalweg_core.problem import File, Observed, Traits
+from thalweg_core.landscape import METRIC, EnergyEstimate
+from thalweg_core.problem import File, Observed, Problem, Traits
 from thalweg_core.streams import Stream
 from thalweg_vqe.ansatze.adapt import Adapt
 from thalweg_vqe.ansatze.excitation_preserving import ExcitationPreserving
@@ -28,7 +28,7 @@ from thalweg_vqe.ansatze.user.qpy import Qpy
 from thalweg_vqe.compatibility import KNOWN, Start, check_deflation, check_start, keeps_sector, lacking, snake
 from thalweg_vqe.engines.aer.backend_properties import BackendProperties
 from thalweg_vqe.engines.aer.noise import Noise
-from thalweg_vqe.engines.blank import BlankExact, BlankSampler
+from thalweg_vqe.engines.blank import BlankEngine, BlankSampler
 from thalweg_vqe.engines.choosing import engines
 from thalweg_vqe.engines.estimator import Estimator
 from thalweg_vqe.hamiltonians.fcidump import Fcidump
@@ -38,7 +38,7 @@ from thalweg_vqe.hamiltonians.molecule import Molecule
 from thalweg_vqe.hamiltonians.orbitals import ActiveSpace
 from thalweg_vqe.hamiltonians.pauli_sum import PauliSum, PauliTerm
 from thalweg_vqe.hamiltonians.spin_chains import HeisenbergXxz, TransverseFieldIsing
-from thalweg_vqe.landscapes.circuit import Reference, RehearsedVqeLandscape, VqeLandscape
+from thalweg_vqe.landscapes.circuit import DryRunVqeLandscape, Reference, VqeLandscape
 from thalweg_vqe.landscapes.deflation import Deflation, deflated
 from thalweg_vqe.landscapes.growing import AdaptiveLandscape, adaptive
 from thalweg_vqe.measurement.pool_slopes import quick
@@ -102,7 +102,7 @@ CircuitLandscape = VqeLandscape | AdaptiveLandscape
 
 
 @dataclass(frozen=True)
-class Vqe:
+class Vqe(Problem[CircuitLandscape]):
     """Variational quantum eigensolver: the energy of a parametrized circuit, measured by shots.
 
         U(θ) = ⟨0| A(θ)† H A(θ) |0⟩
@@ -145,7 +145,7 @@ class Vqe:
         turned = self.ansatz.most_turned(register) if isinstance(self.ansatz, Adapt) else len(program.turned)
         return self._traits(system, register, Outline(program, program.parameters, turned))
 
-    def foretold(self) -> Traits:
+    def quick_traits(self) -> Traits:
         """The traits at most, and without a mean field, an operator or frequencies that would take more than about a second."""
         hamiltonian = self._asked(lambda: self.hamiltonian.most())
         sure, most = hamiltonian is self.hamiltonian, replace(self, hamiltonian=hamiltonian)
@@ -196,10 +196,10 @@ class Vqe:
             return VqeLandscape(program, observable, exact, sampler, *places, estimator=estimator)
 
         if isinstance(self.ansatz, Adapt):
-            return adaptive(self.ansatz, register, self.estimator, of, self._rehearsed(solved.observable, device, dtype))
+            return adaptive(self.ansatz, register, self.estimator, of, self._dry_landscape(solved.observable, device, dtype))
         return deflated(of(self._program(register)), self.deflation, solved.electrons, self.estimator)
 
-    def rehearsal(self) -> CircuitLandscape | None:
+    def dry_run(self) -> CircuitLandscape | None:
         """Where the groups of its words are found in about a second; else only opening it tells what looks cost."""
         if not self._asked(self.hamiltonian.quick):
             return None
@@ -216,7 +216,7 @@ class Vqe:
         register = Register(system.qubits, self.hamiltonian)
         if not self._outline(system, register, sure=True).short:
             return None
-        of = self._rehearsed(observable, torch.device("cpu"), torch.float64)
+        of = self._dry_landscape(observable, torch.device("cpu"), torch.float64)
         if isinstance(self.ansatz, Adapt):
             soon = not self.estimator.shots or quick(observable, self.ansatz.from_pool(register))
             return adaptive(self.ansatz, register, self.estimator, of, of) if soon else None
@@ -224,24 +224,24 @@ class Vqe:
         if not self.deflation:
             return landscape
         weights = torch.cat([landscape.sampler.weights, torch.ones(len(self.deflation), dtype=torch.float64)])
-        return replace(landscape, sampler=BlankSampler(weights), alone=landscape)
+        return replace(landscape, sampler=BlankSampler(weights), without_penalty=landscape)
 
-    def _rehearsed(self, observable: Observable, device: torch.device, dtype: torch.dtype) -> Callable[[Program], VqeLandscape]:
-        """What makes the rehearsal of a circuit's landscape."""
+    def _dry_landscape(
+        self, observable: Observable, device: torch.device, dtype: torch.dtype
+    ) -> Callable[[Program], VqeLandscape]:
+        """What makes the dry run of a circuit's landscape."""
         sampler = BlankSampler(sizes(groups(observable, self.estimator.grouping)))
         places = (self.estimator.shots, Reference(math.nan, None, None), device, dtype)
-        return lambda program: RehearsedVqeLandscape(
-            program, observable, BlankExact(), sampler, *places, estimator=self.estimator
-        )
+        return lambda program: DryRunVqeLandscape(program, observable, BlankEngine(), sampler, *places, estimator=self.estimator)
 
-    def final(self, landscape: CircuitLandscape, x: Tensor, rng: Stream) -> Reading:
+    def final(self, landscape: CircuitLandscape, x: Tensor, rng: Stream) -> EnergyEstimate:
         """The energy ⟨H⟩ measured anew with 16 times estimator.shots; exact where shots = 0."""
-        landscape = landscape.alone or landscape
+        landscape = landscape.without_penalty or landscape
         return landscape.measure(x, rng.named("final"), FINAL_SHOTS * landscape.samples)
 
     def final_shots(self, landscape: CircuitLandscape) -> int:
         """16 times estimator.shots, in every group."""
-        landscape = landscape.alone or landscape
+        landscape = landscape.without_penalty or landscape
         return FINAL_SHOTS * landscape.shots * landscape.groups
 
     def observe(self, landscape: CircuitLandscape, x: Tensor) -> dict[str, Observed]:
@@ -268,10 +268,10 @@ class Vqe:
         yield File("hamiltonian.json", _json(observable, unit), "application/json", about)
         circuit = openqasm(landscape.program, landscape.program.angles(end[:1])[0].tolist())
         yield File("circuit.qasm", circuit.encode(), "text/plain", "OpenQASM 3: the circuit at the final angles of replica 0")
-        if isinstance(landscape, AdaptiveLandscape):
-            history = json.dumps({"unit": unit, "replicas": landscape.history(end)}, indent=1)
+        if history := landscape.history(end):
             about = "what each replica took, in order: operators, angles (rad), the pool's gradients before each"
-            yield File("adapt.json", history.encode(), "application/json", about)
+            content = json.dumps({"unit": unit, "replicas": history}, indent=1)
+            yield File("adapt.json", content.encode(), "application/json", about)
 
     def _asked(self, question: Callable[[], T]) -> T:
         """A Hamiltonian's answer, its complaints with their place."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from thalweg_core.chains.metropolis import accept
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import EXACT_VALUE, FLAT, Capability, Cost, Evaluation, Landscape
+from thalweg_core.landscape import EXACT_VALUE, FLAT, Capabilities, Cost, Evaluation, Landscape
 from thalweg_core.manifold import Euclidean
 from thalweg_core.method import Goal, Info, Method, Tunable, state_numbers
 from thalweg_core.numbers.rows import row_sum
@@ -30,16 +30,10 @@ PANEL = 32
 _DOUBLINGS = 100  # of the first step size, either way: more would leave the range of any sensible unit
 
 
-def needs(method: Method) -> frozenset[Capability]:
+def needs(method: Method) -> Capabilities:
     """What the method asks of a landscape, its warm-up included."""
     tunable = method.adaptation()
     return method.needs if tunable is None or tunable.adjusted else method.needs | {EXACT_VALUE, FLAT}
-
-
-def state_types(method: Method, path: str = "state") -> dict[str, type]:
-    """The types of the method's state by path, as `checkpoint.unflatten` wants them for a `Position`."""
-    inside = {f"{path}.inner": method.sampler.State} if isinstance(method, WarmUp) else {}
-    return {path: method.State, **inside}
 
 
 class DualAverage(NamedTuple):
@@ -91,8 +85,12 @@ class WarmUp(Method):
     State: ClassVar[type] = WarmUpState
 
     @property
-    def needs(self) -> frozenset[Capability]:  # type: ignore[override]
+    def needs(self) -> Capabilities:  # type: ignore[override]
         return needs(self.sampler)
+
+    def states(self, path: str) -> dict[str, type]:
+        """Its own, and the sampler's in it."""
+        return {path: self.State, **self.sampler.states(f"{path}.inner")}
 
     def carries(self, size: int) -> int:
         """Numbers beside x and the evaluation there: the sampler's own, and those of the averages."""
@@ -164,8 +162,8 @@ class WarmUp(Method):
 
 
 # A chain stands still where its acceptance, averaged over about five steps, is below a twentieth: hardly ever so where the
-# step is right. A chain that neither a hundred steps nor one ten thousand times shorter have freed must not hold up the
-# others. Arbitrary.
+# step is right. After 100 updates, or at 1e-4 of the first step size, chains that stand still are ignored: they must not hold
+# up the others. Arbitrary.
 _NEWEST, _STUCK, _RESCUES, _SHORTEST = 0.2, 0.05, 100, 1e-4
 
 # Constants of [1]: pull towards the centre, weight of the first steps, forgetting of the mean; the centre is ten times

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape, Smooth, above_reference
+from thalweg_core.landscape import GRADIENT, LIPSCHITZ, Capabilities, Evaluation, Landscape, above_reference
 from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.stagnation import Standstill, begin_standstill, remark, watched
@@ -40,7 +40,7 @@ class GradientDescent(Method):
 
     learning_rate: float | None = None
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT})
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = GradientDescentState
 
@@ -74,4 +74,5 @@ class GradientDescent(Method):
     def _rate(self, landscape: Landscape) -> float:
         if self.learning_rate is not None:
             return self.learning_rate
-        return 1 / landscape.lipschitz if isinstance(landscape, Smooth) else 0.01
+        smooth = landscape.offer(LIPSCHITZ)
+        return 0.01 if smooth is None else 1 / smooth.lipschitz

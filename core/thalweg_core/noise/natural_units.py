@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Landscape, Periodic
+from thalweg_core.landscape import HARMONICS, Landscape
 
 
 def natural_units(landscape: Landscape, like: Tensor) -> Tensor:
@@ -14,7 +14,7 @@ def natural_units(landscape: Landscape, like: Tensor) -> Tensor:
     Over one unit the fastest harmonic of a coordinate turns by one radian: steps that are right in this unit are right
     however fast the landscape turns.
     """
-    if not isinstance(landscape, Periodic):
+    if (periodic := landscape.offer(HARMONICS)) is None:
         return torch.ones(like.shape[1:], dtype=like.dtype, device=like.device)
-    base, number = landscape.harmonics
+    base, number = periodic.harmonics
     return 1 / (base * number.clamp_min(1)).to(like)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, Landscape, Sampled
+from thalweg_core.landscape import Cost, Evaluation, Landscape, sampled
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.ranges import at_least, not_negative, positive
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import rehearsal
+from thalweg_core.walking.dry_run import dry_run
 
 
 class SampleSize(NamedTuple):
@@ -52,7 +52,7 @@ class SampleRule:
         first_samples: samples of the pilot gradient; of the first look where there is no pilot.
         pilot: whether there is one.
         pilot_noise: ρ, variance over squared length of the gradient that the first look aims at.
-        growth: τ, looks for which all that was spent would pay; 0: the number never grows.
+        growth: τ: each evaluation takes 1/τ of all that was spent so far; 0: the number never grows.
 
     The floor of a twentieth and the tenth are arbitrary.
     """
@@ -79,14 +79,14 @@ class SampleRule:
 
         shots: (B,) what may be spent. After the pilot no more than half of the rest is, so that a step can follow, or n/2.
         """
-        if not landscape.noisy or not isinstance(landscape, Sampled):
+        if (measured := sampled(landscape)) is None:
             return landscape.evaluate(x, rng), None
-        number = torch.full((len(x),), float(max(self.first_samples, landscape.fewest)), dtype=torch.float64, device=x.device)
+        number = torch.full((len(x),), float(max(self.first_samples, measured.fewest)), dtype=torch.float64, device=x.device)
         before = Cost.none(x)
         if self.pilot:
             pilot = landscape.evaluate(x, rng.named("pilot"), number.to(torch.int64))
-            least = (FACTORS[0] * number).clamp_min(float(landscape.fewest))
-            wanted = (number * self._factor(landscape, x, pilot)).clamp_min(float(landscape.fewest))
+            least = (FACTORS[0] * number).clamp_min(float(measured.fewest))
+            wanted = (number * self._factor(landscape, x, pilot)).clamp_min(float(measured.fewest))
             price = None if shots is None else _sample_price(landscape, x, rng, least)
             if shots is not None and price is not None:
                 most = (shots - pilot.cost.shots) / (2 * price)
@@ -133,7 +133,7 @@ def dearer(seen: Evaluation, size: SampleSize | None) -> Cost:
 
 def _sample_price(landscape: Landscape, x: Tensor, rng: Stream, samples: Tensor) -> Tensor | None:
     """Shots that each sample of a look by so many costs, (B,) float64; those of a larger look cost no more. None: not known."""
-    place = rehearsal(landscape)
+    place = dry_run(landscape)
     if place is None:
         return None
     asked = samples.floor()

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.chains.metropolis import accept
-from thalweg_core.landscape import EXACT_VALUE, GRADIENT, Capability, Cost, Evaluation, GradientOnly, Landscape
+from thalweg_core.landscape import EXACT_VALUE, GRADIENT, GRADIENT_ALONE, Capabilities, Cost, Evaluation, Landscape
 from thalweg_core.method import Goal, Info, Tunable
 from thalweg_core.numbers.rows import row_dot
 from thalweg_core.ranges import chosen, fraction, positive, whole_between
@@ -58,7 +58,7 @@ class Hmc(Tunable):
     temperature: float = 1.0
     target_acceptance: float = 0.8
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT, EXACT_VALUE})
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT, EXACT_VALUE})
     goal: ClassVar[Goal] = Goal.DRAWS
     State: ClassVar[type] = HmcState
     adjusted: ClassVar[bool] = True
@@ -102,15 +102,15 @@ def leapfrog(landscape: Landscape, start: Phase, step_size: float, steps: int, r
     preserving; the energy error is of order step_size².
     """
     manifold = landscape.manifold
-    gradient = landscape.gradient if isinstance(landscape, GradientOnly) else None
+    alone = landscape.offer(GRADIENT_ALONE)
     x, p = start.x, _kick(landscape, start.x, start.p, start.seen.grad, step_size / 2)
     for _ in range(steps - 1):
         x, p = manifold.flow(x, p, step_size)
-        grad = gradient(x) if gradient else landscape.evaluate(x, rng).grad
+        grad = landscape.evaluate(x, rng).grad if alone is None else alone.gradient(x)
         p = _kick(landscape, x, p, grad, step_size)
     x, p = manifold.flow(x, p, step_size)
     seen = landscape.evaluate(x, rng)
-    between = Cost.of(x, gradients=1) if gradient else seen.cost  # exact looks all cost the same
+    between = Cost.of(x, gradients=1) if alone is not None else seen.cost  # exact looks all cost the same
     return Phase(x, _kick(landscape, x, p, seen.grad, step_size / 2), seen), seen.cost.plus(between.times(steps - 1))
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.chains.metropolis import accept, langevin_log_ratio
-from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, Capability, Evaluation, Landscape
+from thalweg_core.landscape import EXACT_VALUE, FLAT, GRADIENT, Capabilities, Evaluation, Landscape
 from thalweg_core.method import Goal, Info, Tunable
 from thalweg_core.ranges import chosen, fraction, positive
 from thalweg_core.streams import Stream
@@ -42,7 +42,7 @@ class Mala(Tunable):
     temperature: float = 1.0
     target_acceptance: float = 0.574
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT, EXACT_VALUE, FLAT})
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT, EXACT_VALUE, FLAT})
     goal: ClassVar[Goal] = Goal.DRAWS
     State: ClassVar[type] = MalaState
     adjusted: ClassVar[bool] = True

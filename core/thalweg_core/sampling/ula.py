@@ -11,7 +11,7 @@ from torch import Tensor
 
 from thalweg_core.chains.metropolis import langevin_log_ratio
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape
+from thalweg_core.landscape import GRADIENT, Capabilities, Evaluation, Landscape
 from thalweg_core.manifold import Euclidean
 from thalweg_core.method import Goal, Info, Tunable
 from thalweg_core.ranges import chosen, not_negative, positive
@@ -48,7 +48,7 @@ class Ula(Tunable):
     step_size: float | None = None
     temperature: float = 1.0
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT})
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT})
     goal: ClassVar[Goal] = Goal.DRAWS
     State: ClassVar[type] = UlaState
     adjusted: ClassVar[bool] = False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 from torch import Tensor
 
-from thalweg_core.landscape import Landscape
+from thalweg_core.landscape import PENALTY, Landscape
 
 ERRORS = 2.0
 """Standard errors of the difference by which an energy must lie higher, or lower, to be called so; see `bound`."""
@@ -19,16 +19,6 @@ DRIFT = 1e-6
 COARSE = 10.0
 """A first look whose standard error is so many times that of the measurement at the end says nothing of how far a walk came,
 and nothing is said of it: methods made for noise begin with few samples. Arbitrary."""
-
-
-@runtime_checkable
-class Penalized(Protocol):
-    """A landscape that may hold more than the energy that is measured at the end: then its ends cannot be compared."""
-
-    @property
-    def alone(self) -> Landscape | None:
-        """The landscape of the energy alone; None where U is that energy."""
-        ...
 
 
 class Ends(NamedTuple):
@@ -42,7 +32,8 @@ class Ends(NamedTuple):
 
 def comparable(landscape: Landscape) -> bool:
     """Whether a look on the way and the measurement at the end show the same quantity."""
-    return not (isinstance(landscape, Penalized) and landscape.alone is not None)
+    held = landscape.offer(PENALTY)
+    return held is None or held.without_penalty is None
 
 
 def bound(rows: int) -> float:

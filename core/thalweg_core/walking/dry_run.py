@@ -1,4 +1,4 @@
-"""What comes next is rehearsed before it is paid for: the same code, on a landscape that shows nothing and charges the same.
+"""Dry runs: the cost of what comes next is found by the same code, on a landscape of placeholder numbers and true costs.
 
 So no method has to know what its looks cost, and where a budget is about to end nobody relies on a forecast.
 """
@@ -11,30 +11,31 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import Unaffordable
-from thalweg_core.landscape import Cost, Landscape, Rehearses
+from thalweg_core.landscape import DRY_RUN, Cost, Landscape
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import map_tensors, take_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget, Outcome, over_budget
+from thalweg_core.walking.stopping import Account, Outcome
 
 NEAR = 10
-"""Steps as dear as forecast that must still be within a budget for the forecast to be believed. Arbitrary; a step may take ten
-times the samples of the one before."""
+"""The forecast is trusted while at least this many further steps fit in the budget. Arbitrary; a step may take ten times the
+samples of the one before."""
 
 
-def rehearsal(landscape: Landscape) -> Landscape | None:
-    """Where a rehearsal can be held; not where looks are exact: there it is no cheaper, and nothing varies."""
-    return landscape.rehearsal() if landscape.noisy and isinstance(landscape, Rehearses) else None
+def dry_run(landscape: Landscape) -> Landscape | None:
+    """The dry run of a landscape; None where evaluations are exact: there it would cost as much time, and nothing varies."""
+    dry = landscape.offer(DRY_RUN) if landscape.noisy else None
+    return None if dry is None else dry.dry_run()
 
 
 def first_cost(method: Method, place: Landscape, x: Tensor, rng: Stream) -> Cost:
-    """The least that the first state costs; place: a rehearsal."""
+    """The least that the first state costs; place: a dry run."""
     cost: Cost = method.init(place, x, rng, torch.zeros(len(x), dtype=torch.int64, device=x.device)).seen.cost
     return cost
 
 
 def step_cost(method: Method, place: Landscape, state: Any, rng: Stream) -> Cost:
-    """What the next step costs; place: a rehearsal. The state is left as it is."""
+    """What the next step costs; place: a dry run. The state is left as it is."""
     return method.step(place, map_tensors(torch.clone, state), rng)[1].cost
 
 
@@ -44,25 +45,23 @@ def stopped_in_time(
     state: Any,
     rng: Stream,
     outcome: Tensor,
-    spent: Cost,
+    account: Account,
     forecast: Cost,
-    budget: Budget,
-    reserve: int,
 ) -> Tensor:
     """The outcomes (B,), where replicas that still walk stop if they could not pay for their next step, whatever was forecast.
 
-    It is rehearsed only where the budget ends within `NEAR` steps.
+    There is a dry run of the step only where the budget ends within `NEAR` steps.
     """
-    near = (outcome == Outcome.WALKING) & (over_budget(budget, spent, forecast.times(NEAR), reserve) > 0)
+    near = (outcome == Outcome.WALKING) & (account.cannot_pay(forecast.times(NEAR)) > 0)
     rows = torch.nonzero(near).flatten()
-    place = rehearsal(landscape) if len(rows) else None
+    place = dry_run(landscape) if len(rows) else None
     if place is None:
         return outcome
     cost = step_cost(method, place, take_rows(state, rows), rng.take(rows))
-    return outcome.index_copy(0, rows, over_budget(budget, take_rows(spent, rows), cost, reserve))
+    return outcome.index_copy(0, rows, account.of(rows).cannot_pay(cost))
 
 
-def refuse_dear(method: Method, first: Cost | None, budget: Budget, reserve: int) -> None:
+def refuse_unaffordable(method: Method, first: Cost | None, account: Account) -> None:
     """Where the first look and the measurement at the end cannot both be paid, before anything is.
 
     first: what the first look costs with all that comes before it, at least; None where only looking tells.
@@ -70,6 +69,7 @@ def refuse_dear(method: Method, first: Cost | None, budget: Budget, reserve: int
     Raises:
         Unaffordable: with the path below the plan.
     """
+    budget, reserve = account.budget, account.reserve
     gradients, shots = (0, 0) if first is None else (int(first.gradients.max()), int(first.shots.max()))
     if budget.gradients is not None and gradients > budget.gradients:
         raise Unaffordable(
@@ -82,6 +82,5 @@ def refuse_dear(method: Method, first: Cost | None, budget: Budget, reserve: int
         raise Unaffordable("budget.shots", f"{taken}; raise it, or take fewer shots at the end")
     end = f" and {reserve} for the measurement at the end" if reserve else ""
     taken = f"a replica takes {shots} shots before its first step{end}"
-    fewer = "set fewer first_samples" if hasattr(method, "first_samples") else "let looks take fewer"
-    fewer = "let the measurement at the end take fewer" if reserve > shots else fewer
+    fewer = "let the measurement at the end take fewer" if reserve > shots else method.cheaper
     raise Unaffordable("budget.shots", f"wanted at least {shots + reserve}: {taken}; got {budget.shots}; raise it, or {fewer}")

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Landscape
+from thalweg_core.landscape import Capability, Cost, Landscape
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, stopped_in_time
-from thalweg_core.walking.stopping import Outcome, over_budget
-from thalweg_core.walking.walk import Frame, Position, Rules, begin, stand, walk
+from thalweg_core.walking.dry_run import dry_run, first_cost, refuse_unaffordable, stopped_in_time
+from thalweg_core.walking.stopping import Outcome
+from thalweg_core.walking.walk import Frame, Position, Rules, begin, position_at, walk
 
 
 class Grown(NamedTuple):
@@ -28,11 +28,10 @@ class Grown(NamedTuple):
     landscape: Grows
     slopes: Tensor  # (B, *E) ∂U/∂x of the coordinates that are new, 0 elsewhere
     slopes_var: Tensor  # (B, *E)
-    dearer: Tensor  # (B,) float64, by what factor a gradient takes more circuits now
+    cost_factor: Tensor  # (B,) float64, by what factor a gradient takes more circuits now
     cost: Cost
 
 
-@runtime_checkable
 class Grows(Landscape, Protocol):
     """A landscape with more and more coordinates to move, each replica its own, told by its number in the stream."""
 
@@ -63,18 +62,21 @@ class Grows(Landscape, Protocol):
         ...
 
 
+GROWTH = Capability[Grows]("growth", protocol=Grows)
+
+
 def begin_growing(
     method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None
 ) -> tuple[Landscape, Position]:
     """As `walk.begin`; what grows has grown once before the method looks."""
-    if not isinstance(landscape, Grows):
+    if (small := landscape.offer(GROWTH)) is None:
         return landscape, begin(method, landscape, x, rng, rules)
     rules = rules or Rules()
     afford(method, landscape, x, rng, rules)
-    grown = landscape.grown(x, rng.named("growth"))
-    state = method.init(grown.landscape, x, rng.named("init"), rules.purse(grown.cost))
+    grown = small.grown(x, rng.named("growth"))
+    state = method.init(grown.landscape, x, rng.named("init"), rules.account(grown.cost).shots_left)
     look, waiting = state.seen.cost, _waiting(rules, grown.landscape, rng)
-    return grown.landscape, stand(method, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
+    return grown.landscape, position_at(method, grown.landscape, state, rng, look.plus(grown.cost), look, waiting)
 
 
 def afford(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules) -> None:
@@ -83,15 +85,17 @@ def afford(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: 
     Raises:
         Unaffordable: the budget does not pay for the first look, a growth before it, and the end.
     """
-    if not rules.limited:
+    account = rules.account(Cost.none(x))
+    if not account.limited:
         return
-    place, init = rehearsal(landscape), rng.named("init")
-    if isinstance(place, Grows):
-        grown = place.grown(x, rng.named("growth"))
+    place, init = dry_run(landscape), rng.named("init")
+    small = None if place is None else place.offer(GROWTH)
+    if small is not None:
+        grown = small.grown(x, rng.named("growth"))
         first: Cost | None = grown.cost.plus(first_cost(method, grown.landscape, x, init))
     else:
         first = None if place is None else first_cost(method, place, x, init)
-    refuse_dear(method, first, rules.budget, rules.reserve)
+    refuse_unaffordable(method, first, account)
 
 
 def walk_growing(
@@ -99,28 +103,29 @@ def walk_growing(
 ) -> Iterator[tuple[Landscape, Frame]]:
     """As `walk`, each frame with the landscape as it is after it: what grows does so after every so many steps.
 
-    Until a replica has grown up, only a budget may end its walk. A method that had finished begins anew where it has grown.
+    While a circuit may still grow, only the budget stops it; a method that had converged starts again after a growth.
     """
-    if not isinstance(landscape, Grows):
+    place = landscape.offer(GROWTH)
+    if place is None:
         for frame in walk(method, landscape, position, rng, steps, rules):
             yield landscape, frame
         return
     while steps:
         step = steps.stop
-        for frame in walk(method, landscape, position, rng, steps, _waiting(rules, landscape, rng)):
+        for frame in walk(method, place, position, rng, steps, _waiting(rules, place, rng)):
             step = frame.step
-            if step % landscape.every == 0 and step != steps[-1]:
-                landscape, position = _grow(method, landscape, frame.position, rng, rules, step)
-                yield landscape, frame._replace(position=position)
+            if step % place.every == 0 and step != steps[-1]:
+                place, position = _grow(method, place, frame.position, rng, rules, step)
+                yield place, frame._replace(position=position)
                 break
-            yield landscape, frame
+            yield place, frame
         else:
             return
         steps = range(step + 1, steps.stop)
 
 
 def _waiting(rules: Rules | None, landscape: Grows, rng: Stream) -> Rules:
-    return replace(rules or Rules(), held=landscape.growing(rng.rows))
+    return replace(rules or Rules(), growing=landscape.growing(rng.rows))
 
 
 def _grow(
@@ -129,8 +134,8 @@ def _grow(
     """After a step: the replicas that still walk grow, if they may and can pay for it."""
     rules = rules or Rules()
     may = (position.outcome == Outcome.WALKING) & landscape.growing(rng.rows)
-    price = landscape.price(position.state.x)
-    over = over_budget(rules.budget, position.spent.plus(price), _coming(method, landscape, position), rules.reserve)
+    account = rules.account(position.spent).after(landscape.price(position.state.x))
+    over = account.cannot_pay(_coming(method, landscape, position))
     position = _ended(position, torch.where(may, over, 0), step)
     index = torch.nonzero(may & (over == 0)).flatten()
     if len(index) == 0:
@@ -142,11 +147,10 @@ def _grow(
     here = here._replace(state=state, spent=here.spent.plus(grown.cost))
     here = _anew(method, grown.landscape, here, rng.at(step).named("growth"), rules, step)
     coming = _coming(method, grown.landscape, here)
-    coming = coming._replace(shots=(coming.shots * grown.dearer).ceil().to(torch.int64))
-    budget, reserve = rules.budget, rules.reserve
-    over = over_budget(budget, here.spent, coming, reserve)
-    outcome = torch.where(here.outcome == Outcome.WALKING, over, here.outcome)
-    outcome = stopped_in_time(method, grown.landscape, here.state, rng.at(step + 1), outcome, here.spent, coming, budget, reserve)
+    coming = coming._replace(shots=(coming.shots * grown.cost_factor).ceil().to(torch.int64))
+    account = rules.account(here.spent)
+    outcome = torch.where(here.outcome == Outcome.WALKING, account.cannot_pay(coming), here.outcome)
+    outcome = stopped_in_time(method, grown.landscape, here.state, rng.at(step + 1), outcome, account, coming)
     return grown.landscape, put_rows(position, index, _ended(here, outcome, step))
 
 
@@ -155,16 +159,15 @@ def _anew(method: Method, landscape: Landscape, here: Position, rng: Stream, rul
     finished = method.finished(here.state)
     if finished is None:
         return here
-    done, place = torch.nonzero(finished).flatten(), rehearsal(landscape)
-    if len(done) and place is not None and rules.limited:
-        price = first_cost(method, place, here.state.x[done], rng.take(done).named("init"))
-        over = over_budget(rules.budget, take_rows(here.spent, done), price, rules.reserve)
+    done, place = torch.nonzero(finished).flatten(), dry_run(landscape)
+    account = rules.account(take_rows(here.spent, done))
+    if len(done) and place is not None and account.limited:
+        over = account.cannot_pay(first_cost(method, place, here.state.x[done], rng.take(done).named("init")))
         here = _ended(here, torch.zeros_like(here.outcome).index_copy(0, done, over), step)
-        done = done[over == 0]
+        done, account = done[over == 0], account.of(torch.nonzero(over == 0).flatten())
     if len(done) == 0:
         return here
-    purse = rules.purse(take_rows(here.spent, done))
-    state = method.init(landscape, here.state.x[done], rng.take(done).named("init"), purse)
+    state = method.init(landscape, here.state.x[done], rng.take(done).named("init"), account.shots_left)
     cost = put_rows(Cost.none(here.state.x), done, state.seen.cost)
     return here._replace(state=put_rows(here.state, done, state), spent=here.spent.plus(cost))
 
@@ -172,7 +175,7 @@ def _anew(method: Method, landscape: Landscape, here: Position, rng: Stream, rul
 def _coming(method: Method, landscape: Landscape, here: Position) -> Cost:
     """What the next step will cost, on the landscape as the method knows it."""
     forecast = method.next_cost(landscape, here.state)
-    return here.memory.dearest if forecast is None else forecast
+    return here.memory.largest_cost if forecast is None else forecast
 
 
 def _ended(here: Position, why: Tensor, step: int) -> Position:

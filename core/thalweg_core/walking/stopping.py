@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import Cost, Evaluation, Landscape
+from thalweg_core.landscape import Cost, Evaluation
 from thalweg_core.manifold import Manifold
 from thalweg_core.method import Walking
 from thalweg_core.numbers.rows import row_sum
-from thalweg_core.numbers.trees import choose
+from thalweg_core.numbers.trees import choose, take_rows
 
 
 class Outcome(IntEnum):
@@ -75,8 +75,8 @@ class Stop:
             many standard errors, rising slowly with the number of looks, that a whole walk is fooled in 2.3 % of cases.
         plateau: stop when the mean energy of this many steps is not lower than that of as many steps before by more
             than two of its standard errors; with exact energies that also rise, the scatter about each window's trend is
-            the error. A decrease that rounding could make, of 4 ε of the largest |U| above which the replica stayed for
-            two windows, is none. Under noise this only says that more steps like these bring nothing that could be seen.
+            the error. Differences below 4 ε |U| are taken for rounding (|U|: the smallest in two windows, the largest such
+            so far). Under noise this only says that more steps like these bring nothing that could be seen.
     """
 
     max_torque: float | None = None
@@ -107,7 +107,7 @@ class Budget:
 
     What is left out is not limited. A replica stops where its next step and the measurement at the end would not both fit.
     The next step is forecast by the method where its steps get dearer, else to cost as much as the dearest so far, the
-    first look among them; where the budget is about to end and the landscape can rehearse looks, the step is rehearsed. A
+    first look among them; where the budget is about to end and the landscape has dry runs, one tells the cost of the step. A
     budget that does not pay for the first look and the end is refused.
 
     Args:
@@ -129,6 +129,43 @@ class Budget:
                 raise BadInput(name, f"wanted at most {MOST}, got {limit}; leave it out for no limit")
 
 
+class Account(NamedTuple):
+    """What replicas have spent, against what they may spend and must keep."""
+
+    budget: Budget
+    reserve: int  # shots that each replica keeps for the measurement at the end
+    spent: Cost  # (B,) each
+
+    @property
+    def limited(self) -> bool:
+        """Whether an evaluation may cost too much."""
+        return self.budget.shots is not None or self.budget.gradients is not None
+
+    @property
+    def shots_left(self) -> Tensor | None:
+        """Shots for evaluations, (B,) int64; None: no limit."""
+        return None if self.budget.shots is None else self.budget.shots - self.reserve - self.spent.shots
+
+    def after(self, cost: Cost) -> Account:
+        """Once so much more was spent."""
+        return self._replace(spent=self.spent.plus(cost))
+
+    def of(self, rows: Tensor) -> Account:
+        """Of some replicas."""
+        return self._replace(spent=take_rows(self.spent, rows))
+
+    def cannot_pay(self, coming: Cost) -> Tensor:
+        """Which replicas cannot pay for what comes: (B,) int64, an Outcome or 0."""
+        outcome, then = torch.zeros_like(self.spent.shots), self.spent.plus(coming)
+        for limit, used, code in (
+            (self.budget.gradients, then.gradients, Outcome.GRADIENTS),
+            (self.budget.shots, then.shots + self.reserve, Outcome.SHOTS),
+        ):
+            if limit is not None:
+                outcome[used > limit] = code
+        return outcome
+
+
 class Plateau(NamedTuple):
     """Energies of the last steps of each replica, newest last; NaN where there was none yet."""
 
@@ -137,42 +174,43 @@ class Plateau(NamedTuple):
     height: Tensor  # (B,) largest |U| above which the replica stayed for two windows: what rounding is measured by
 
 
-class Judgement(NamedTuple):
+class StopState(NamedTuple):
     """What the rules remember between steps."""
 
     plateau: Plateau
-    dearest: Cost  # (B,) the most that a step has spent: the forecast of the next, where the method has none
+    largest_cost: Cost  # (B,) the most that a step has spent: the forecast of the next, where the method has none
     looks: Tensor  # (B,) int64, how often the rules were asked
 
+    def after(self, cost: Cost) -> StopState:
+        """Once a step has cost so much."""
+        largest_cost = Cost(*(torch.maximum(most, now) for most, now in zip(self.largest_cost, cost, strict=True)))
+        return self._replace(largest_cost=largest_cost)
 
-def begin(stop: Stop, x: Tensor) -> Judgement:
+
+def begin(stop: Stop, x: Tensor) -> StopState:
     """The memory of the rules before the first step."""
     window = 2 * (stop.plateau or 0)
     empty = torch.full((x.shape[0], window), math.nan, dtype=torch.float64, device=x.device)
     height = torch.zeros(x.shape[0], dtype=torch.float64, device=x.device)
-    return Judgement(Plateau(empty, empty.clone(), height), Cost.none(x), Cost.none(x).evaluations)
+    return StopState(Plateau(empty, empty.clone(), height), Cost.none(x), Cost.none(x).evaluations)
 
 
-def judge(
+def check_stop_rules(
     stop: Stop,
-    budget: Budget,
-    landscape: Landscape,
+    account: Account,
+    manifold: Manifold,
     state: Walking,
-    memory: Judgement,
-    spent: Cost,
-    step_cost: Cost,
+    memory: StopState,
     forecast: Cost | None = None,
-    reserve: int = 0,
-    held: Tensor | None = None,
-) -> tuple[Tensor, Judgement]:
+    growing: Tensor | None = None,
+) -> tuple[Tensor, StopState]:
     """Outcome of each replica after a step, (B,) int64, and the new memory. Later rules in this list win over earlier.
 
-    forecast: what the next step will cost; left out, as much as the dearest so far. reserve: shots that are not for steps.
-    held: (B,) bool, replicas of which the rules of the state see nothing yet.
+    memory: with the cost of the step, see `Judgement.after`. forecast: what the next step will cost; left out, as much as the
+    dearest so far. growing: (B,) bool, replicas of which the rules of the state see nothing yet.
     """
     seen = state.seen
-    dearest = Cost(*(torch.maximum(most, now) for most, now in zip(memory.dearest, step_cost, strict=True)))
-    by_budget = over_budget(budget, spent, dearest if forecast is None else forecast, reserve)
+    by_budget = account.cannot_pay(memory.largest_cost if forecast is None else forecast)
     outcome, looks, plateau = by_budget.clone(), memory.looks + 1, memory.plateau
     if stop.plateau is not None:
         plateau = _remember(plateau, seen)
@@ -183,24 +221,12 @@ def judge(
         outcome[seen.value + _errors(looks).to(seen.value) * seen.value_var.sqrt() <= stop.value] = Outcome.VALUE
     for bound, code in ((stop.gradient_norm, Outcome.GRADIENT), (stop.max_torque, Outcome.TORQUE)):
         if bound is not None:
-            outcome[gradient_norm(landscape.manifold, state, errors=2.0) <= bound] = code
-    if held is not None:
-        outcome = torch.where(held, by_budget, outcome)
-        looks, plateau = choose(held, memory.looks, looks), choose(held, memory.plateau, plateau)
+            outcome[gradient_norm(manifold, state, errors=2.0) <= bound] = code
+    if growing is not None:
+        outcome = torch.where(growing, by_budget, outcome)
+        looks, plateau = choose(growing, memory.looks, looks), choose(growing, memory.plateau, plateau)
     outcome[_lost(seen)] = Outcome.LOST
-    return outcome, Judgement(plateau, dearest, looks)
-
-
-def over_budget(budget: Budget, spent: Cost, coming: Cost, reserve: int = 0) -> Tensor:
-    """Which replicas cannot pay for what comes: (B,) int64, an Outcome or 0."""
-    outcome = torch.zeros_like(spent.shots)
-    for limit, used, code in (
-        (budget.gradients, spent.gradients + coming.gradients, Outcome.GRADIENTS),
-        (budget.shots, spent.shots + coming.shots + reserve, Outcome.SHOTS),
-    ):
-        if limit is not None:
-            outcome[used > limit] = code
-    return outcome
+    return outcome, StopState(plateau, memory.largest_cost, looks)
 
 
 def gradient_norm(manifold: Manifold, state: Walking, errors: float = 0.0) -> Tensor:

@@ -14,8 +14,8 @@ from thalweg_core.method import Info, Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking import stopping
-from thalweg_core.walking.dry_run import first_cost, refuse_dear, rehearsal, stopped_in_time
-from thalweg_core.walking.stopping import Budget, Judgement, Outcome, Stop
+from thalweg_core.walking.dry_run import dry_run, first_cost, refuse_unaffordable, stopped_in_time
+from thalweg_core.walking.stopping import Account, Budget, Outcome, Stop, StopState
 
 
 class Position(NamedTuple):
@@ -25,7 +25,7 @@ class Position(NamedTuple):
     spent: Cost  # (B,) each
     outcome: Tensor  # (B,) int64, an Outcome; 0 while walking
     stopped_at: Tensor  # (B,) int64, step at which it stopped
-    memory: Judgement
+    memory: StopState
 
 
 class Frame(NamedTuple):
@@ -45,26 +45,21 @@ class Rules:
         stop: rules of the state.
         budget: what may be spent.
         reserve: shots of the budget that each replica keeps for the measurement at the end.
-        held: (B,) bool, replicas that only a budget may end yet; none by default.
+        growing: (B,) bool, replicas whose circuit may still grow: only a budget may end them yet; none by default.
     """
 
     stop: Stop = field(default_factory=Stop)
     budget: Budget = field(default_factory=Budget)
     reserve: int = 0
-    held: Tensor | None = None
+    growing: Tensor | None = None
 
-    @property
-    def limited(self) -> bool:
-        """Whether looks may be too dear."""
-        return self.budget.shots is not None or self.budget.gradients is not None
-
-    def purse(self, spent: Cost) -> Tensor | None:
-        """Shots that are left for looks, (B,) int64; None: as many as they like."""
-        return None if self.budget.shots is None else self.budget.shots - self.reserve - spent.shots
+    def account(self, spent: Cost) -> Account:
+        """Of replicas that have spent so much."""
+        return Account(self.budget, self.reserve, spent)
 
     def of(self, rows: Tensor) -> Rules:
         """The rules of some of the replicas."""
-        return self if self.held is None else replace(self, held=self.held[rows])
+        return self if self.growing is None else replace(self, growing=self.growing[rows])
 
 
 def begin(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: Rules | None = None) -> Position:
@@ -73,19 +68,22 @@ def begin(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: R
     Raises:
         Unaffordable: the budget does not pay for the first look and the end; nothing has been spent.
     """
-    rules, init, place = rules or Rules(), rng.named("init"), rehearsal(landscape)
-    if rules.limited:
+    rules, init, place = rules or Rules(), rng.named("init"), dry_run(landscape)
+    account = rules.account(Cost.none(x))
+    if account.limited:
         first = None if place is None else first_cost(method, place, x, init)
-        refuse_dear(method, first, rules.budget, rules.reserve)
-    state = method.init(landscape, x, init, rules.purse(Cost.none(x)))
+        refuse_unaffordable(method, first, account)
+    state = method.init(landscape, x, init, account.shots_left)
     spent = state.seen.cost
-    return stand(method, landscape, state, rng, spent, spent, rules)
+    return position_at(method, landscape, state, rng, spent, spent, rules)
 
 
-def stand(method: Method, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules) -> Position:
+def position_at(
+    method: Method, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules
+) -> Position:
     """The position at step 0 of a walk from a state that has cost so much, `newest` of it in the last look."""
     memory = stopping.begin(rules.stop, state.x)
-    outcome, memory = _judged(method, landscape, state, memory, spent, newest, rules, rng.at(1))
+    outcome, memory = _judged(method, landscape, state, memory.after(newest), spent, rules, rng.at(1))
     return Position(state, spent, outcome, torch.zeros_like(outcome), memory)
 
 
@@ -125,7 +123,8 @@ def _step(
 ) -> tuple[Position, Info]:
     state, info = method.step(landscape, here.state, rng.at(step))
     spent = here.spent.plus(info.cost)
-    outcome, memory = _judged(method, landscape, state, here.memory, spent, info.cost, rules, None if last else rng.at(step + 1))
+    memory = here.memory.after(info.cost)
+    outcome, memory = _judged(method, landscape, state, memory, spent, rules, None if last else rng.at(step + 1))
     if last:
         outcome = torch.where(outcome == Outcome.WALKING, int(Outcome.STEPS), outcome)
     return Position(state, spent, outcome, torch.full_like(outcome, step), memory), info
@@ -135,22 +134,21 @@ def _judged(
     method: Method,
     landscape: Landscape,
     state: Any,
-    memory: Judgement,
+    memory: StopState,
     spent: Cost,
-    cost: Cost,
     rules: Rules,
     coming: Stream | None,
-) -> tuple[Tensor, Judgement]:
+) -> tuple[Tensor, StopState]:
     """What the rules say, and the method where it has its own mind. coming: the numbers of the next step, if there is one."""
     forecast = method.next_cost(landscape, state)
-    budget, reserve, held = rules.budget, rules.reserve, rules.held
-    outcome, memory = stopping.judge(rules.stop, budget, landscape, state, memory, spent, cost, forecast, reserve, held)
+    account, growing = rules.account(spent), rules.growing
+    outcome, memory = stopping.check_stop_rules(rules.stop, account, landscape.manifold, state, memory, forecast, growing)
     if (done := method.finished(state)) is not None:
-        done = done if held is None else done & ~held
+        done = done if growing is None else done & ~growing
         outcome = torch.where((outcome == Outcome.WALKING) & done, int(Outcome.METHOD), outcome)
-    if rules.limited and coming is not None:
-        forecast = memory.dearest if forecast is None else forecast
-        outcome = stopped_in_time(method, landscape, state, coming, outcome, spent, forecast, budget, reserve)
+    if account.limited and coming is not None:
+        forecast = memory.largest_cost if forecast is None else forecast
+        outcome = stopped_in_time(method, landscape, state, coming, outcome, account, forecast)
     return outcome, memory
 
 

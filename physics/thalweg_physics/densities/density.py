@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from torch import Tensor
 
@@ -13,20 +12,22 @@ from thalweg_core.landscape import (
     EXACT_VALUE,
     FLAT,
     GRADIENT,
+    GRADIENT_ALONE,
     HARMONICS,
     LIPSCHITZ,
     METRIC,
     STATES,
     VALUE,
+    Capabilities,
+    EnergyEstimate,
     Evaluation,
-    Landscape,
-    Reading,
+    Offers,
     Samples,
     value_of,
 )
 from thalweg_core.manifold import Euclidean
 from thalweg_core.numbers.rows import row_max
-from thalweg_core.problem import File, Observed, Traits
+from thalweg_core.problem import Observed, Problem, Traits
 from thalweg_core.streams import Stream
 
 KNOWN = frozenset({VALUE, EXACT_VALUE, GRADIENT, FLAT})
@@ -38,12 +39,13 @@ LACKING = {
 """What no density can be asked, and why."""
 
 
-class FlatLandscape(ABC):
+class FlatLandscape(Offers, ABC):
     """A landscape on R^d of which energy and gradient are known exactly. Shapes: x (B, d) -> value (B,), gradient (B, d)."""
 
     manifold: ClassVar[Euclidean] = Euclidean()
     noisy: ClassVar[bool] = False
     width: ClassVar[int] = 1
+    offers: ClassVar[Capabilities] = frozenset({GRADIENT_ALONE})
 
     @abstractmethod
     def energy(self, x: Tensor) -> Tensor:
@@ -57,27 +59,19 @@ class FlatLandscape(ABC):
         return Evaluation.exact(self.energy(x), self.gradient(x))
 
 
-class Density(ABC):
+F = TypeVar("F", bound=FlatLandscape)
+
+
+class Density(Problem[F]):
     """A problem whose landscape is a FlatLandscape."""
 
-    @abstractmethod
-    def coordinates(self) -> list[str]:
-        """Names of the coordinates."""
-
-    @abstractmethod
-    def traits(self) -> Traits:
-        """What can be told before the landscape is opened."""
-
-    def final(self, landscape: Landscape, x: Tensor, rng: Stream) -> Reading:
+    def final(self, landscape: F, x: Tensor, rng: Stream) -> EnergyEstimate:
         """The energy, exact."""
         return value_of(landscape, x, rng)
 
-    def observe(self, landscape: FlatLandscape, x: Tensor) -> dict[str, Observed]:
+    def observe(self, landscape: F, x: Tensor) -> dict[str, Observed]:
         """How far from a stationary point."""
         return {"gradient_norm": Observed.exact(row_max(landscape.gradient(x).abs()))}
-
-    def files(self, landscape: Landscape, start: Tensor, end: Tensor) -> Iterable[File]:
-        return ()
 
 
 def small(dimension: int) -> Traits:

@@ -14,7 +14,7 @@ from thalweg_physics.densities.density import Density, FlatLandscape, small
 
 
 @dataclass(frozen=True)
-class DoubleWell(Density):
+class DoubleWell(Density["DoubleWellLandscape"]):
     """Two wells of different depth in the plane, a barrier of 3 between them.
 
     U = 3 (x² - 1)² - 0.4 x + 2 (y - x/2)²:   wells near x = ±1, the right one deeper

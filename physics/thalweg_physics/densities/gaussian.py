@@ -20,7 +20,7 @@ NARROWEST, WIDEST = 1e-100, 1e100
 
 
 @dataclass(frozen=True)
-class Gaussian(Density):
+class Gaussian(Density["GaussianLandscape"]):
     """A normal density with one correlation between all coordinates.
 
         U = ½ x^T Σ^-1 x,   Σ_ij = s_i s_j (ρ + (1 - ρ) δ_ij)

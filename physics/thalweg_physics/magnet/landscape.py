@@ -17,10 +17,11 @@ from typing import ClassVar, TypeAlias
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Evaluation, Samples
+from thalweg_core.landscape import GRADIENT_ALONE, LIPSCHITZ, Capabilities, Evaluation, Offers, Samples
 from thalweg_core.manifold import Spheres
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
+from thalweg_physics.magnet.dynamics.spins import PRECESSION, SPINS
 from thalweg_physics.magnet.grid import Grid
 from thalweg_physics.magnet.material import Material
 from thalweg_physics.magnet.terms.anisotropy import Anisotropy
@@ -33,7 +34,7 @@ Around: TypeAlias = dict[int, tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
-class MagnetLandscape:
+class MagnetLandscape(Offers):
     """Unit spins in their own field. Built by `of`."""
 
     grid: Grid
@@ -48,6 +49,7 @@ class MagnetLandscape:
     manifold: Spheres = field(default_factory=Spheres)
     noisy: ClassVar[bool] = False
     width: ClassVar[int] = 1
+    offers: ClassVar[Capabilities] = frozenset({GRADIENT_ALONE, LIPSCHITZ, PRECESSION, SPINS})
 
     @classmethod
     def of(

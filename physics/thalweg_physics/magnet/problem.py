@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, FLAT, GRADIENT, LIPSCHITZ, METRIC, VALUE, Reading, value_of
+from thalweg_core.landscape import (
+    COMPONENTS,
+    EXACT_VALUE,
+    FLAT,
+    GRADIENT,
+    LIPSCHITZ,
+    METRIC,
+    VALUE,
+    Capabilities,
+    EnergyEstimate,
+    value_of,
+)
 from thalweg_core.numbers.rows import row_sum
-from thalweg_core.problem import File, Observed, Traits
+from thalweg_core.problem import File, Observed, Problem, Traits
 from thalweg_core.streams import Stream
 from thalweg_physics.magnet import checks, observables
-from thalweg_physics.magnet.dynamics.spins import PRECESSION
+from thalweg_physics.magnet.dynamics.spins import PRECESSION, SPINS
 from thalweg_physics.magnet.files import ovf
 from thalweg_physics.magnet.files.picture import picture
 from thalweg_physics.magnet.grid import Grid
@@ -42,7 +54,7 @@ WEAKEST = 1e-30
 
 
 @dataclass(frozen=True)
-class Magnet:
+class Magnet(Problem[MagnetLandscape]):
     """A ferromagnet: exchange, interfacial DMI, uniaxial anisotropy and Zeeman energy of unit spins on a regular grid.
 
     Its landscape computes in μ0 Ms² V of a cell, where the gradient is -h = -H_eff / Ms; results are in J.
@@ -70,6 +82,8 @@ class Magnet:
                 "material",
                 "wanted an energy that turns spins, got none; give exchange, DMI, anisotropy, or problem.magnet.external_field",
             )
+
+    offers: ClassVar[Capabilities] = frozenset({SPINS})
 
     @property
     def energy_scale(self) -> float:
@@ -108,7 +122,7 @@ class Magnet:
     def open(self, device: torch.device, dtype: torch.dtype) -> MagnetLandscape:
         return MagnetLandscape.of(self.grid, self.material, self.external_field, device, dtype)
 
-    def final(self, landscape: MagnetLandscape, x: Tensor, rng: Stream) -> Reading:
+    def final(self, landscape: MagnetLandscape, x: Tensor, rng: Stream) -> EnergyEstimate:
         """The energy, exact, in J."""
         seen = value_of(landscape, x, rng)
         return seen._replace(value=seen.value * self.energy_scale)

@@ -142,8 +142,8 @@ def _costs(job: jobs_pb2.Job) -> list[tuple[str, str]]:
 def _briefly(job: jobs_pb2.Job) -> str:
     """The dearest kind of cost and the time: "1 320 000 shots, 12.3 s"."""
     cost = job.result.cost
-    dearest = next((f"{count(cost[name])} {name}" for name in _DEAREST[:3] if cost.get(name, 0) > 0), "")
-    return ", ".join(filter(None, (dearest, _spent("seconds", cost["seconds"]) if "seconds" in cost else "")))
+    largest_cost = next((f"{count(cost[name])} {name}" for name in _DEAREST[:3] if cost.get(name, 0) > 0), "")
+    return ", ".join(filter(None, (largest_cost, _spent("seconds", cost["seconds"]) if "seconds" in cost else "")))
 
 
 def _bytes(size: int) -> str:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.engines.sampler import Looks
+from thalweg_vqe.engines.sampler import GroupEnergies
 from thalweg_vqe.pauli.words import Hermitian
 
 
-class BlankExact:
-    """Zeros: an `expectations.Exact`."""
+class BlankEngine:
+    """Zeros: an `expectations.NoiselessEngine`."""
 
     def energies(self, theta: Tensor) -> Tensor:
         return theta.new_zeros(len(theta))
@@ -24,7 +24,7 @@ class BlankExact:
     def metric(self, theta: Tensor) -> Tensor:
         return theta.new_zeros(len(theta), theta.shape[1], theta.shape[1])
 
-    def measuring(self, observable: Hermitian) -> BlankExact:
+    def measuring(self, observable: Hermitian) -> BlankEngine:
         return self
 
 
@@ -43,12 +43,12 @@ class BlankSampler:
         """Circuits that one energy takes."""
         return len(self.weights)
 
-    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         return self._looks(shots)
 
-    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         return self._looks(shots)
 
-    def _looks(self, shots: Tensor) -> Looks:
+    def _looks(self, shots: Tensor) -> GroupEnergies:
         zeros = torch.zeros(shots.shape, dtype=torch.float64)
-        return Looks(zeros, zeros)
+        return GroupEnergies(zeros, zeros)

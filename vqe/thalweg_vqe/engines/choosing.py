@@ -10,10 +10,10 @@ from importlib.util import find_spec
 import torch
 
 from thalweg_vqe.engines.estimator import Estimator
-from thalweg_vqe.engines.noiseless import Exact
-from thalweg_vqe.engines.noiseless_torch import Readable
-from thalweg_vqe.engines.outcomes import Counter, Shown, States, StatevectorCounter, TorchStates
-from thalweg_vqe.engines.overlap import OverlapSampler, Projector, undone
+from thalweg_vqe.engines.noiseless import NoiselessEngine
+from thalweg_vqe.engines.noiseless_torch import TorchNoiseless
+from thalweg_vqe.engines.outcomes import Counter, MeasuredCircuit, States, StatevectorCounter, TorchStates
+from thalweg_vqe.engines.overlap import OverlapSampler, Projector, followed_by_inverse
 from thalweg_vqe.engines.sampler import Sampler
 from thalweg_vqe.engines.shots_torch import StatevectorSampler
 from thalweg_vqe.pauli.program import Program
@@ -22,18 +22,18 @@ from thalweg_vqe.pauli.words import Hermitian, Observable
 _log = logging.getLogger("thalweg.vqe")
 
 
-def engines(program: Program, observable: Observable, estimator: Estimator) -> tuple[Exact, Sampler]:
+def engines(program: Program, observable: Observable, estimator: Estimator) -> tuple[NoiselessEngine, Sampler]:
     """What computes the circuit's energies without noise, and what measures them by shots."""
     if estimator.engine == "aer":
         from thalweg_vqe.engines.aer.sampler import AerSampler  # Qiskit is loaded by who runs circuits, not by who checks a spec
 
         noise, mitigated = estimator.noise, estimator.readout_mitigation
         sampler = AerSampler.of(program, observable, estimator.device, noise, mitigated, estimator.grouping)
-        known = Readable(program, observable) if estimator.shots else exact(program, observable)  # a look or two at the end
+        known = TorchNoiseless(program, observable) if estimator.shots else exact(program, observable)  # a look or two at the end
         return known, sampler
     if estimator.device == "gpu":
         device = torch.device("cuda")
-        return Readable(program, observable, device), StatevectorSampler(program, observable, device, estimator.grouping)
+        return TorchNoiseless(program, observable, device), StatevectorSampler(program, observable, device, estimator.grouping)
     if not compiled_sampler():
         return exact(program, observable), StatevectorSampler(program, observable, grouping=estimator.grouping)
     from thalweg_vqe.engines.compiled.engine import CompiledSampler
@@ -41,10 +41,10 @@ def engines(program: Program, observable: Observable, estimator: Estimator) -> t
     return exact(program, observable), CompiledSampler.of(program, observable, estimator.grouping)
 
 
-def exact(program: Program, observable: Hermitian) -> Exact:
+def exact(program: Program, observable: Hermitian) -> NoiselessEngine:
     """What computes without noise on the processor."""
     if not compiled():
-        return Readable(program, observable)
+        return TorchNoiseless(program, observable)
     from thalweg_vqe.engines.compiled.exact import CompiledExact
 
     return CompiledExact(program, observable)
@@ -61,7 +61,7 @@ def states(program: Program, estimator: Estimator) -> States:
     return CompiledStates(program)
 
 
-def returning(there_and_back: Program, weight: float, estimator: Estimator) -> tuple[Exact, Sampler]:
+def return_probability(there_and_back: Program, weight: float, estimator: Estimator) -> tuple[NoiselessEngine, Sampler]:
     """What computes how probably a circuit ends where it started, and what measures that, times a weight (Ha)."""
     known = exact(there_and_back, Projector(there_and_back.qubits, there_and_back.start))
     if estimator.engine == "aer":
@@ -71,11 +71,13 @@ def returning(there_and_back: Program, weight: float, estimator: Estimator) -> t
     return known, OverlapSampler(states(there_and_back, estimator), start, weight)
 
 
-def overlapping(program: Program, angles: Sequence[float], weight: float, estimator: Estimator) -> tuple[Exact, Sampler]:
+def overlapping(
+    program: Program, angles: Sequence[float], weight: float, estimator: Estimator
+) -> tuple[NoiselessEngine, Sampler]:
     """What computes the overlap with the circuit's state at fixed angles φ' (rad), and what measures it, times a weight (Ha)."""
-    there_and_back = undone(program, angles)
+    there_and_back = followed_by_inverse(program, angles)
     if estimator.engine == "aer":
-        return returning(there_and_back, weight, estimator)
+        return return_probability(there_and_back, weight, estimator)
     known = exact(there_and_back, Projector(program.qubits, program.start))
     engine = states(program, estimator)  # the other state is known: no need to run backwards
     return known, OverlapSampler(engine, engine.states(torch.tensor([angles], dtype=torch.float64))[0], weight)
@@ -85,10 +87,10 @@ def _aer_returning(there_and_back: Program, weight: float, estimator: Estimator)
     from thalweg_vqe.engines.aer.sampler import AerSampler
 
     noise, mitigated = estimator.noise, estimator.readout_mitigation
-    return AerSampler.returning(there_and_back, weight, estimator.device, noise, mitigated)
+    return AerSampler.return_probability(there_and_back, weight, estimator.device, noise, mitigated)
 
 
-def counter(shown: Sequence[Shown], estimator: Estimator) -> Counter:
+def counter(shown: Sequence[MeasuredCircuit], estimator: Estimator) -> Counter:
     """What counts the outcomes of circuits."""
     if estimator.engine == "aer":
         from thalweg_vqe.engines.aer.sampler import AerCounter

@@ -9,7 +9,7 @@ from torch import Tensor
 from thalweg_vqe.pauli.words import Hermitian
 
 
-class Exact(Protocol):
+class NoiselessEngine(Protocol):
     """An engine without noise. Parameters θ (B, P) in rad, on the processor."""
 
     def energies(self, theta: Tensor) -> Tensor:
@@ -24,6 +24,6 @@ class Exact(Protocol):
         """The Fubini-Study metric, (B, P, P)."""
         ...
 
-    def measuring(self, observable: Hermitian) -> Exact:
+    def measuring(self, observable: Hermitian) -> NoiselessEngine:
         """The same circuit with another operator."""
         ...

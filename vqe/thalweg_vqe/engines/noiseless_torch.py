@@ -14,7 +14,7 @@ from thalweg_vqe.pauli.words import Hermitian
 
 
 @dataclass(frozen=True)
-class Readable:
+class TorchNoiseless:
     """What `Statevector` says of the angles φ, by the chain rule of the program's parameters θ.
 
     Args:
@@ -41,7 +41,7 @@ class Readable:
         pull = self.program.pull_back
         return torch.stack([pull(pull(metric).T.contiguous()) for metric in self._engine.metric(self.program.angles(theta))])
 
-    def measuring(self, observable: Hermitian) -> Readable:
+    def measuring(self, observable: Hermitian) -> TorchNoiseless:
         return replace(self, observable=observable)
 
     @cached_property

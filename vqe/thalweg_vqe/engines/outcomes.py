@@ -21,7 +21,7 @@ from thalweg_vqe.engines.shots_torch import generator
 from thalweg_vqe.engines.statevector import CPU, tangents
 from thalweg_vqe.pauli.acting import act
 from thalweg_vqe.pauli.grouping import IDEAL, Group, Readings, agree
-from thalweg_vqe.pauli.patterns import Turner, diagonal
+from thalweg_vqe.pauli.patterns import CliffordTurn, diagonal
 from thalweg_vqe.pauli.program import Program
 from thalweg_vqe.pauli.words import Word
 
@@ -36,20 +36,20 @@ class Counts(NamedTuple):
     times: Ints  # (N,) how often
 
 
-class Shown(NamedTuple):
+class MeasuredCircuit(NamedTuple):
     """A circuit, and commuting words that it shows at its end."""
 
     program: Program
-    turners: tuple[Turner, ...]  # what makes the words products of Z
+    turners: tuple[CliffordTurn, ...]  # what makes the words products of Z
     masks: tuple[int, ...]  # the qubits of these products
     signs: tuple[float, ...]
 
     @classmethod
-    def of(cls, program: Program, words: tuple[Word, ...]) -> Shown:
+    def of(cls, program: Program, words: tuple[Word, ...]) -> MeasuredCircuit:
         """Turned qubit by qubit where the words allow it, else all together."""
         if all(agree(a, b) for a in words for b in words):
             letters = {Word(w.x & 1 << q, w.z & 1 << q) for w in words for q in range(program.qubits) if w.x >> q & 1}
-            turners = tuple(Turner(letter, letter.x.bit_length() - 1) for letter in sorted(letters))
+            turners = tuple(CliffordTurn(letter, letter.x.bit_length() - 1) for letter in sorted(letters))
             return cls(program, turners, tuple(w.support for w in words), (1.0,) * len(words))
         turners, group = diagonal(Group(words[0], words, (1.0,) * len(words)))
         return cls(program, turners, tuple(w.z for w in group.words), group.coefficients)
@@ -123,7 +123,7 @@ class StatevectorCounter:
         engines: what computes the state of each different one.
     """
 
-    shown: tuple[Shown, ...]
+    shown: tuple[MeasuredCircuit, ...]
     engines: Mapping[Program, States]
 
     @property
@@ -135,11 +135,11 @@ class StatevectorCounter:
         columns = [self._drawn(program, list(alike), angles, shots, draws) for program, alike in self._by_program()]
         return [[counts for part in parts for counts in part] for parts in zip(*columns, strict=True)]
 
-    def _by_program(self) -> Iterator[tuple[Program, Iterator[Shown]]]:
+    def _by_program(self) -> Iterator[tuple[Program, Iterator[MeasuredCircuit]]]:
         return groupby(self.shown, key=lambda shown: shown.program)
 
     def _drawn(
-        self, program: Program, alike: list[Shown], angles: Tensor, shots: Tensor, draws: list[np.random.Generator]
+        self, program: Program, alike: list[MeasuredCircuit], angles: Tensor, shots: Tensor, draws: list[np.random.Generator]
     ) -> list[list[Counts]]:
         """Of each replica, for circuits that differ only in what they show."""
         psi = self.engines[program].states(angles[:, : len(program.turned)])

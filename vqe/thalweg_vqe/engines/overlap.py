@@ -20,7 +20,7 @@ from torch import Tensor
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
 from thalweg_vqe.engines.outcomes import States
-from thalweg_vqe.engines.sampler import Looks, sampled, shifted_angles
+from thalweg_vqe.engines.sampler import GroupEnergies, sampled, shifted_angles
 from thalweg_vqe.engines.shots_torch import generator
 from thalweg_vqe.engines.statevector import AT_MOST
 from thalweg_vqe.pauli.grouping import IDEAL, Readings
@@ -63,7 +63,7 @@ class Return(NamedTuple):
         return value
 
 
-def undone(program: Program, angles: Sequence[float]) -> Program:
+def followed_by_inverse(program: Program, angles: Sequence[float]) -> Program:
     """A(θ) and then A(θ')† at fixed angles φ' (rad), one for each rotation with a parameter."""
     back = [rotation._replace(parameter=None, scale=1.0, offset=-angle) for rotation, angle in _with_angles(program, angles)]
     return Program(program.qubits, program.parameters, (*program.gates, *_backwards(program, back)), program.start)
@@ -114,13 +114,13 @@ class OverlapSampler:
         """The most that a shot says."""
         return torch.tensor([self.weight], dtype=torch.float64)
 
-    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """Any points: angles (B, K, R), shots (B, K, 1)."""
         some = max(1, AT_MOST // self.other.shape[-1])
         parts = [self._overlap(part) for part in torch.split(angles.flatten(0, 1), some)]
         return self._drawn(torch.cat(parts).reshape(angles.shape[:2]), shots, rng)
 
-    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """The point and all its turns by ±π/2: angles (B, R), shots (B, 1 + 2R, 1).
 
         The states there are (ψ ± χ_j)/√2, with the tangents χ_j of one pass.
@@ -146,9 +146,9 @@ class OverlapSampler:
         half = real[0] * real[1:] + imaginary[0] * imaginary[1:]
         return torch.cat([here[None], mean + half, mean - half]).cpu()
 
-    def _drawn(self, overlap: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def _drawn(self, overlap: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         p, asked = overlap.clamp(0.0, 1.0).numpy(), shots[:, :, 0].cpu()
         rows = zip(rng.words(4).tolist(), asked.numpy(), p, strict=True)
         hits = torch.from_numpy(np.stack([generator(key).binomial(n, q) for key, n, q in rows])).double()
         looks = sampled(self.weight * hits, self.weight**2 * hits * (asked - hits) / asked, asked)
-        return Looks(looks.mean[:, :, None], looks.variance[:, :, None])
+        return GroupEnergies(looks.mean[:, :, None], looks.variance[:, :, None])

@@ -13,7 +13,7 @@ from torch import Tensor
 from thalweg_core.streams import Stream
 
 
-class Looks(NamedTuple):
+class GroupEnergies(NamedTuple):
     """What shots show of every point in every group: the terms of  U = constant + Σ_g U_g.
 
     No shots: the mean is NaN, its variance infinite. One shot alone: the variance of its mean is not known, infinite.
@@ -40,14 +40,14 @@ class Sampler(Protocol):
         """Σ|c| of the words of every group (Ha), (G,) float64: how often a group is drawn where shots draw theirs."""
         ...
 
-    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """Any K points of each replica: angles (B, K, R) in rad, shots (B, K, G) int64.
 
         Cheapest where they agree with the replica's first point in the first rotations of the circuit, to the bit.
         """
         ...
 
-    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """The point itself, then every angle turned by +π/2, then every angle by -π/2:  K = 1 + 2R.
 
         angles (B, R), shots (B, 1 + 2R, G): where they are 0 nothing is measured, and no time spent on it.
@@ -62,8 +62,8 @@ def shifted_angles(angles: Tensor) -> Tensor:
     return torch.cat([here, here + turns, here - turns], dim=1)
 
 
-def sampled(total: Tensor, spread: Tensor, shots: Tensor) -> Looks:
+def sampled(total: Tensor, spread: Tensor, shots: Tensor) -> GroupEnergies:
     """From sums over shots: Σ e and Σ (e - mean)² of their energies e, (…) each."""
     mean = total / shots  # 0/0 is NaN
     variance = torch.where(shots > 1, spread / (shots * (shots - 1)), torch.inf)
-    return Looks(mean, variance)
+    return GroupEnergies(mean, variance)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.engines.sampler import Looks, sampled
+from thalweg_vqe.engines.sampler import GroupEnergies, sampled
 from thalweg_vqe.engines.statevector import AT_MOST, CPU, TOGETHER, tangents
 from thalweg_vqe.pauli.grouping import Group, groups, sizes
 from thalweg_vqe.pauli.patterns import Pattern, pairwise
@@ -53,15 +53,17 @@ class StatevectorSampler:
         """Σ|c| of every group."""
         return sizes(self._groups)
 
-    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """Any points: angles (B, K, R), shots (B, K, G)."""
         return self._looks(self._states, angles, shots, rng)
 
-    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """The point and all its turns by ±π/2, from the tangents of one pass: angles (B, R), shots (B, 1 + 2R, G)."""
         return self._looks(self._turns, angles, shots, rng)
 
-    def _looks(self, parts: Callable[[Tensor, Tensor], Iterator[Part]], angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def _looks(
+        self, parts: Callable[[Tensor, Tensor], Iterator[Part]], angles: Tensor, shots: Tensor, rng: Stream
+    ) -> GroupEnergies:
         """As many replicas at a time as go well together, each with a generator of its own."""
         together, keys, wanted = max(1, TOGETHER // (shots.shape[1] << self.program.qubits)), rng.words(4).tolist(), shots.cpu()
         mean = torch.full(shots.shape, torch.nan, dtype=torch.float64)
@@ -76,7 +78,7 @@ class StatevectorSampler:
                     mean[some, places, group], variance[some, places, group] = statistics(
                         np.stack(counts), pattern.energies, asked
                     )
-        return Looks(mean.to(angles.device), variance.to(angles.device))
+        return GroupEnergies(mean.to(angles.device), variance.to(angles.device))
 
     def _states(self, angles: Tensor, shots: Tensor) -> Iterator[Part]:
         """As many points at a time as memory allows."""
@@ -107,7 +109,7 @@ class StatevectorSampler:
         return [(pattern, torch.from_numpy(pattern.order(1 << self.program.qubits)).to(self.device)) for pattern in found]
 
 
-def statistics(counts: NDArray[np.int64], energies: NDArray[np.float64], shots: Tensor) -> Looks:
+def statistics(counts: NDArray[np.int64], energies: NDArray[np.float64], shots: Tensor) -> GroupEnergies:
     """Of counts of the outcomes with these energies: counts (…, C), shots (…) -> (…), (…)."""
     weight, energy = torch.from_numpy(counts).double(), torch.from_numpy(energies)
     total = pairwise(weight * energy)

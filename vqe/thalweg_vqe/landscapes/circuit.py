@@ -5,20 +5,42 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import METRIC_FORMS, Cost, Evaluation, Harmonics, MetricReading, Reading, Samples
+from thalweg_core.landscape import (
+    COMPONENTS,
+    DRY_RUN,
+    ENERGY_ALONE,
+    HARMONICS,
+    LIPSCHITZ,
+    MEASURED_METRIC,
+    METRIC,
+    METRIC_FORMS,
+    PENALTY,
+    REFERENCE,
+    SAMPLES,
+    STATES,
+    STRATA,
+    Capabilities,
+    Cost,
+    EnergyEstimate,
+    Evaluation,
+    Harmonics,
+    MetricEstimate,
+    Offers,
+    Samples,
+)
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.streams import Stream
-from thalweg_vqe.engines.blank import BlankExact, BlankSampler
+from thalweg_vqe.engines.blank import BlankEngine, BlankSampler
 from thalweg_vqe.engines.estimator import Estimator
-from thalweg_vqe.engines.noiseless import Exact
-from thalweg_vqe.engines.sampler import Looks, Sampler
+from thalweg_vqe.engines.noiseless import NoiselessEngine
+from thalweg_vqe.engines.sampler import GroupEnergies, Sampler
 from thalweg_vqe.measurement.allocation import Energies, Ints, measured
 from thalweg_vqe.measurement.fidelity import Fidelity
 from thalweg_vqe.measurement.measured_metric import MeasuredMetric
@@ -48,12 +70,30 @@ class Reference(NamedTuple):
         return f"{float(f'{scale * gap:.2g}'):g} {unit}".rstrip()  # 650, not 6.5e+02
 
 
+OFFERED = frozenset(
+    {
+        METRIC,
+        MEASURED_METRIC,
+        HARMONICS,
+        LIPSCHITZ,
+        COMPONENTS,
+        STATES,
+        ENERGY_ALONE,
+        SAMPLES,
+        STRATA,
+        DRY_RUN,
+        REFERENCE,
+        PENALTY,
+    }
+)
+"""What the energy of a circuit can be asked."""
+
 TOGETHER = 2**20
 """Points times groups, or angles, that are worked on together, as far as there are replicas enough (arbitrary: 8 MiB each)."""
 
 
 @dataclass(frozen=True)
-class VqeLandscape:
+class VqeLandscape(Offers):
     """U(θ) = ⟨start| A(θ)† H A(θ) |start⟩, its gradient and curvature from energies at shifted parameters, see `shift_rules`.
 
     Shot noise: every point is measured by its own shots in every group, so variances add: Var(∂U) = Σ_μ w_μ² V_μ. A gradient
@@ -73,13 +113,13 @@ class VqeLandscape:
         dtype: of x; circuits are computed in double precision.
         estimator: the device, for what is measured beside the energy, fidelities and the metric; how shots are divided over
             groups, see `allocation`; whether rotations that should act as one do, on a device without noise.
-        alone: the landscape of ⟨H⟩ alone, where U holds more.
+        without_penalty: the landscape of ⟨H⟩ alone, where U holds more.
         overlaps: what computes the overlaps with lower states, where U holds them.
     """
 
     program: Program
     observable: Observable
-    exact: Exact
+    exact: NoiselessEngine
     sampler: Sampler
     shots: int
     reference: Reference
@@ -88,8 +128,10 @@ class VqeLandscape:
     manifold: Manifold = field(default_factory=Euclidean)
     width: int = 1  # every replica is computed by itself
     estimator: Estimator = field(default_factory=Estimator)
-    alone: VqeLandscape | None = None
-    overlaps: tuple[Exact, ...] = ()
+    without_penalty: VqeLandscape | None = None
+    overlaps: tuple[NoiselessEngine, ...] = ()
+
+    offers: ClassVar[Capabilities] = OFFERED
 
     @property
     def noisy(self) -> bool:
@@ -107,7 +149,7 @@ class VqeLandscape:
 
     @property
     def samples(self) -> int:
-        """What a look takes: shots a circuit, but single shots of a point where each draws its group."""
+        """Default samples of an evaluation: shots per circuit; with allocation "random", shots per energy."""
         return self.shots * self.groups if self.estimator.allocation == "random" else self.shots
 
     @property
@@ -131,9 +173,9 @@ class VqeLandscape:
             self._divided[allocation] = self._of_rule(replace(self, estimator=replace(self.estimator, allocation=allocation)))
         return self._divided[allocation]
 
-    def rehearsal(self) -> VqeLandscape:
+    def dry_run(self) -> VqeLandscape:
         """The same with circuits that are not run: every look costs what it costs, and says nothing."""
-        return self._rehearsal
+        return self._dry_run
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         asked = self._asked(x, samples)
@@ -148,26 +190,26 @@ class VqeLandscape:
         asked: Ints = samples.to("cpu", torch.int64).numpy()
         return self._look(x, rng.named("component shots"), asked, np.zeros_like(asked[:, 0]))._replace(curvature=None)
 
-    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
+    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> EnergyEstimate:
         """The energy alone."""
         asked = self._asked(x, samples)
         if asked is None:
             value = self.exact.energies(_double(x))
-            return Reading(value.to(x), torch.zeros_like(x[:, 0]), Cost.of(x, evaluations=1))
+            return EnergyEstimate(value.to(x), torch.zeros_like(x[:, 0]), Cost.of(x, evaluations=1))
         angles = self._angles(x)[:, None]
 
-        def take(shots: Tensor, rng: Stream) -> Looks:
+        def take(shots: Tensor, rng: Stream) -> GroupEnergies:
             return self.sampler.points(angles, shots, rng)
 
         seen = measured(take, asked[:, None].numpy(), self.sampler.weights, self.estimator.allocation, rng.named("energy shots"))
         value = torch.from_numpy(seen.mean[:, 0] + self._constant)
-        return Reading(value.to(x), torch.from_numpy(seen.variance[:, 0]).to(x), _charged(x, seen))
+        return EnergyEstimate(value.to(x), torch.from_numpy(seen.variance[:, 0]).to(x), _charged(x, seen))
 
     def metric(self, x: Tensor) -> Tensor:
         """The exact Fubini-Study metric of the parameters, (B, P) -> (B, P, P)."""
         return self.exact.metric(_double(x)).to(x)
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricEstimate:
         """The metric by samples of every circuit, at least 2, see `measured_metric`; exact on a landscape without noise.
 
         Blocks are rows of commuting rotations: one circuit each. In full, also four circuits for every two rotations that
@@ -179,12 +221,12 @@ class VqeLandscape:
         if not self.noisy or shots is None:
             metric = self.metric(x) if form == "full" else self._metric.exact(angles).to(x)
             metric = torch.diag_embed(metric.diagonal(dim1=1, dim2=2)) if form == "diagonal" else metric
-            return MetricReading(metric, torch.zeros_like(metric), Cost.none(x))
+            return MetricEstimate(metric, torch.zeros_like(metric), Cost.none(x))
         shots = shots.clamp_min(FEWEST_SHOTS)
         seen = self._metric.measured(angles, shots, rng.named("metric shots"), form)
-        return MetricReading(seen.metric.to(x), seen.variance.to(x), _shots_of(x, seen.circuits, shots))
+        return MetricEstimate(seen.metric.to(x), seen.variance.to(x), _shots_of(x, seen.circuits, shots))
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         """|⟨ψ(x)|ψ(y)⟩|² of K pairs (B, K, P), each by samples of one circuit, forwards at x and backwards at y: (B, K).
 
         Exact on a landscape without noise.
@@ -193,16 +235,16 @@ class VqeLandscape:
         shots = self._asked(x, samples)
         if not self.noisy or shots is None:
             p = self._fidelity.between(_double(x).flatten(0, 1), _double(y).flatten(0, 1)).reshape(rows, pairs).to(x)
-            return Reading(p, torch.zeros_like(p), Cost.none(x))
+            return EnergyEstimate(p, torch.zeros_like(p), Cost.none(x))
         there, back = (self._angles(side.flatten(0, 1)).reshape(rows, pairs, -1) for side in (x, y))
         every = shots[:, None].expand(-1, pairs)
         seen = self._fidelity.measured(there, back, every, rng.named("fidelity shots"))
-        return Reading(seen.mean.to(x), seen.variance.to(x), _shots_of(x, pairs, shots))
+        return EnergyEstimate(seen.mean.to(x), seen.variance.to(x), _shots_of(x, pairs, shots))
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, (B,)."""
-        if self.alone is not None:
-            return self.alone.expectation(observable, x)
+        if self.without_penalty is not None:
+            return self.without_penalty.expectation(observable, x)
         engine = self.exact if observable is self.observable else self.exact.measuring(observable)
         return engine.energies(_double(x)).to(x)
 
@@ -214,11 +256,15 @@ class VqeLandscape:
         """Overlaps with the lower states of a deflation, without shot noise, (B,) each."""
         return [overlap.energies(_double(x)).to(x) for overlap in self.overlaps]
 
+    def history(self, x: Tensor) -> list[dict[str, Any]]:
+        """How the circuit of each replica came about; empty where it was given."""
+        return []
+
     @cached_property
-    def _rehearsal(self) -> VqeLandscape:
+    def _dry_run(self) -> VqeLandscape:
         parts = {part.name: getattr(self, part.name) for part in fields(self)}
-        blank = {"exact": BlankExact(), "sampler": BlankSampler(self.sampler.weights)}
-        return self._of_rule(RehearsedVqeLandscape(**parts | blank))
+        blank = {"exact": BlankEngine(), "sampler": BlankSampler(self.sampler.weights)}
+        return self._of_rule(DryRunVqeLandscape(**parts | blank))
 
     def _of_rule(self, other: VqeLandscape) -> VqeLandscape:
         """The other, which looks at the same points: the rule of the points is dear to find."""
@@ -241,7 +287,7 @@ class VqeLandscape:
     @cached_property
     def rule(self) -> ShiftRule:
         """Which points show the gradient: what the circuit allows, and the operator where U holds nothing else."""
-        return ShiftRule.of(self.program, self.observable if self.alone is None else None, self.estimator.noise is None)
+        return ShiftRule.of(self.program, self.observable if self.without_penalty is None else None, self.estimator.noise is None)
 
     def _angles(self, x: Tensor) -> Tensor:
         return self.program.angles(_double(x))
@@ -275,7 +321,7 @@ class VqeLandscape:
         rule, angles = self.rule, self.program.angles(theta)
         before, points = rule.in_pass, rule.further(theta)
 
-        def take(shots: Tensor, rng: Stream) -> Looks:
+        def take(shots: Tensor, rng: Stream) -> GroupEnergies:
             if not rule.turns:
                 return self.sampler.points(points, shots, rng)
             turned = self.sampler.shifted(angles, shots[:, :before], rng.named("turns"))
@@ -283,28 +329,28 @@ class VqeLandscape:
                 return turned
             asked = torch.cat([torch.zeros_like(shots[:, :1]), shots[:, before:]], dim=1)  # θ itself is among the turns
             others = self.sampler.points(points, asked, rng.named("points"))
-            return Looks(*(torch.cat([a, b[:, 1:]], dim=1) for a, b in zip(turned, others, strict=True)))
+            return GroupEnergies(*(torch.cat([a, b[:, 1:]], dim=1) for a, b in zip(turned, others, strict=True)))
 
         return measured(take, samples, self.sampler.weights, self.estimator.allocation, rng)
 
 
-class RehearsedVqeLandscape(VqeLandscape):
-    """The landscape with circuits that are not run, see `rehearsal`."""
+class DryRunVqeLandscape(VqeLandscape):
+    """The landscape with circuits that are not run, see `dry_run`."""
 
-    def rehearsal(self) -> VqeLandscape:
+    def dry_run(self) -> VqeLandscape:
         return self
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricEstimate:
         shots, metric = self._asked(x, samples), self.metric(x)
         cost = Cost.none(x)
         if self.noisy and shots is not None:
             cost = _shots_of(x, self._metric.circuits(form), shots.clamp_min(FEWEST_SHOTS))
-        return MetricReading(metric, torch.zeros_like(metric), cost)
+        return MetricEstimate(metric, torch.zeros_like(metric), cost)
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         shots, p = self._asked(x, samples), x.new_zeros(x.shape[:2])
         cost = Cost.none(x) if not self.noisy or shots is None else _shots_of(x, x.shape[1], shots)
-        return Reading(p, torch.zeros_like(p), cost)
+        return EnergyEstimate(p, torch.zeros_like(p), cost)
 
 
 def _double(x: Tensor) -> Tensor:

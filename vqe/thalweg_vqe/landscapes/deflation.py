@@ -21,8 +21,8 @@ from thalweg_core.ranges import no_more_than, positive
 from thalweg_core.streams import Stream
 from thalweg_vqe.engines.choosing import overlapping
 from thalweg_vqe.engines.estimator import Estimator
-from thalweg_vqe.engines.noiseless import Exact
-from thalweg_vqe.engines.sampler import Looks, Sampler
+from thalweg_vqe.engines.noiseless import NoiselessEngine
+from thalweg_vqe.engines.sampler import GroupEnergies, Sampler
 from thalweg_vqe.hamiltonians.diagonalization import lowest_energies, particle_sector, spread
 from thalweg_vqe.hamiltonians.hamiltonian import Electrons
 from thalweg_vqe.landscapes.circuit import VqeLandscape
@@ -101,14 +101,14 @@ def deflated(
         exact=DeflatedExact(landscape.exact, exact, weights),
         sampler=DeflatedSampler(landscape.sampler, samplers),
         reference=landscape.reference._replace(exact_energy=level(observable, electrons, len(lower))),
-        alone=landscape,
+        without_penalty=landscape,
         overlaps=exact,
     )
 
 
 @dataclass(frozen=True)
 class DeflatedExact:
-    """U without noise: a `landscape.Exact`.
+    """U without noise: a `landscape.NoiselessEngine`.
 
     Args:
         energy: what computes ⟨H⟩.
@@ -116,8 +116,8 @@ class DeflatedExact:
         weights: β of each (Ha).
     """
 
-    energy: Exact
-    overlaps: Sequence[Exact]
+    energy: NoiselessEngine
+    overlaps: Sequence[NoiselessEngine]
     weights: Sequence[float]
 
     def energies(self, theta: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ class DeflatedExact:
         """That of the states, which no penalty changes."""
         return self.energy.metric(theta)
 
-    def measuring(self, observable: Hermitian) -> Exact:
+    def measuring(self, observable: Hermitian) -> NoiselessEngine:
         """Without penalties."""
         return self.energy.measuring(observable)
 
@@ -164,11 +164,11 @@ class DeflatedSampler:
         """Σ|c| of every group, and the weights of the overlaps (Ha)."""
         return torch.cat([self.energy.weights, *(overlap.weights for overlap in self.overlaps)])
 
-    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """Any points: angles (B, K, R), shots (B, K, G)."""
         return _joined(sampler.points(angles, asked, own) for sampler, asked, own in self._parts(shots, rng))
 
-    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """The point and all its turns by ±π/2: angles (B, R), shots (B, 1 + 2R, G)."""
         return _joined(sampler.shifted(angles, asked, own) for sampler, asked, own in self._parts(shots, rng))
 
@@ -180,6 +180,6 @@ class DeflatedSampler:
             yield overlap, shots[:, :, first + number : first + number + 1], rng.named("overlap", number)
 
 
-def _joined(parts: Iterable[Looks]) -> Looks:
+def _joined(parts: Iterable[GroupEnergies]) -> GroupEnergies:
     mean, variance = zip(*parts, strict=True)
-    return Looks(torch.cat(mean, dim=2), torch.cat(variance, dim=2))
+    return GroupEnergies(torch.cat(mean, dim=2), torch.cat(variance, dim=2))

@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, Harmonics, MetricReading, Reading, Samples
+from thalweg_core.landscape import (
+    METRIC,
+    Capabilities,
+    Capability,
+    Cost,
+    EnergyEstimate,
+    Evaluation,
+    Harmonics,
+    MetricEstimate,
+    Offers,
+    Samples,
+)
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.numbers.trees import map_tensors, put_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.growth import Grown
+from thalweg_core.walking.growth import GROWTH, Grown
 from thalweg_vqe.ansatze.adapt import Adapt, spectrum
 from thalweg_vqe.ansatze.pools import Operator
 from thalweg_vqe.engines.estimator import Estimator
 from thalweg_vqe.hamiltonians.hamiltonian import Register
-from thalweg_vqe.landscapes.circuit import Reference, VqeLandscape
+from thalweg_vqe.landscapes.circuit import OFFERED, Reference, VqeLandscape
 from thalweg_vqe.landscapes.growing_choices import NONE, Choices
 from thalweg_vqe.measurement.pool_slopes import Commutators, Slopes, exact_slopes
 from thalweg_vqe.pauli.program import Program
@@ -40,19 +51,18 @@ def adaptive(
     register: Register,
     estimator: Estimator,
     of: Callable[[Program], VqeLandscape],
-    rehearsed: Callable[[Program], VqeLandscape],
+    dry: Callable[[Program], VqeLandscape],
 ) -> AdaptiveLandscape:
-    """The landscape of circuits that have taken nothing yet; `of` opens that of a circuit, `rehearsed` its rehearsal."""
+    """The landscape of circuits that have taken nothing yet; `of` opens that of a circuit, `dry` its dry run."""
     pool, room = ansatz.from_pool(register), _room(register.qubits)
 
     def kept(opened: Callable[[Program], VqeLandscape]) -> Opened:
         return lru_cache(maxsize=room)(lambda taken: opened(ansatz.circuit(register, taken)))
 
-    opened = kept(of), kept(rehearsed)
+    opened = kept(of), kept(dry)
     choices = Choices.none(ansatz.operators, len(pool))
-    if not estimator.shots:
-        return NoiselessAdaptiveLandscape(ansatz, pool, *opened, choices, None, estimator)
-    commutators = Commutators.of(opened[0](()).observable, pool, estimator.grouping)
+    observable = opened[0](()).observable
+    commutators = Commutators.of(observable, pool, estimator.grouping) if estimator.shots else None
     return AdaptiveLandscape(ansatz, pool, *opened, choices, commutators, estimator)
 
 
@@ -63,7 +73,7 @@ def _room(qubits: int) -> int:
 
 
 @dataclass(frozen=True)
-class AdaptiveLandscape:
+class AdaptiveLandscape(Offers):
     """U(θ) of the circuit that each replica has grown, see `adaptive.Adapt`; told apart by their numbers in the stream.
 
     Shapes: θ (B, D), D the most operators to take. Units: θ in rad, U in Ha.
@@ -72,7 +82,7 @@ class AdaptiveLandscape:
         ansatz: what grows.
         pool: what it takes from, M operators.
         opened: the landscape of a circuit, by the operators that it has taken.
-        rehearsed: its rehearsal, for which no engine is opened.
+        dry: its dry run, for which no engine is opened.
         choices: what was taken so far.
         commutators: how the pool's slopes are measured; None where they are exact.
         estimator: what measures them.
@@ -81,13 +91,19 @@ class AdaptiveLandscape:
     ansatz: Adapt
     pool: tuple[Operator, ...]
     opened: Opened
-    rehearsed: Opened
+    dry: Opened
     choices: Choices
     commutators: Commutators | None
     estimator: Estimator
     manifold: Manifold = field(default_factory=Euclidean)
     width: int = 1  # every replica is computed by itself
-    alone: None = None  # U is ⟨H⟩, whatever the circuit
+    without_penalty: None = None  # U is ⟨H⟩, whatever the circuit
+
+    offers: ClassVar[Capabilities] = OFFERED | {GROWTH}
+
+    def offer(self, what: Capability[T]) -> T | None:
+        """Metrics without noise are offered where nothing is noisy: else each replica's circuit would have to be simulated."""
+        return None if what is METRIC and self.noisy else super().offer(what)
 
     # --- as any landscape of circuits
 
@@ -159,7 +175,7 @@ class AdaptiveLandscape:
         def divided(opened: Opened) -> Opened:
             return lru_cache(maxsize=room)(lambda taken: opened(taken).allocated(allocation))
 
-        return replace(self, opened=divided(self.opened), rehearsed=divided(self.rehearsed))
+        return replace(self, opened=divided(self.opened), dry=divided(self.dry))
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
         return self._each(rng.rows, lambda one, i: one.evaluate(x[i], rng.take(i), _of(samples, i)))
@@ -168,17 +184,23 @@ class AdaptiveLandscape:
         """The gradient with samples (B, D) int64 of its own for each component; the value is not looked at (NaN)."""
         return self._each(rng.rows, lambda one, i: one.evaluate_components(x[i], rng.take(i), samples[i]))
 
-    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Reading:
+    def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> EnergyEstimate:
         """The energy alone."""
         return self._each(rng.rows, lambda one, i: one.measure(x[i], rng.take(i), _of(samples, i)))
 
-    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> Reading:
+    def fidelity(self, x: Tensor, y: Tensor, rng: Stream, samples: Samples) -> EnergyEstimate:
         """Of pairs of states of each replica's own circuit, (B, K, D) -> (B, K)."""
         return self._each(rng.rows, lambda one, i: one.fidelity(x[i], y[i], rng.take(i), _some(samples, i)))
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricEstimate:
         """Of each replica's own circuit; 0 for what it has not taken yet."""
         return self._each(rng.rows, lambda one, i: one.measure_metric(x[i], rng.take(i), _some(samples, i), form))
+
+    def metric(self, x: Tensor) -> Tensor:
+        """Without noise, (B, D) -> (B, D, D): replicas that look at it have all taken the same, or all of them look."""
+        alike = bool((self.choices.taken == self.choices.taken[:1]).all())
+        rows = torch.zeros(len(x), dtype=torch.int64) if alike else torch.arange(len(x))
+        return self._each(rows, lambda one, i: one.metric(x[i]))
 
     def expectation(self, observable: Observable, x: Tensor) -> Tensor:
         """Expectation values of any operator, without shot noise, for x of the replicas 0 … B-1: (B,)."""
@@ -213,10 +235,10 @@ class AdaptiveLandscape:
         circuits = self.commutators.circuits if self.commutators else 0
         return Cost.of(x, gradients=1, circuits=circuits, shots=circuits * self.shots)
 
-    def rehearsal(self) -> AdaptiveLandscape:
+    def dry_run(self) -> AdaptiveLandscape:
         """The same with circuits that are not run; what it grows is the dearest that there is."""
         parts = {part.name: getattr(self, part.name) for part in fields(self)}
-        return RehearsedAdaptiveLandscape(**parts | {"opened": self.rehearsed})
+        return DryRunAdaptiveLandscape(**parts | {"opened": self.dry})
 
     def grown(self, x: Tensor, rng: Stream) -> Grown:
         """Each replica takes the operator with the largest slope, if that is not below the tolerance."""
@@ -236,8 +258,8 @@ class AdaptiveLandscape:
                 taken[row, d] = best
                 new[place, d], new_var[place, d] = pool.slope[place, best], pool.variance[place, best]
         landscape = replace(self, choices=Choices(taken, looked_at))
-        dearer = (landscape._looks(rows) / before).to(x.device)
-        return Grown(landscape, new.to(x), new_var.to(x), dearer, self.price(x))
+        cost_factor = (landscape._looks(rows) / before).to(x.device)
+        return Grown(landscape, new.to(x), new_var.to(x), cost_factor, self.price(x))
 
     def history(self, x: Tensor) -> list[dict[str, Any]]:
         """What each of the replicas 0 … B-1, standing at x, has taken: names, angles (rad), the slopes it chose by (Ha)."""
@@ -283,10 +305,10 @@ class AdaptiveLandscape:
         return self.opened(tuple(number for number in taken if number != NONE))
 
 
-class RehearsedAdaptiveLandscape(AdaptiveLandscape):
+class DryRunAdaptiveLandscape(AdaptiveLandscape):
     """The landscape with circuits that are not run."""
 
-    def rehearsal(self) -> AdaptiveLandscape:
+    def dry_run(self) -> AdaptiveLandscape:
         return self
 
     def grown(self, x: Tensor, rng: Stream) -> Grown:
@@ -296,23 +318,12 @@ class RehearsedAdaptiveLandscape(AdaptiveLandscape):
         for row, depth in zip(rows.tolist(), self.choices.of(rows).depth.tolist(), strict=True):
             choices.taken[row, depth] = self._dearest
         landscape = replace(self, choices=choices)
-        dearer = (landscape._looks(rows) / before).to(x.device)
-        return Grown(landscape, torch.zeros_like(x), torch.zeros_like(x), dearer, self.price(x))
+        cost_factor = (landscape._looks(rows) / before).to(x.device)
+        return Grown(landscape, torch.zeros_like(x), torch.zeros_like(x), cost_factor, self.price(x))
 
     @cached_property
     def _dearest(self) -> int:
         return max(range(len(self.pool)), key=lambda number: self.opened((number,)).rule.looks)
-
-
-@dataclass(frozen=True)
-class NoiselessAdaptiveLandscape(AdaptiveLandscape):
-    """Without noise, where a metric is known: replicas that look at it have all taken the same, or all of them look."""
-
-    def metric(self, x: Tensor) -> Tensor:
-        """(B, D) -> (B, D, D)."""
-        alike = bool((self.choices.taken == self.choices.taken[:1]).all())
-        rows = torch.zeros(len(x), dtype=torch.int64) if alike else torch.arange(len(x))
-        return self._each(rows, lambda one, i: one.metric(x[i]))
 
 
 def _of(samples: Samples | None, index: Tensor) -> Samples | None:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg_core.streams import Stream
-from thalweg_vqe.engines.sampler import Looks
+from thalweg_vqe.engines.sampler import GroupEnergies
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -46,7 +46,7 @@ UNSEEN = 0.1
 Without it the means of such groups are biased by half their standard error; more wastes shots on groups that are certain.
 """
 
-Take = Callable[[Tensor, Stream], Looks]
+Take = Callable[[Tensor, Stream], GroupEnergies]
 """Measures all points with shots (B, K, G)."""
 
 
@@ -127,7 +127,7 @@ class _Sample(NamedTuple):
     spread: Floats  # Σ (e - mean)² over the shots
 
     @classmethod
-    def of(cls, looks: Looks, shots: Ints) -> _Sample:
+    def of(cls, looks: GroupEnergies, shots: Ints) -> _Sample:
         mean, variance = looks.mean.numpy(), looks.variance.numpy()
         return cls(shots, mean, np.where(shots > 1, variance, 0.0) * (shots * (shots - 1.0)))
 

@@ -28,8 +28,8 @@ from torch import Tensor
 from thalweg_core.streams import Stream
 from thalweg_vqe.engines.choosing import counter, exact
 from thalweg_vqe.engines.estimator import Estimator
-from thalweg_vqe.engines.noiseless import Exact
-from thalweg_vqe.engines.outcomes import Counter, Counts, Shown
+from thalweg_vqe.engines.noiseless import NoiselessEngine
+from thalweg_vqe.engines.outcomes import Counter, Counts, MeasuredCircuit
 from thalweg_vqe.engines.overlap import Projector
 from thalweg_vqe.measurement.fidelity import Fidelity
 from thalweg_vqe.pauli.grouping import IDEAL, Readings
@@ -54,7 +54,7 @@ class Block:
     """
 
     rotations: tuple[int, ...]
-    shown: Shown
+    shown: MeasuredCircuit
     parameters: tuple[int, ...]
     weights: Floats
 
@@ -65,7 +65,7 @@ class Block:
         weights = np.zeros((len(parameters), len(row)))
         for column, rotation in enumerate(row):
             weights[parameters.index(_parameter(rotation)), column] = rotation.scale / 2
-        shown = Shown.of(before, tuple(rotation.word for rotation in row))
+        shown = MeasuredCircuit.of(before, tuple(rotation.word for rotation in row))
         return cls(tuple(range(first, first + len(row))), shown, parameters, weights)
 
     @cached_property
@@ -232,7 +232,7 @@ class MeasuredMetric:
         return entries, (variance[..., 0] + variance[..., 1] + variance[..., 2] + variance[..., 3]) / 64
 
     @cached_property
-    def _free(self) -> Exact:
+    def _free(self) -> NoiselessEngine:
         """The metric of all rotations; it belongs to the states, whatever is measured on them."""
         free = self.program.untied
         return exact(free, Projector(free.qubits, free.start))

@@ -20,7 +20,7 @@ from thalweg_core.streams import Stream
 from thalweg_vqe.ansatze.pools import Operator
 from thalweg_vqe.engines.choosing import counter, exact
 from thalweg_vqe.engines.estimator import Estimator
-from thalweg_vqe.engines.outcomes import Counts, Shown
+from thalweg_vqe.engines.outcomes import Counts, MeasuredCircuit
 from thalweg_vqe.pauli.grouping import groups
 from thalweg_vqe.pauli.program import Program, Rotation
 from thalweg_vqe.pauli.words import IDENTITY, Observable, Word, commute, times, total
@@ -73,7 +73,7 @@ class Commutators(NamedTuple):
         both = np.zeros((2, len(angles), len(self.constant)))
         both[0] += self.constant
         if self.measured:
-            shown = [Shown.of(program, words) for words in self.measured]
+            shown = [MeasuredCircuit.of(program, words) for words in self.measured]
             engine = counter(shown, estimator)
             for replica, row in enumerate(engine.counts(angles, shots, rng)):
                 for one, weights, seen, readings in zip(shown, self.weights, row, engine.readings, strict=True):

@@ -21,7 +21,7 @@ from thalweg_vqe.pauli.grouping import Group
 from thalweg_vqe.pauli.words import IDENTITY, Word, signs, times
 
 
-class Turner(NamedTuple):
+class CliffordTurn(NamedTuple):
     """(g + Z_q)/√2: makes Z on the qubit q of the word g, which flips q, and leaves what commutes with both."""
 
     word: Word
@@ -31,7 +31,7 @@ class Turner(NamedTuple):
 class Pattern(NamedTuple):
     """A group's outcomes: C = 2^r patterns of the parities  |b ∧ mask_i|  after the turners."""
 
-    turners: tuple[Turner, ...]
+    turners: tuple[CliffordTurn, ...]
     masks: tuple[int, ...]
     energies: NDArray[np.float64]  # (C,) what a shot with this pattern says of Σ_j c_j P_j (Ha); bit i for mask i
 
@@ -87,7 +87,7 @@ def _normalized(seen: Tensor) -> Tensor:
     return seen / pairwise(seen)[..., None]
 
 
-def diagonal(group: Group) -> tuple[tuple[Turner, ...], Group]:
+def diagonal(group: Group) -> tuple[tuple[CliffordTurn, ...], Group]:
     """Turners that make all words of a group products of Z, and the group of those products, with their signs.
 
     A turner takes g to Z_q and back; a word that flips q is g times one that does not, so it becomes  Z_q g  times itself.
@@ -114,18 +114,18 @@ def pairwise(x: Tensor) -> Tensor:
     return x[..., 0]
 
 
-def _generators(words: tuple[Word, ...]) -> tuple[tuple[Turner, ...], tuple[tuple[int, int], ...]]:
+def _generators(words: tuple[Word, ...]) -> tuple[tuple[CliffordTurn, ...], tuple[tuple[int, int], ...]]:
     """Independent words: those that flip, each alone in flipping its qubit, and the masks of those that only sign.
 
     A mask comes with the bit that it alone holds, as far as the masks after it are concerned.
     """
-    flipping: list[Turner] = []
+    flipping: list[CliffordTurn] = []
     for word in words:
         rest = _reduced(word, flipping)
         if rest.x:
             qubit = rest.x.bit_length() - 1
-            flipping = [Turner(times(g, rest)[0] if g.x >> qubit & 1 else g, q) for g, q in flipping]
-            flipping.append(Turner(rest, qubit))
+            flipping = [CliffordTurn(times(g, rest)[0] if g.x >> qubit & 1 else g, q) for g, q in flipping]
+            flipping.append(CliffordTurn(rest, qubit))
     signing: list[tuple[int, int]] = []
     for word in words:
         z = _reduced(word, flipping).z
@@ -136,14 +136,14 @@ def _generators(words: tuple[Word, ...]) -> tuple[tuple[Turner, ...], tuple[tupl
     return tuple(flipping), tuple(signing)
 
 
-def _reduced(word: Word, flipping: list[Turner]) -> Word:
+def _reduced(word: Word, flipping: list[CliffordTurn]) -> Word:
     for g, qubit in flipping:
         if word.x >> qubit & 1:
             word = times(word, g)[0]
     return word
 
 
-def _expressed(word: Word, flipping: tuple[Turner, ...], signing: tuple[tuple[int, int], ...]) -> tuple[float, int]:
+def _expressed(word: Word, flipping: tuple[CliffordTurn, ...], signing: tuple[tuple[int, int], ...]) -> tuple[float, int]:
     """The sign and the set (as a mask) of generators whose product the word is."""
     product, phase, members = IDENTITY, complex(1), 0
     for place, (g, qubit) in enumerate(flipping):

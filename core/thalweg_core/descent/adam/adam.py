@@ -8,9 +8,18 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.descent.adam.moments import Moments, direction, no_moments, tempered, updated
-from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capability, Cost, Evaluation, Landscape, Periodic, allocated
+from thalweg_core.landscape import (
+    ALLOCATIONS,
+    GRADIENT,
+    HARMONICS,
+    Capabilities,
+    Cost,
+    Evaluation,
+    Landscape,
+    allocated,
+)
 from thalweg_core.manifold import Euclidean
-from thalweg_core.method import Goal, Info, Method
+from thalweg_core.method import FEWER_FIRST, Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.sample_sizes import SampleRule, SampleSize, dearer, look, shrunk
@@ -93,7 +102,8 @@ class Adam(Method):
     averaging: float = 0.2
     tempering: float = 1.0
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT})
+    cheaper: ClassVar[str] = FEWER_FIRST
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = AdamState
 
@@ -159,7 +169,7 @@ class Adam(Method):
         assert self.learning_rate is not None
         unit = natural_units(landscape, moments.mean)
         step = -self.learning_rate * unit * direction(moments, self.epsilon)
-        if landscape.noisy and self.tempering and isinstance(landscape, Periodic):
+        if landscape.noisy and self.tempering and landscape.offer(HARMONICS) is not None:
             step = tempered(step, moments, unit, self.tempering)
         if size is not None:
             step = per_row(shrunk(size, self.shrinking).to(step), step) * step

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from thalweg_core.descent.adam.moments import Moments, direction, no_moments, updated
-from thalweg_core.landscape import GRADIENT, Capability, Evaluation, Landscape, above_reference
+from thalweg_core.landscape import GRADIENT, Capabilities, Evaluation, Landscape, above_reference
 from thalweg_core.method import Goal, Info, Method
 from thalweg_core.noise.stagnation import Standstill, begin_standstill, remark, watched
 from thalweg_core.ranges import positive, share
@@ -47,7 +47,7 @@ class TextbookAdam(Method):
     epsilon: float = 1e-8
     amsgrad: bool = False
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT})
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = TextbookAdamState
 

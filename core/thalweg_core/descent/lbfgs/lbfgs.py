@@ -18,9 +18,9 @@ from thalweg_core.descent.lbfgs.curvature_pairs import (
     stands_out,
 )
 from thalweg_core.descent.lbfgs.quasi_newton import Descent, Search, Stage, begin_descent, descended
-from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capability, Cost, Evaluation, Landscape, allocated
+from thalweg_core.landscape import ALLOCATIONS, GRADIENT, Capabilities, Cost, Evaluation, Landscape, allocated
 from thalweg_core.manifold import Manifold
-from thalweg_core.method import Goal, Info, Method
+from thalweg_core.method import FEWER_FIRST, Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.gradient_filter import FilteredGradient, begin_filter, filtered
 from thalweg_core.noise.natural_units import natural_units
@@ -117,7 +117,8 @@ class Lbfgs(Method):
     allocation: str = "measured"
     averaging: float = 0.2
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT})
+    cheaper: ClassVar[str] = FEWER_FIRST
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = LbfgsState
 

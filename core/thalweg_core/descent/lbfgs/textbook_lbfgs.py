@@ -12,7 +12,7 @@ from torch import Tensor
 from thalweg_core.descent.lbfgs.curvature_pairs import MOST_PAIRS
 from thalweg_core.descent.lbfgs.line_search import DECREASE
 from thalweg_core.descent.lbfgs.quasi_newton import Descent, Search, Stage, begin_descent, descended
-from thalweg_core.landscape import GRADIENT, VALUE, Capability, Evaluation, Landscape, above_reference
+from thalweg_core.landscape import GRADIENT, VALUE, Capabilities, Evaluation, Landscape, above_reference
 from thalweg_core.method import Goal, Info, Method
 from thalweg_core.numbers.rows import row_max
 from thalweg_core.ranges import not_negative, whole_between
@@ -64,7 +64,7 @@ class TextbookLbfgs(Method):
     reduction: float = 2.2e-9
     gradient: float = 1e-5
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT, VALUE})
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT, VALUE})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = TextbookLbfgsState
 

@@ -14,13 +14,13 @@ from thalweg_core.landscape import (
     FLAT,
     GRADIENT,
     METRIC,
-    Capability,
+    Capabilities,
     Cost,
     Evaluation,
     Landscape,
     allocated,
 )
-from thalweg_core.method import Goal, Info, Method
+from thalweg_core.method import FEWER_FIRST, Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.gradient_filter import FilteredGradient, begin_filter, filtered
 from thalweg_core.noise.natural_units import natural_units
@@ -121,7 +121,8 @@ class NaturalGradient(Method):
     allocation: str = "measured"
     averaging: float = 0.2
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT, FLAT, METRIC})
+    cheaper: ClassVar[str] = FEWER_FIRST
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT, FLAT, METRIC})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = NaturalGradientState
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import MetricReading, Overlapping
+from thalweg_core.landscape import MetricEstimate, Overlapping
 from thalweg_core.streams import Stream
 
 LOST = 0.15
@@ -43,7 +43,7 @@ def axes_of(metric: Tensor) -> Axes:
     return Axes(directions, lengths)
 
 
-def overlap_metric(landscape: Overlapping, x: Tensor, unit: Tensor, axes: Axes, rng: Stream, samples: Tensor) -> MetricReading:
+def overlap_metric(landscape: Overlapping, x: Tensor, unit: Tensor, axes: Axes, rng: Stream, samples: Tensor) -> MetricEstimate:
     """At x (B, P), in natural units u (P,), from P² overlaps, each by so many samples.
 
     With a_i the axes, q(a) the part that does not come back, and G the metric in them,
@@ -65,7 +65,7 @@ def overlap_metric(landscape: Overlapping, x: Tensor, unit: Tensor, axes: Axes, 
     grid.diagonal(dim1=1, dim2=2).copy_(own)
     spread.diagonal(dim1=1, dim2=2).copy_(its_own)
     back = axes.directions / axes.lengths[:, None]
-    return MetricReading(_both_sides(back, grid), _both_sides(back * back, spread), seen.cost)
+    return MetricEstimate(_both_sides(back, grid), _both_sides(back * back, spread), seen.cost)
 
 
 def _noise(value: Tensor, samples: Tensor) -> Tensor:

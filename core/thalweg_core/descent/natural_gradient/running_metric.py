@@ -10,22 +10,23 @@ from torch import Tensor
 
 from thalweg_core.descent.natural_gradient.overlap_metric import axes_of, overlap_metric
 from thalweg_core.landscape import (
+    MEASURED_METRIC,
+    METRIC,
     METRIC_FORMS,
+    SAMPLES,
+    STATES,
     Cost,
     Landscape,
-    MeasurableMetric,
-    Metric,
-    MetricReading,
-    Overlapping,
-    Sampled,
+    MetricEstimate,
     Samples,
+    must_offer,
 )
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.sample_sizes import SampleSize
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.numbers.trees import choose, put_rows, take_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.dry_run import rehearsal
+from thalweg_core.walking.dry_run import dry_run
 
 FORMS = ("auto", *METRIC_FORMS)
 """What may be asked for."""
@@ -103,7 +104,7 @@ class MetricRule:
 
     def least(self, landscape: Landscape, x: Tensor, rng: Stream, samples: int) -> Tensor:
         """Shots that the first look takes at least, (B,) int64; 0 where only looking tells."""
-        place, nothing = rehearsal(landscape), Cost.none(x)
+        place, nothing = dry_run(landscape), Cost.none(x)
         return nothing.shots if place is None else self.begin(place, x, rng, samples, nothing, nothing.shots)[1].shots
 
     def renewed(
@@ -127,19 +128,19 @@ class MetricRule:
         """Samples of the next look, (B,) int64."""
         if size is None:
             return torch.ones_like(before.price).to(torch.int64)
-        fewest = landscape.fewest if isinstance(landscape, Sampled) else 1
-        shots = self.share * size.number.floor() * size.price
+        asked, shots = landscape.offer(SAMPLES), self.share * size.number.floor() * size.price
+        fewest = 1 if asked is None else asked.fewest
         return (shots / torch.where(before.price > 0, before.price, torch.inf)).clamp_min(fewest).to(torch.int64)
 
     def _by_overlaps(self, landscape: Landscape) -> bool:
         """Whether overlaps may be looked at."""
-        return self.form in ("auto", "full") and self.measured and landscape.noisy and isinstance(landscape, Overlapping)
+        return self.form in ("auto", "full") and self.measured and landscape.noisy and landscape.offer(STATES) is not None
 
     def _own_form(self, landscape: Landscape) -> str:
         """What the landscape is asked for by its own way."""
         if self.form != "auto":
             return self.form
-        paid = self.measured and landscape.noisy and isinstance(landscape, MeasurableMetric)
+        paid = self.measured and landscape.noisy and landscape.offer(MEASURED_METRIC) is not None
         return "block_diagonal" if paid else "full"
 
     def _affordable(self, landscape: Landscape, x: Tensor, samples: int, gradient: Cost, shots: Tensor | None) -> Tensor:
@@ -151,7 +152,7 @@ class MetricRule:
         cheap = cheap if shots is None else cheap & (2 * price <= shots)
         return torch.nonzero(cheap | (self.form == "full")).flatten()
 
-    def _look(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, whole: Tensor, known: Tensor) -> MetricReading:
+    def _look(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, whole: Tensor, known: Tensor) -> MetricEstimate:
         """By overlaps in some rows, by the landscape's own way in the others."""
         rows, others = (torch.nonzero(mask).flatten() for mask in (whole, ~whole))
         form = self._own_form(landscape)
@@ -165,24 +166,23 @@ class MetricRule:
 
     def _overlaps(
         self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, known: Tensor, rows: Tensor
-    ) -> MetricReading:
+    ) -> MetricEstimate:
         """Of these rows, in natural units."""
-        assert isinstance(landscape, Overlapping)
         streams, unit = rng.take(rows).named("overlaps"), natural_units(landscape, x)
-        return overlap_metric(landscape, x[rows], unit, axes_of(known[rows]), streams, number[rows])
+        return overlap_metric(must_offer(landscape, STATES), x[rows], unit, axes_of(known[rows]), streams, number[rows])
 
-    def _own(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, form: str) -> MetricReading:
+    def _own(self, landscape: Landscape, x: Tensor, rng: Stream, number: Tensor, form: str) -> MetricEstimate:
         """By the landscape's own way, in natural units."""
         return in_natural_units(landscape, x, look_at_metric(landscape, x, rng, number if self.measured else 0, form))
 
 
-def _joined(first: MetricReading, second: MetricReading) -> MetricReading:
+def _joined(first: MetricEstimate, second: MetricEstimate) -> MetricEstimate:
     """The rows of both."""
     metric, variance = (torch.cat(pair) for pair in zip(first[:2], second[:2], strict=True))
-    return MetricReading(metric, variance, Cost(*(torch.cat(pair) for pair in zip(first.cost, second.cost, strict=True))))
+    return MetricEstimate(metric, variance, Cost(*(torch.cat(pair) for pair in zip(first.cost, second.cost, strict=True))))
 
 
-def _heavy(blocks: MetricReading, whole: MetricReading) -> Tensor:
+def _heavy(blocks: MetricEstimate, whole: MetricEstimate) -> Tensor:
     """Whether what stands off the blocks is heavy, (B,) bool."""
     on = blocks.variance > 0
     weight = whole.metric.square() - whole.variance
@@ -191,18 +191,17 @@ def _heavy(blocks: MetricReading, whole: MetricReading) -> Tensor:
     return row_sum(off) > TWICE * row_sum(theirs)
 
 
-def look_at_metric(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples, form: str) -> MetricReading:
+def look_at_metric(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples, form: str) -> MetricEstimate:
     """One look by the landscape's own way; without samples, or where it is exact, free and without noise."""
-    if isinstance(landscape, MeasurableMetric):
-        return landscape.measure_metric(x, rng, samples if landscape.noisy else 0, form)
-    assert isinstance(landscape, Metric)
-    metric = landscape.metric(x)  # where no sample shows it, no block ends
+    if (measurable := landscape.offer(MEASURED_METRIC)) is not None:
+        return measurable.measure_metric(x, rng, samples if landscape.noisy else 0, form)
+    metric = must_offer(landscape, METRIC).metric(x)  # where no sample shows it, no block ends
     metric = torch.diag_embed(metric.diagonal(dim1=1, dim2=2)) if form == "diagonal" else metric
-    return MetricReading(metric, torch.zeros_like(metric), Cost.none(x))
+    return MetricEstimate(metric, torch.zeros_like(metric), Cost.none(x))
 
 
-def in_natural_units(landscape: Landscape, x: Tensor, seen: MetricReading) -> MetricReading:
+def in_natural_units(landscape: Landscape, x: Tensor, seen: MetricEstimate) -> MetricEstimate:
     """u_i u_j F_ij."""
     unit = natural_units(landscape, x)
     scale = unit[:, None] * unit
-    return MetricReading(scale * seen.metric, scale * scale * seen.variance, seen.cost)
+    return MetricEstimate(scale * seen.metric, scale * scale * seen.variance, seen.cost)

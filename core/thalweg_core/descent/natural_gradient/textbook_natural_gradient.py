@@ -14,10 +14,10 @@ from thalweg_core.landscape import (
     GRADIENT,
     METRIC,
     METRIC_FORMS,
-    Capability,
+    SAMPLES,
+    Capabilities,
     Evaluation,
     Landscape,
-    Sampled,
     above_reference,
 )
 from thalweg_core.method import Goal, Info, Method
@@ -55,7 +55,7 @@ class TextbookNaturalGradient(Method):
     metric: str = "block_diagonal"
     damping: float = 0.0
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT, FLAT, METRIC})
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT, FLAT, METRIC})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = TextbookNaturalGradientState
 
@@ -86,8 +86,8 @@ class TextbookNaturalGradient(Method):
     def _look(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, Tensor]:
         """Gradient and metric, and what both cost."""
         seen = landscape.evaluate(x, rng)
-        samples = landscape.samples if isinstance(landscape, Sampled) else 1
-        metric = look_at_metric(landscape, x, rng.named("metric"), samples, self.metric)
+        asked = landscape.offer(SAMPLES)
+        metric = look_at_metric(landscape, x, rng.named("metric"), 1 if asked is None else asked.samples, self.metric)
         return seen._replace(cost=seen.cost.plus(metric.cost)), metric.metric
 
 

@@ -21,17 +21,18 @@ from thalweg_core.descent.shot_frugal.rules import (
 )
 from thalweg_core.landscape import (
     ALLOCATIONS,
+    COMPONENTS,
     FLAT,
     GRADIENT,
     LIPSCHITZ,
-    Capability,
-    Componentwise,
+    SAMPLES,
+    Capabilities,
     Cost,
     Landscape,
-    Sampled,
     allocated,
+    sampled,
 )
-from thalweg_core.method import Goal, Info, Method
+from thalweg_core.method import FEWER_FIRST, Goal, Info, Method
 from thalweg_core.numbers.rows import per_row, row_sum
 from thalweg_core.ranges import one_of
 from thalweg_core.streams import Stream
@@ -65,7 +66,8 @@ class Gcans(Method):
     memory: float = 0.99
     allocation: str = "measured"
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({GRADIENT, LIPSCHITZ, FLAT})
+    cheaper: ClassVar[str] = FEWER_FIRST
+    needs: ClassVar[Capabilities] = frozenset({GRADIENT, LIPSCHITZ, FLAT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = FrugalState
 
@@ -79,9 +81,9 @@ class Gcans(Method):
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> FrugalState:
         first = None
-        if landscape.noisy and isinstance(landscape, Sampled):
-            least = max(self.first_samples, landscape.fewest)
-            like = x if isinstance(landscape, Componentwise) else x[:, 0]
+        if (asked := sampled(landscape)) is not None:
+            least = max(self.first_samples, asked.fewest)
+            like = x[:, 0] if landscape.offer(COMPONENTS) is None else x
             first = torch.full_like(like, least, dtype=torch.int64)
         return begin(allocated(landscape, self.allocation), x, rng, first)
 
@@ -94,7 +96,8 @@ class Gcans(Method):
 
     def _rule(self, landscape: Landscape) -> GlobalRule:
         lipschitz = lipschitz_of(landscape, self.lipschitz)
-        least = max(self.first_samples, landscape.fewest) if isinstance(landscape, Sampled) else self.first_samples
+        asked = landscape.offer(SAMPLES)
+        least = self.first_samples if asked is None else max(self.first_samples, asked.fewest)
         return GlobalRule(self.learning_rate / lipschitz, lipschitz, self.memory, least)
 
 

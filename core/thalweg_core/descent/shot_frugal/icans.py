@@ -10,8 +10,8 @@ from torch import Tensor
 
 from thalweg_core.descent.shot_frugal.rules import FrugalState, IndividualRule, begin, check, descended, lipschitz_of, next_cost
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import ALLOCATIONS, COMPONENTS, FLAT, LIPSCHITZ, Capability, Cost, Landscape, allocated
-from thalweg_core.method import Goal, Info, Method
+from thalweg_core.landscape import ALLOCATIONS, COMPONENTS, FLAT, LIPSCHITZ, Capabilities, Cost, Landscape, allocated
+from thalweg_core.method import FEWER_FIRST, Goal, Info, Method
 from thalweg_core.ranges import one_of, positive
 from thalweg_core.streams import Stream
 
@@ -54,7 +54,8 @@ class Icans(Method):
     bias: float = 1e-6
     allocation: str = "measured"
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({COMPONENTS, LIPSCHITZ, FLAT})
+    cheaper: ClassVar[str] = FEWER_FIRST
+    needs: ClassVar[Capabilities] = frozenset({COMPONENTS, LIPSCHITZ, FLAT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = FrugalState
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from thalweg_core.descent.shot_frugal.rules import FrugalState, IndividualRule, begin, check, descended, lipschitz_of, next_cost
-from thalweg_core.landscape import COMPONENTS, FLAT, LIPSCHITZ, Capability, Cost, Landscape, allocated
-from thalweg_core.method import Goal, Info, Method
+from thalweg_core.landscape import COMPONENTS, FLAT, LIPSCHITZ, Capabilities, Cost, Landscape, allocated
+from thalweg_core.method import FEWER_FIRST, Goal, Info, Method
 from thalweg_core.ranges import positive
 from thalweg_core.streams import Stream
 
@@ -41,7 +41,8 @@ class Rosalin(Method):
     memory: float = 0.99
     bias: float = 1e-6
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({COMPONENTS, LIPSCHITZ, FLAT})
+    cheaper: ClassVar[str] = FEWER_FIRST
+    needs: ClassVar[Capabilities] = frozenset({COMPONENTS, LIPSCHITZ, FLAT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = FrugalState
 

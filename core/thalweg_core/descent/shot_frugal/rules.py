@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import Componentwise, Cost, Evaluation, Landscape, Periodic, Smooth
+from thalweg_core.landscape import COMPONENTS, HARMONICS, LIPSCHITZ, Cost, Evaluation, Landscape, must_offer
 from thalweg_core.method import Info
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.numbers.rows import per_row, row_sum
@@ -169,16 +169,16 @@ def lipschitz_of(landscape: Landscape, chosen: float | None) -> float:
     """
     if chosen is not None:
         return chosen
-    if not isinstance(landscape, Smooth):
+    smooth = landscape.offer(LIPSCHITZ)
+    if smooth is None:
         raise BadInput("lipschitz", "wanted a bound of the second derivatives, which this landscape does not know; give one")
-    return landscape.lipschitz
+    return smooth.lipschitz
 
 
 def _look(place: Landscape, x: Tensor, rng: Stream, samples: Tensor | None) -> Evaluation:
     if samples is None or samples.dim() < x.dim():
         return place.evaluate(x, rng, samples)
-    assert isinstance(place, Componentwise)
-    return place.evaluate_components(x, rng, samples)
+    return must_offer(place, COMPONENTS).evaluate_components(x, rng, samples)
 
 
 def _updated(state: FrugalState, unit: Tensor, memory: float) -> Statistics:
@@ -203,5 +203,6 @@ def _weighed(place: Landscape, samples: Tensor) -> Tensor:
     """Samples of all points, but for a factor, (B,)."""
     if samples.dim() == 1:
         return samples.to(torch.float64)
-    points = place.harmonics.number.clamp_min(1).to(samples) if isinstance(place, Periodic) else 1
+    periodic = place.offer(HARMONICS)
+    points = 1 if periodic is None else periodic.harmonics.number.clamp_min(1).to(samples)
     return row_sum((points * samples).to(torch.float64))

@@ -16,18 +16,18 @@ from thalweg_core.landscape import (
     FLAT,
     HARMONICS,
     VALUE,
-    Capability,
+    Capabilities,
     Cost,
     Evaluation,
     Harmonics,
     Landscape,
-    Periodic,
-    Sampled,
     allocated,
+    must_offer,
+    sampled,
     unsloped,
     value_of,
 )
-from thalweg_core.method import Goal, Info, Method
+from thalweg_core.method import FEWER_FIRST, Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.sample_sizes import SampleSize
 from thalweg_core.numbers.trees import choose, put_rows
@@ -99,7 +99,8 @@ class Smo(Method):
     allocation: str = "measured"
     averaging: float = 0.2
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({VALUE, HARMONICS, FLAT})
+    cheaper: ClassVar[str] = FEWER_FIRST
+    needs: ClassVar[Capabilities] = frozenset({VALUE, HARMONICS, FLAT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = SmoState
 
@@ -120,8 +121,8 @@ class Smo(Method):
     def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> SmoState:
         harmonics = _harmonics(landscape)
         size, samples = None, None
-        if landscape.noisy and isinstance(landscape, Sampled):
-            number = torch.full_like(x[:, 0], max(self.first_samples, landscape.fewest), dtype=torch.float64)
+        if (asked := sampled(landscape)) is not None:
+            number = torch.full_like(x[:, 0], max(self.first_samples, asked.fewest), dtype=torch.float64)
             samples = number.to(torch.int64)
         here = value_of(allocated(landscape, self.allocation), x, rng.named("here"), samples)
         if samples is not None:
@@ -196,8 +197,7 @@ class Smo(Method):
 
 
 def _harmonics(landscape: Landscape) -> Harmonics:
-    assert isinstance(landscape, Periodic)
-    harmonics = landscape.harmonics
+    harmonics = must_offer(landscape, HARMONICS).harmonics
     if bool((harmonics.number < 1).any()):
         which = int((harmonics.number < 1).nonzero()[0])
         common = f"coordinate {which} has frequencies without a common divisor"

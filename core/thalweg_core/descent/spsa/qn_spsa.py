@@ -8,22 +8,22 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from thalweg_core.descent.spsa.simultaneous_perturbation import Perturbation, Perturbing, capped, signs
+from thalweg_core.descent.spsa.simultaneous_perturbation import Perturbation, SpsaProgress, capped, signs
 from thalweg_core.landscape import (
     ALLOCATIONS,
     FLAT,
     STATES,
     VALUE,
-    Capability,
+    Capabilities,
     Cost,
     Evaluation,
     Landscape,
-    Overlapping,
     Samples,
     allocated,
+    must_offer,
     unsloped,
 )
-from thalweg_core.method import Goal, Info, Method
+from thalweg_core.method import FEWER_FIRST, Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.sample_sizes import SampleSize
@@ -36,7 +36,7 @@ from thalweg_core.streams import Stream
 class QnSpsaState(NamedTuple):
     x: Tensor  # (B, P) where the replicas stand
     seen: Evaluation  # the energy there; no gradient
-    perturbing: Perturbing  # gain, steps and samples
+    perturbing: SpsaProgress  # gain, steps and samples
     metric: Tensor  # (B, P, P) mean of all looks, in natural units; at first the identity
     average: Average | None  # of the iterates: the answer; None where it is x
 
@@ -87,7 +87,8 @@ class QnSpsa(Method):
     allocation: str = "measured"
     averaging: float = 0.2
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({VALUE, STATES, FLAT})
+    cheaper: ClassVar[str] = FEWER_FIRST
+    needs: ClassVar[Capabilities] = frozenset({VALUE, STATES, FLAT})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = QnSpsaState
 
@@ -135,7 +136,7 @@ class QnSpsa(Method):
 
     def _look(self, landscape: Landscape, state: QnSpsaState, rng: Stream) -> tuple[Tensor, Cost]:
         """F̂ in natural units, (B, P, P), and what it cost."""
-        assert isinstance(landscape, Overlapping)
+        states = must_offer(landscape, STATES)
         x, unit, length = state.x, natural_units(landscape, state.x), self._rule.length(state.perturbing)
         samples = _samples(landscape, state.perturbing.size)
         metric, cost = torch.zeros_like(state.metric), Cost.none(x)
@@ -143,7 +144,7 @@ class QnSpsa(Method):
             first, second = (signs(x, rng.named(name, one)) for name in ("first", "second"))
             v, w = per_row(length, x) * unit * first, per_row(length, x) * unit * second
             ends = x[:, None] + torch.stack([v + w, v, w - v, -v], dim=1)
-            seen = landscape.fidelity(x[:, None].expand_as(ends), ends, rng.named("overlaps", one), samples)
+            seen = states.fidelity(x[:, None].expand_as(ends), ends, rng.named("overlaps", one), samples)
             there, first_alone, across, back = seen.value.unbind(dim=1)
             bend = there - first_alone - across + back
             product = first[:, :, None] * second[:, None, :]

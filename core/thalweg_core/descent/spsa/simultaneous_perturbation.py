@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, Landscape, Reading, Sampled, unsloped, value_of
+from thalweg_core.landscape import Cost, EnergyEstimate, Evaluation, Landscape, sampled, unsloped, value_of
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.noise.sample_sizes import SampleRule, SampleSize
 from thalweg_core.numbers.rows import per_row, row_max
@@ -19,7 +19,7 @@ LENGTHS = (1e-4, 1e4)
 """Perturbations, in natural units, whose inverse squares are still numbers after any number of steps. Arbitrary."""
 
 MANY = 10_000
-"""Slopes that a step or a pilot takes at most: none is interrupted, nor bound by a budget, before all are taken. Arbitrary."""
+"""Upper limit of the slopes of a step or a pilot; the budget is checked between steps only. Arbitrary."""
 
 HERE = 0.25
 """Samples of the energy where a step has led, for each of an energy of a slope, where no step is judged by it. Arbitrary."""
@@ -37,7 +37,7 @@ class Slopes(NamedTuple):
     cost: Cost
 
 
-class Perturbing(NamedTuple):
+class SpsaProgress(NamedTuple):
     """Where a walk by slopes stands."""
 
     gain: Tensor  # (B,) a, in natural units squared over U
@@ -94,11 +94,11 @@ class Perturbation:
             whole_between(name, getattr(self, name), 1, MANY)
         at_least("first_samples", self.first_samples, 2)
 
-    def begin(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, Perturbing]:
+    def begin(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, SpsaProgress]:
         """The energy at x and the gain that a pilot of slopes sets; the cost includes the pilot's."""
         size = None
-        if landscape.noisy and isinstance(landscape, Sampled):
-            number = torch.full((len(x),), float(max(self.first_samples, landscape.fewest)), dtype=torch.float64, device=x.device)
+        if (asked := sampled(landscape)) is not None:
+            number = torch.full((len(x),), float(max(self.first_samples, asked.fewest)), dtype=torch.float64, device=x.device)
             size = SampleSize(number, number, torch.zeros_like(number), number.to(torch.int64))
         here = value_of(landscape, x, rng.named("here"), size and size.asked)
         pilot = self._mean(
@@ -110,31 +110,31 @@ class Perturbation:
         typical = torch.maximum(pilot.square - pilot.variance, pilot.square / 4).sqrt()  # the quarter is arbitrary
         scale = self._power(torch.full_like(typical, self.stability + 1), self.gain_decay)
         gain = torch.where(typical > 0, self.first_step * scale / torch.where(typical > 0, typical, 1.0), 0.0)
-        return unsloped(here, x)._replace(cost=cost), Perturbing(gain, torch.zeros_like(cost.shots), size, here.cost)
+        return unsloped(here, x)._replace(cost=cost), SpsaProgress(gain, torch.zeros_like(cost.shots), size, here.cost)
 
-    def slopes(self, landscape: Landscape, x: Tensor, rng: Stream, here: Perturbing) -> Slopes:
+    def slopes(self, landscape: Landscape, x: Tensor, rng: Stream, here: SpsaProgress) -> Slopes:
         """Those of the next step."""
         return self._mean(landscape, x, rng, self.length(here), self.resamplings, here.size)
 
-    def length(self, here: Perturbing) -> Tensor:
+    def length(self, here: SpsaProgress) -> Tensor:
         """c_k, (B,)."""
         return self.perturbation / self._power((here.steps + 1).to(here.gain), self.perturbation_decay)
 
-    def rate(self, here: Perturbing) -> Tensor:
+    def rate(self, here: SpsaProgress) -> Tensor:
         """a_k, (B,)."""
         return here.gain / self._power(here.steps.to(here.gain) + self.stability + 1, self.gain_decay)
 
-    def look(self, landscape: Landscape, x: Tensor, rng: Stream, here: Perturbing) -> Reading:
+    def look(self, landscape: Landscape, x: Tensor, rng: Stream, here: SpsaProgress) -> EnergyEstimate:
         """The energy where a step has led: by a quarter of the samples where no step is judged by it."""
         return value_of(landscape, x, rng, here.size and self._own(here.size))
 
-    def kept(self, new: Reading, old: Evaluation) -> Tensor:
+    def kept(self, new: EnergyEstimate, old: Evaluation) -> Tensor:
         """Whether a step is kept that led from the one energy to the other, (B,) bool."""
         if not self.blocking:
             return torch.ones_like(new.value, dtype=torch.bool)
         return new.value <= old.value + self.blocking * (new.value_var + old.value_var).sqrt()
 
-    def stepped(self, here: Perturbing, cost: Cost) -> Perturbing:
+    def stepped(self, here: SpsaProgress, cost: Cost) -> SpsaProgress:
         """After a step that cost so much."""
         size = here.size
         if size is not None:
@@ -143,7 +143,7 @@ class Perturbation:
             size = grown._replace(price=size.price)
         return here._replace(steps=here.steps + 1, size=size)
 
-    def forecast(self, here: Perturbing) -> Cost:
+    def forecast(self, here: SpsaProgress) -> Cost:
         """What the next step will cost."""
         cost = here.one.times(2 * self.resamplings + 1)
         if here.size is None:

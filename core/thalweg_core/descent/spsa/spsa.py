@@ -7,9 +7,9 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from thalweg_core.descent.spsa.simultaneous_perturbation import Perturbation, Perturbing, capped
-from thalweg_core.landscape import ALLOCATIONS, VALUE, Capability, Cost, Evaluation, Landscape, allocated, unsloped
-from thalweg_core.method import Goal, Info, Method
+from thalweg_core.descent.spsa.simultaneous_perturbation import Perturbation, SpsaProgress, capped
+from thalweg_core.landscape import ALLOCATIONS, VALUE, Capabilities, Cost, Evaluation, Landscape, allocated, unsloped
+from thalweg_core.method import FEWER_FIRST, Goal, Info, Method
 from thalweg_core.noise.averaging import Average, averaged, begin_average
 from thalweg_core.noise.natural_units import natural_units
 from thalweg_core.numbers.rows import per_row
@@ -21,7 +21,7 @@ from thalweg_core.streams import Stream
 class SpsaState(NamedTuple):
     x: Tensor  # (B, *E) where the replicas stand
     seen: Evaluation  # the energy there; no gradient
-    perturbing: Perturbing  # gain, steps and samples
+    perturbing: SpsaProgress  # gain, steps and samples
     average: Average | None  # of the iterates: the answer; None where it is x
 
 
@@ -75,7 +75,8 @@ class Spsa(Method):
     allocation: str = "measured"
     averaging: float = 0.2
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({VALUE})
+    cheaper: ClassVar[str] = FEWER_FIRST
+    needs: ClassVar[Capabilities] = frozenset({VALUE})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = SpsaState
 

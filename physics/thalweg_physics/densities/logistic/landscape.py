@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Evaluation, Samples
+from thalweg_core.landscape import LIPSCHITZ, METRIC, Capabilities, Evaluation, Samples
 from thalweg_core.numbers.chunks import in_chunks
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
@@ -27,6 +27,7 @@ class LogisticLandscape(FlatLandscape):
     """The open posterior. Shapes: design (n, d), labels (n,), β = x (B, d)."""
 
     width: ClassVar[int] = WIDTH
+    offers: ClassVar[Capabilities] = FlatLandscape.offers | {LIPSCHITZ, METRIC}
 
     def __init__(self, design: Tensor, labels: Tensor, prior_scale: float) -> None:
         self.design, self.labels, self.prior_scale = design, labels, prior_scale

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, LIPSCHITZ, METRIC, Cost, Landscape, Reading
+from thalweg_core.landscape import COMPONENTS, EXACT_VALUE, LIPSCHITZ, METRIC, Cost, EnergyEstimate
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.ranges import between
 from thalweg_core.streams import Stream
-from thalweg_physics.densities.density import KNOWN, LACKING, Density, FlatLandscape
+from thalweg_physics.densities.density import KNOWN, LACKING, Density
 from thalweg_physics.densities.logistic.landscape import WIDTH, LogisticLandscape
 from thalweg_physics.densities.logistic.mini_batches import MiniBatchLandscape
 
@@ -35,7 +35,7 @@ class Data(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LogisticRegression(Density):
+class LogisticRegression(Density[LogisticLandscape]):
     """Bayesian logistic regression: the posterior of the coefficients β of a data set (X, y).
 
         U = Σ_i [softplus(z_i) - y_i z_i] + |β|² / (2 s²),   z = X β:   minus its logarithm, without the prior's constant
@@ -100,7 +100,7 @@ class LogisticRegression(Density):
             return LogisticLandscape(design, labels, self.prior_scale)
         return MiniBatchLandscape(design, labels, self.prior_scale, self.batch_size)
 
-    def rehearsal(self) -> LogisticLandscape | None:
+    def dry_run(self) -> LogisticLandscape | None:
         """On zeros in place of the data; None where all rows are taken, and looks are exact."""
         if self.batch_size is None:
             return None
@@ -113,19 +113,17 @@ class LogisticRegression(Density):
         design = landscape.design
         return min(self.prior_scale, 1.0) * rng.named("start").normal((design.shape[1],), design.dtype)
 
-    def final(self, landscape: Landscape, x: Tensor, rng: Stream) -> Reading:
+    def final(self, landscape: LogisticLandscape, x: Tensor, rng: Stream) -> EnergyEstimate:
         """The energy of all rows, exact."""
-        assert isinstance(landscape, LogisticLandscape)
         value = landscape.energy(x)
-        return Reading(value, torch.zeros_like(value), Cost.of(x, evaluations=1, shots=self.final_shots(landscape)))
+        return EnergyEstimate(value, torch.zeros_like(value), Cost.of(x, evaluations=1, shots=self.final_shots(landscape)))
 
     def final_shots(self, landscape: LogisticLandscape) -> int:
         """All rows, where looks take rows."""
         return len(landscape.labels) if landscape.noisy else 0
 
-    def observe(self, landscape: FlatLandscape, x: Tensor) -> dict[str, Observed]:
+    def observe(self, landscape: LogisticLandscape, x: Tensor) -> dict[str, Observed]:
         """The gradient's norm, and the part of the data that the coefficients classify rightly."""
-        assert isinstance(landscape, LogisticLandscape)
         right = Observed.exact(landscape.accuracy(x))
         return {**super().observe(landscape, x), "accuracy": right}
 

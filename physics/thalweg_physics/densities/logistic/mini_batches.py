@@ -8,7 +8,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thalweg_core.landscape import Cost, Evaluation, MetricReading, Samples
+from thalweg_core.landscape import (
+    DRY_RUN,
+    MEASURED_METRIC,
+    SAMPLES,
+    Capabilities,
+    Cost,
+    Evaluation,
+    MetricEstimate,
+    Samples,
+)
 from thalweg_core.numbers.chunks import in_chunks
 from thalweg_core.streams import Stream
 from thalweg_physics.densities.logistic.landscape import WIDTH, LogisticLandscape, residual, softplus, steepness
@@ -28,6 +37,7 @@ class MiniBatchLandscape(LogisticLandscape):
 
     noisy: ClassVar[bool] = True
     fewest: ClassVar[int] = 2
+    offers: ClassVar[Capabilities] = LogisticLandscape.offers | {MEASURED_METRIC, SAMPLES, DRY_RUN}
 
     def __init__(self, design: Tensor, labels: Tensor, prior_scale: float, batch_size: int) -> None:
         super().__init__(design, labels, prior_scale)
@@ -40,7 +50,7 @@ class MiniBatchLandscape(LogisticLandscape):
         cost = Cost.of(x, evaluations=1, gradients=1)._replace(shots=size)
         return Evaluation(value, grad, value_var, grad_var, cost, curvature)
 
-    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricReading:
+    def measure_metric(self, x: Tensor, rng: Stream, samples: Samples, form: str = "block_diagonal") -> MetricEstimate:
         """The metric by rows of its own, which are charged; 0: the exact one. One row shows all entries: a single block."""
         if isinstance(samples, int) and samples == 0:
             metric = self.metric(x)
@@ -51,14 +61,14 @@ class MiniBatchLandscape(LogisticLandscape):
             metric, variance = (part.reshape(len(x), x.shape[1], x.shape[1]) for part in parts)
         if form == "diagonal":
             metric, variance = (torch.diag_embed(part.diagonal(dim1=1, dim2=2)) for part in (metric, variance))
-        return MetricReading(metric, variance, Cost.none(x)._replace(shots=size))
+        return MetricEstimate(metric, variance, Cost.none(x)._replace(shots=size))
 
-    def rehearsal(self) -> MiniBatchLandscape:
+    def dry_run(self) -> MiniBatchLandscape:
         """The same on data that are zeros."""
-        return self._rehearsal
+        return self._dry_run
 
     @cached_property
-    def _rehearsal(self) -> MiniBatchLandscape:
+    def _dry_run(self) -> MiniBatchLandscape:
         if not self.design.any():
             return self
         return MiniBatchLandscape(torch.zeros_like(self.design), torch.zeros_like(self.labels), self.prior_scale, self.samples)

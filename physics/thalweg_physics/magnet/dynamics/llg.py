@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from thalweg_core.errors import BadInput
-from thalweg_core.landscape import Capability, Cost, Evaluation, Landscape
+from thalweg_core.landscape import Capabilities, Cost, Evaluation, Landscape, Offers, must_offer
 from thalweg_core.method import Goal, Info, Method
 from thalweg_core.numbers.rows import per_row
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
-from thalweg_physics.magnet.dynamics.spins import PRECESSION, Precesses, Turning
+from thalweg_physics.magnet.dynamics.spins import PRECESSION, SPINS, Precesses, Turning
 from thalweg_physics.magnet.grid import planes
 
 OF_STABLE = 0.9
@@ -60,7 +60,7 @@ class Llg(Method):
     precession: bool = True
     time_step: float | None = None
 
-    needs: ClassVar[frozenset[Capability]] = frozenset({PRECESSION})
+    needs: ClassVar[Capabilities] = frozenset({PRECESSION})
     goal: ClassVar[Goal] = Goal.MINIMUM
     State: ClassVar[type] = LlgState
 
@@ -83,11 +83,12 @@ class Llg(Method):
         """Numbers beside x and the evaluation there: the time."""
         return 1
 
-    def check(self, problem: Any) -> None:
+    def check(self, problem: Offers | Landscape) -> None:
         """Raises BadInput for a time step that is too long for the spins of a problem, or of a landscape."""
-        if not (isinstance(problem, Turning) and self.damping and self.time_step is not None):
+        spins = problem.offer(SPINS)
+        if spins is None or not self.damping or self.time_step is None:
             return
-        largest, why = self._stable_step(problem), "spins of this magnet swing up"
+        largest, why = self._stable_step(spins), "spins of this magnet swing up"
         if not self.precession:
             largest, why = largest * 2.0**MOST_HALVINGS, f"not even {MOST_HALVINGS} halvings lead downhill"
         if self.time_step > largest:
@@ -95,7 +96,7 @@ class Llg(Method):
 
     def resolved(self, landscape: Landscape) -> Llg:
         """The same with the time step it takes."""
-        return replace(self, time_step=self.seconds(cast(Precesses, landscape)))
+        return replace(self, time_step=self.seconds(must_offer(landscape, PRECESSION)))
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> LlgState:
         self.check(landscape)
@@ -103,7 +104,7 @@ class Llg(Method):
         return LlgState(x, landscape.evaluate(x, rng), torch.zeros(x.shape[0], dtype=torch.float64, device=x.device))
 
     def step(self, landscape: Landscape, state: LlgState, rng: Stream) -> tuple[LlgState, Info]:
-        spins = cast(Precesses, landscape)
+        spins = must_offer(landscape, PRECESSION)
         state = state._replace(x=planes(state.x))
         velocity = self._velocity(landscape, state.x, state.seen.grad)
         duration = torch.full_like(state.time, self.seconds(spins))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from torch import Tensor
 
 from thalweg_core.landscape import Capability, Landscape
 
-PRECESSION = Capability("an effective field", "turns spins in an effective field")
 
-
-@runtime_checkable
 class Turning(Protocol):
     """What knows how fast an effective field h turns its spins: an open landscape, or a problem that was not opened yet."""
 
@@ -24,10 +21,13 @@ class Turning(Protocol):
         ...
 
 
-@runtime_checkable
 class Precesses(Landscape, Turning, Protocol):
     """A landscape of unit spins whose gradient is minus an effective field h, and which knows how fast h turns them."""
 
     def gradient(self, x: Tensor) -> Tensor:
         """-h, exact, (B, *cells, 3)."""
         ...
+
+
+PRECESSION = Capability[Precesses]("an effective field", "turns spins in an effective field", Precesses)
+SPINS = Capability[Turning]("the clock of its spins", protocol=Turning)

@@ -11,15 +11,15 @@ from thalweg.server import machine
 from thalweg.server.errors import quoted
 from thalweg.server.job.posterior import FEWEST
 from thalweg.server.job.recorder import draw_bytes, kept_rows, row_bytes, written_rows
-from thalweg.server.spec.blueprint import Blueprint, read
 from thalweg.server.spec.decode import choose
 from thalweg.server.spec.describe import fitting_methods
+from thalweg.server.spec.parsed_job import ParsedJob, read
 from thalweg.v1 import jobs_pb2
 from thalweg_core.chains.warm_up import PANEL, needs
 from thalweg_core.errors import BadInput, Mismatch, Unaffordable, Unavailable
 from thalweg_core.landscape import EXACT_VALUE
 from thalweg_core.method import Goal, state_numbers
-from thalweg_core.problem import RehearsesUnopened, Traits, end_shots, foretold, require
+from thalweg_core.problem import Traits, require
 from thalweg_core.streams import Stream
 from thalweg_core.walking.growth import afford
 from thalweg_core.walking.stopping import Stop
@@ -49,7 +49,7 @@ _LITTLE = 2**22  # bytes of logs, events and small files
 
 
 class Admission(NamedTuple):
-    blueprint: Blueprint
+    parsed_job: ParsedJob
     traits: Traits
     memory: int  # bytes
     disk: int  # bytes
@@ -67,29 +67,29 @@ def admit(spec: jobs_pb2.JobSpec, folder: Path | None = None) -> Admission:
         Unavailable: it could be, but not on this machine.
     """
     _check_size(spec)
-    blueprint = read(spec)
+    parsed_job = read(spec)
     try:
-        traits = foretold(blueprint.problem)
+        traits = parsed_job.problem.quick_traits()
     except BadInput as bad:
-        raise bad.under(f"problem.{blueprint.problem_name}") from None
-    fitting = fitting_methods(traits, blueprint.method.goal)
-    require(blueprint.method_name, blueprint.method, blueprint.problem_name, traits, fitting)
-    _check_warm_up(blueprint, traits)
-    _check_temperature(spec, blueprint, traits)
+        raise bad.under(f"problem.{parsed_job.problem_name}") from None
+    fitting = fitting_methods(traits, parsed_job.method.goal)
+    require(parsed_job.method_name, parsed_job.method, parsed_job.problem_name, traits, fitting)
+    _check_warm_up(parsed_job, traits)
+    _check_temperature(spec, parsed_job, traits)
     try:
-        blueprint.method.check(blueprint.problem)
+        parsed_job.method.check(parsed_job.problem)
     except BadInput as bad:
-        raise bad.under(f"method.{blueprint.method_name}") from None
+        raise bad.under(f"method.{parsed_job.method_name}") from None
     try:
-        _check_plan(blueprint, traits)
-        needed = estimate(blueprint, traits)
+        _check_plan(parsed_job, traits)
+        needed = estimate(parsed_job, traits)
         _check_memory(needed.memory)
         if folder is not None:
             _check_disk(needed.disk, folder)
     except BadInput as bad:
         raise bad.under("plan") from None
-    _check_budget(blueprint, traits)
-    return Admission(blueprint, traits, *needed)
+    _check_budget(parsed_job, traits)
+    return Admission(parsed_job, traits, *needed)
 
 
 def _check_size(spec: jobs_pb2.JobSpec) -> None:
@@ -106,27 +106,27 @@ def _check_size(spec: jobs_pb2.JobSpec) -> None:
                 raise BadInput(f"labels[{quoted(key)}]", sentence)
 
 
-def _check_warm_up(blueprint: Blueprint, traits: Traits) -> None:
+def _check_warm_up(parsed_job: ParsedJob, traits: Traits) -> None:
     """A step size that is left out is found by the acceptance of the method, or of its Metropolised twin."""
-    path = f"method.{blueprint.method_name}"
-    for need in sorted(needs(blueprint.method) - traits.knows, key=lambda capability: capability.name):
+    path = f"method.{parsed_job.method_name}"
+    for need in sorted(needs(parsed_job.method) - traits.knows, key=lambda capability: capability.name):
         sentence = (
             "has to be given here: warm-up finds it by exact energies in flat space,"
-            f" but problem.{blueprint.problem_name} {traits.why_not(need)}"
+            f" but problem.{parsed_job.problem_name} {traits.why_not(need)}"
         )
         raise Mismatch(f"{path}.step_size", sentence)
 
 
-def _check_temperature(spec: jobs_pb2.JobSpec, blueprint: Blueprint, traits: Traits) -> None:
+def _check_temperature(spec: jobs_pb2.JobSpec, parsed_job: ParsedJob, traits: Traits) -> None:
     """A temperature of 1 is a default for pure numbers only."""
     given = choose(spec.method).value
-    if blueprint.energy_scale != 1.0 and "temperature" in blueprint.method.energies and not given.HasField("temperature"):
-        sentence = f"wanted k_B T in {traits.unit}, in which problem.{blueprint.problem_name} reports its energy, got none"
-        raise BadInput(f"method.{blueprint.method_name}.temperature", f"{sentence}; 300 K is 4.14e-21 J")
+    if parsed_job.energy_scale != 1.0 and "temperature" in parsed_job.method.energies and not given.HasField("temperature"):
+        sentence = f"wanted k_B T in {traits.unit}, in which problem.{parsed_job.problem_name} reports its energy, got none"
+        raise BadInput(f"method.{parsed_job.method_name}.temperature", f"{sentence}; 300 K is 4.14e-21 J")
 
 
-def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
-    plan, method, name = blueprint.plan, blueprint.method, blueprint.method_name
+def _check_plan(parsed_job: ParsedJob, traits: Traits) -> None:
+    plan, method, name = parsed_job.plan, parsed_job.method, parsed_job.method_name
     if method.goal is Goal.DRAWS:
         if plan.stop != Stop():
             raise BadInput("stop", f"method.{name} samples, and every draw counts: leave the rules out, and set plan.steps")
@@ -141,10 +141,11 @@ def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
     elif plan.warmup:
         raise BadInput("warmup", f"method.{name} is an optimizer, which has nothing to adapt: leave it out")
     if plan.stop.max_torque is not None and PRECESSION not in traits.knows:
-        raise BadInput("stop.max_torque", f"problem.{blueprint.problem_name} has no magnetic torque; use plan.stop.gradient_norm")
+        problem = f"problem.{parsed_job.problem_name}"
+        raise BadInput("stop.max_torque", f"{problem} has no magnetic torque; use plan.stop.gradient_norm")
     if plan.budget.shots is not None and EXACT_VALUE in traits.knows:
         raise BadInput(
-            "budget.shots", f"problem.{blueprint.problem_name} as given here takes no shots; use plan.budget.gradients"
+            "budget.shots", f"problem.{parsed_job.problem_name} as given here takes no shots; use plan.budget.gradients"
         )
     if plan.device == "cuda" and not torch.cuda.is_available():
         raise Unavailable("device", 'torch finds no CUDA device on this machine; use plan.device = "cpu"')
@@ -152,25 +153,25 @@ def _check_plan(blueprint: Blueprint, traits: Traits) -> None:
         raise BadInput("cpus", f"wanted at most the {machine.processors()} processors of this machine, got {plan.cpus}")
 
 
-def _check_budget(blueprint: Blueprint, traits: Traits) -> None:
+def _check_budget(parsed_job: ParsedJob, traits: Traits) -> None:
     """Whether it pays for the first look and the end, as far as the problem knows their price without being opened."""
-    problem, plan = blueprint.problem, blueprint.plan
-    if plan.budget.shots is None or not isinstance(problem, RehearsesUnopened):
+    problem, plan = parsed_job.problem, parsed_job.plan
+    if plan.budget.shots is None:
         return
     try:
-        place = problem.rehearsal()
+        place = problem.dry_run()
     except BadInput as bad:
-        raise bad.under(f"problem.{blueprint.problem_name}") from None
+        raise bad.under(f"problem.{parsed_job.problem_name}") from None
     if place is None:
         return
-    rules = Rules(budget=plan.budget, reserve=0 if blueprint.draws else end_shots(problem, place))
+    rules = Rules(budget=plan.budget, reserve=0 if parsed_job.draws else problem.final_shots(place))
     x = torch.zeros(1, traits.dimension, dtype=torch.float64)
     try:
-        afford(blueprint.method, place, x, Stream.of(plan.seed, 1), rules)
+        afford(parsed_job.method, place, x, Stream.of(plan.seed, 1), rules)
     except Unaffordable as dear:
         raise dear.under("plan") from None
     except BadInput as bad:
-        raise bad.under(f"method.{blueprint.method_name}") from None
+        raise bad.under(f"method.{parsed_job.method_name}") from None
 
 
 def _check_memory(needed: int) -> None:
@@ -200,42 +201,42 @@ class Needs(NamedTuple):
     disk: int
 
 
-def estimate(blueprint: Blueprint, traits: Traits) -> Needs:
+def estimate(parsed_job: ParsedJob, traits: Traits) -> Needs:
     """Upper bounds, of which jobs take a fifth and more."""
-    position = _position_bytes(blueprint, traits)
-    return Needs(_memory(blueprint, traits, position), _disk(blueprint, traits, position))
+    position = _position_bytes(parsed_job, traits)
+    return Needs(_memory(parsed_job, traits, position), _disk(parsed_job, traits, position))
 
 
-def _memory(blueprint: Blueprint, traits: Traits, position: int) -> int:
+def _memory(parsed_job: ParsedJob, traits: Traits, position: int) -> int:
     """The landscape and its evaluations, the state with the copies that a step makes of it, and what is recorded."""
-    plan, method = blueprint.plan, blueprint.method
-    steps, rows = plan.last_step(method.goal), _rows(blueprint)
+    plan, method = parsed_job.plan, parsed_job.method
+    steps, rows = plan.last_step(method.goal), _rows(parsed_job)
     asked = sum(traits.memory_of.get(need, 0) for need in method.needs)
     landscape = traits.memory + asked + rows * traits.memory_per_replica
     waiting = min(steps, plan.checkpoint_every or _MOST_WAITING) * _STEP_OBJECTS
     trace = _TRACE_COPIES * kept_rows(steps, plan.replicas) * row_bytes(plan.replicas)
-    drawn = steps * draw_bytes(plan.replicas, traits.size) if blueprint.draws else 0
+    drawn = steps * draw_bytes(plan.replicas, traits.size) if parsed_job.draws else 0
     draws = _DRAW_COPIES * drawn + _STATISTICS_COPIES * min(drawn, _STATISTICS)
     return _WORKER + landscape + _STEP_COPIES * position + waiting + trace + draws
 
 
-def _disk(blueprint: Blueprint, traits: Traits, position: int) -> int:
+def _disk(parsed_job: ParsedJob, traits: Traits, position: int) -> int:
     """The newest positions of each phase, all that was recorded, and the artifacts, which hold it once more."""
-    plan, method = blueprint.plan, blueprint.method
+    plan, method = parsed_job.plan, parsed_job.method
     steps = plan.last_step(method.goal)
     positions = (_POSITIONS + (_POSITIONS - 1 if plan.warmup else 0)) * position
     trace = (written_rows(steps, plan.replicas) + kept_rows(steps, plan.replicas)) * row_bytes(plan.replicas)
-    draws = 2 * steps * draw_bytes(plan.replicas, traits.size) if blueprint.draws else 0
+    draws = 2 * steps * draw_bytes(plan.replicas, traits.size) if parsed_job.draws else 0
     checkpoints = plan.asked_for(method.goal) // plan.checkpoint_every if plan.checkpoint_every else _SOME_CHECKPOINTS
     return _LITTLE + positions + trace + draws + _CHECKPOINT_FILES * checkpoints + _FINAL * 8 * plan.replicas * traits.size
 
 
-def _rows(blueprint: Blueprint) -> int:
+def _rows(parsed_job: ParsedJob) -> int:
     """Replicas that walk at once."""
-    return max(blueprint.plan.replicas, PANEL) if blueprint.method.adaptation() else blueprint.plan.replicas
+    return max(parsed_job.plan.replicas, PANEL) if parsed_job.method.adaptation() else parsed_job.plan.replicas
 
 
-def _position_bytes(blueprint: Blueprint, traits: Traits) -> int:
+def _position_bytes(parsed_job: ParsedJob, traits: Traits) -> int:
     """The method's state and what the rules remember, for all replicas."""
-    rules = 4 * (blueprint.plan.stop.plateau or 0) + _COUNTS
-    return 8 * _rows(blueprint) * (state_numbers(blueprint.method, traits.size) + rules)
+    rules = 4 * (parsed_job.plan.stop.plateau or 0) + _COUNTS
+    return 8 * _rows(parsed_job) * (state_numbers(parsed_job.method, traits.size) + rules)

@@ -136,9 +136,9 @@ def _admitted(store: Store, content: bytes) -> tuple[Mapping[str, Any], bytes]:
         raise BadInput("", "the bytes are no JobSpec") from None
     spec = looked_up(store, sent)
     admission = admit(spec, store.folder)
-    plan = admission.blueprint.plan
+    plan = admission.parsed_job.plan
     about = {
-        "kind": admission.blueprint.problem_name,
+        "kind": admission.parsed_job.problem_name,
         "memory": admission.memory,
         "cpus": plan.cpus,
         "device": plan.device,

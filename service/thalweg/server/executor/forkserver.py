@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
-    nursery = Nursery(folder)
+    nursery = Workers(folder)
     waiting = preload()
     while True:
         ready, _, _ = select.select([0, wake], [], [], 0 if waiting else None)
@@ -66,7 +66,7 @@ def main(folder: Path) -> None:
     nursery.wait()
 
 
-class Nursery:
+class Workers:
     """The workers, and the two ends of the pipe to the server."""
 
     def __init__(self, folder: Path) -> None:

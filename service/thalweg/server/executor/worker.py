@@ -21,18 +21,18 @@ from thalweg import processes
 from thalweg.server import machine
 from thalweg.server.errors import FencedOff
 from thalweg.server.executor.trouble import Trouble, trouble_of
-from thalweg.server.job.artifacts import Shelf
-from thalweg.server.job.checkpoints import Keeper
-from thalweg.server.job.heartbeat import FENCED_OFF, Pulse
-from thalweg.server.job.notices import told
+from thalweg.server.job.artifacts import ArtifactWriter
+from thalweg.server.job.checkpoints import Checkpoints
+from thalweg.server.job.heartbeat import FENCED_OFF, Heartbeat
+from thalweg.server.job.notices import forward_logs
 from thalweg.server.job.provenance import provenance
-from thalweg.server.job.results import Ending, bring_home
+from thalweg.server.job.results import Ending, finish
 from thalweg.server.job.walking import Walker, under
 from thalweg.server.limits import limit_data, limit_memory, limited, out_of_memory
 from thalweg.server.settings import lease_seconds
-from thalweg.server.spec.blueprint import Blueprint, read
 from thalweg.server.spec.describe import fitting_methods
 from thalweg.server.spec.other_jobs import mentioned
+from thalweg.server.spec.parsed_job import ParsedJob, read
 from thalweg.server.store.attempts import Attempt
 from thalweg.server.store.records import WORK, JobRow, State
 from thalweg.server.store.store import Store
@@ -91,21 +91,21 @@ def _end(attempt: Attempt, row: JobRow, folder: Path) -> None:
     if row.state is State.CANCELLING:
         attempt.finish(State.CANCELLED, "cancelled before it started")
         return
-    pulse = Pulse(attempt, lease_seconds())
-    pulse.start()
-    shelf = Shelf(attempt.store.job_folder(row.id), attempt.number)
-    with told(attempt):
-        ending = _work(attempt, row, pulse, shelf, folder)
-    pulse.stop()
+    heartbeat = Heartbeat(attempt, lease_seconds())
+    heartbeat.start()
+    artifact_writer = ArtifactWriter(attempt.store.job_folder(row.id), attempt.number)
+    with forward_logs(attempt):
+        ending = _work(attempt, row, heartbeat, artifact_writer, folder)
+    heartbeat.stop()
     result = None if ending.result is None else ending.result.SerializeToString()
-    attempt.finish(ending.state, ending.outcome, result, shelf.rows)
+    attempt.finish(ending.state, ending.outcome, result, artifact_writer.rows)
     _log.info("%s: %s", ending.state.name, ending.outcome)
 
 
-def _work(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf, folder: Path) -> Ending:
+def _work(attempt: Attempt, row: JobRow, heartbeat: Heartbeat, artifact_writer: ArtifactWriter, folder: Path) -> Ending:
     """The ending of the job, whatever happens; only a worker that was fenced off, or a machine in trouble, gets there later."""
     try:
-        return _walk(attempt, row, pulse, shelf)
+        return _walk(attempt, row, heartbeat, artifact_writer)
     except FencedOff:
         raise
     except BadInput as bad:
@@ -136,22 +136,22 @@ def _without_memory(attempt: Attempt, row: JobRow, error: Exception) -> Ending:
     raise MemoryError(Trouble.MEMORY.sentence) from error
 
 
-def _walk(attempt: Attempt, row: JobRow, pulse: Pulse, shelf: Shelf) -> Ending:
+def _walk(attempt: Attempt, row: JobRow, heartbeat: Heartbeat, artifact_writer: ArtifactWriter) -> Ending:
     spec = jobs_pb2.JobSpec.FromString(row.spec)
-    blueprint = read(spec)
-    torch.set_num_threads(blueprint.plan.cpus)
-    if blueprint.plan.device != "cuda":
+    parsed_job = read(spec)
+    torch.set_num_threads(parsed_job.plan.cpus)
+    if parsed_job.plan.device != "cuda":
         limit_memory(row.memory)
-    with under(f"problem.{blueprint.problem_name}"):
-        traits = blueprint.problem.traits()
-    if not traits.fits(blueprint.method):  # where that showed too late to refuse the job at submission
-        fitting = fitting_methods(traits, blueprint.method.goal)
-        require(blueprint.method_name, blueprint.method, blueprint.problem_name, traits, fitting)
-    walker = Walker(blueprint, traits, Keeper(attempt, blueprint.plan.checkpoint_every, blueprint.plan.device), pulse)
-    _describe(attempt, spec, blueprint, repr(blueprint.method), walker.landscape.width)
+    with under(f"problem.{parsed_job.problem_name}"):
+        traits = parsed_job.problem.traits()
+    if not traits.fits(parsed_job.method):  # where that showed too late to refuse the job at submission
+        fitting = fitting_methods(traits, parsed_job.method.goal)
+        require(parsed_job.method_name, parsed_job.method, parsed_job.problem_name, traits, fitting)
+    walker = Walker(parsed_job, traits, Checkpoints(attempt, parsed_job.plan.checkpoint_every, parsed_job.plan.device), heartbeat)
+    _describe(attempt, spec, parsed_job, repr(parsed_job.method), walker.landscape.width)
     walked = walker.walked()
-    _describe(attempt, spec, blueprint, repr(walked.method), walked.landscape.width)
-    return bring_home(blueprint, traits, walked, shelf)
+    _describe(attempt, spec, parsed_job, repr(walked.method), walked.landscape.width)
+    return finish(parsed_job, traits, walked, artifact_writer)
 
 
 def _tell(attempt: Attempt, trouble: Trouble, error: Exception) -> None:
@@ -160,8 +160,8 @@ def _tell(attempt: Attempt, trouble: Trouble, error: Exception) -> None:
         attempt.log("warning", f"{trouble.sentence} ({error}); the job waits for another worker").result(_TOLD_WITHIN)
 
 
-def _describe(attempt: Attempt, spec: jobs_pb2.JobSpec, blueprint: Blueprint, method: str, width: int) -> None:
-    where_from = provenance(blueprint, attempt.number, method, width, mentioned(spec))
+def _describe(attempt: Attempt, spec: jobs_pb2.JobSpec, parsed_job: ParsedJob, method: str, width: int) -> None:
+    where_from = provenance(parsed_job, attempt.number, method, width, mentioned(spec))
     settled(attempt.describe(where_from.SerializeToString()))
 
 

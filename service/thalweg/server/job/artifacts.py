@@ -16,7 +16,7 @@ from thalweg.server.errors import Refused
 from thalweg.server.store.records import ARTIFACTS, ArtifactRow
 
 
-class Shelf:
+class ArtifactWriter:
     """The artifacts of one attempt, in a folder of its own, so that two attempts never write the same file."""
 
     def __init__(self, job_folder: Path, attempt: int) -> None:

@@ -24,7 +24,6 @@ from thalweg.server.store.attempts import Attempt
 from thalweg.server.store.records import CHECKPOINTS, CheckpointRow
 from thalweg.server.store.writer import settled
 from thalweg.version import __version__
-from thalweg_core.chains.warm_up import state_types
 from thalweg_core.method import Method
 from thalweg_core.walking import checkpoint
 from thalweg_core.walking.checkpoint import Damaged
@@ -57,7 +56,7 @@ class Found(NamedTuple):
     blocks: list[dict[str, Tensor]]  # all that was recorded up to it
 
 
-class Keeper:
+class Checkpoints:
     """The checkpoints that one attempt finds and writes."""
 
     def __init__(self, attempt: Attempt, every: int | None, device: str = "cpu") -> None:
@@ -114,7 +113,7 @@ class Keeper:
         Not before: until then only these rows tell the next attempt that something was damaged.
         """
         unusable, self._unusable = self._unusable, []
-        return [self._attempt.strike(row.number) for row in unusable]
+        return [self._attempt.forget(row.number) for row in unusable]
 
     def _prune(self, phase: str, newest: Path) -> None:
         """Keep two positions of a phase, in case the newest cannot be read; a phase's last ones stay for good."""
@@ -219,7 +218,7 @@ def _writer() -> dict[str, str]:
 
 
 def _types(method: Method) -> dict[str, type]:
-    return state_types(method, "position.state")
+    return method.states("position.state")
 
 
 def _trouble(path: str, error: Exception) -> str:

@@ -25,7 +25,7 @@ _REPORTS = 2000  # after that many, each waits for this part of the time gone by
 _log = logging.getLogger(__name__)
 
 
-class Pulse:
+class Heartbeat:
     """The heartbeat of one attempt."""
 
     def __init__(self, attempt: Attempt, lease: float) -> None:

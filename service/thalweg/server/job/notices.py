@@ -13,7 +13,7 @@ _ENGINES, _SERVER = "thalweg", "thalweg.server"
 
 
 @contextlib.contextmanager
-def told(attempt: Attempt) -> Iterator[None]:
+def forward_logs(attempt: Attempt) -> Iterator[None]:
     """Meanwhile everything that the engines log becomes an event of the job."""
     handler, engines = _Notices(attempt), logging.getLogger(_ENGINES)
     engines.addHandler(handler)

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thalweg.server.job.artifacts import Shelf
+from thalweg.server.job.artifacts import ArtifactWriter
 from thalweg.server.job.walking import Walked
-from thalweg.server.spec.blueprint import Blueprint
+from thalweg.server.spec.parsed_job import ParsedJob
 from thalweg.v1 import results_pb2
 from thalweg_core.chains.diagnostics import Quality, mcse_mean, quality
-from thalweg_core.problem import NamesCoordinates, Traits
+from thalweg_core.problem import Traits
 
 FEWEST = 4
 """Draws a chain below which nothing can be said."""
@@ -29,9 +29,11 @@ _MOST_COORDINATES = 4096  # summarized; arbitrary. The draws hold all of them.
 _AT_ONCE = 2**21  # numbers whose autocovariance is taken together: some 100 MB
 
 
-def posterior(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf, result: results_pb2.Result) -> str | None:
+def posterior(
+    parsed_job: ParsedJob, traits: Traits, walked: Walked, artifact_writer: ArtifactWriter, result: results_pb2.Result
+) -> str | None:
     """Fill the result from the draws, write them down, and say in one sentence what they are worth; None for too few."""
-    position, scale = walked.here.position, blueprint.energy_scale
+    position, scale = walked.here.position, parsed_job.energy_scale
     steps = int(position.stopped_at.min())  # chains that a budget stopped early have this many in common
     if walked.draws is None or steps < FEWEST:
         return None
@@ -45,11 +47,13 @@ def posterior(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf
     _observe(result, "ess_bulk_min", float(worth.ess_bulk.min()))
     _observe(result, "ess_tail_min", float(worth.ess_tail.min()))
     _observe(result, "acceptance", float(acceptance.mean(dim=0).median()), _error(acceptance))
-    if isinstance(step_size := getattr(walked.method, "step_size", None), float):
-        _observe(result, "step_size", step_size)
-    shelf.put_array("draws.npy", x.numpy(), f"every draw: (S, B, *E) = {tuple(x.shape)}")
-    shelf.put_json("summary.json", _summary(blueprint, flat, worth), "every coordinate: mean, sd, mcse, ess_bulk, ess_tail, rhat")
-    _put_final(walked, shelf, scale)
+    for name, number in walked.method.result_numbers().items():
+        _observe(result, name, number)
+    artifact_writer.put_array("draws.npy", x.numpy(), f"every draw: (S, B, *E) = {tuple(x.shape)}")
+    artifact_writer.put_json(
+        "summary.json", _summary(parsed_job, flat, worth), "every coordinate: mean, sd, mcse, ess_bulk, ess_tail, rhat"
+    )
+    _put_final(walked, artifact_writer, scale)
     return f"{steps} draws from each of {x.shape[1]} chains; {_verdict(worth)}"
 
 
@@ -71,7 +75,7 @@ def _qualities(draws: Tensor) -> Quality:
     return Quality(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _summary(blueprint: Blueprint, draws: Tensor, worth: Quality) -> list[dict[str, Any]]:
+def _summary(parsed_job: ParsedJob, draws: Tensor, worth: Quality) -> list[dict[str, Any]]:
     columns = {
         "mean": draws.double().mean(dim=(0, 1)),
         "sd": draws.double().flatten(0, 1).std(dim=0),
@@ -80,18 +84,15 @@ def _summary(blueprint: Blueprint, draws: Tensor, worth: Quality) -> list[dict[s
         "ess_tail": worth.ess_tail,
         "rhat": worth.rhat,
     }
-    names = list(_names(blueprint, draws.shape[2]))[: len(worth.rhat)]
+    names = list(_names(parsed_job, draws.shape[2]))[: len(worth.rhat)]
     return [{"name": name, **{label: float(column[i]) for label, column in columns.items()}} for i, name in enumerate(names)]
 
 
-def _names(blueprint: Blueprint, count: int) -> Iterator[str]:
-    if isinstance(blueprint.problem, NamesCoordinates):
-        yield from blueprint.problem.coordinates()
-    else:
-        yield from (f"x[{i}]" for i in range(count))
+def _names(parsed_job: ParsedJob, count: int) -> Iterator[str]:
+    yield from parsed_job.problem.coordinates() or (f"x[{i}]" for i in range(count))
 
 
-def _put_final(walked: Walked, shelf: Shelf, scale: float) -> None:
+def _put_final(walked: Walked, artifact_writer: ArtifactWriter, scale: float) -> None:
     position = walked.here.position
     seen = position.state.seen
     arrays = {
@@ -102,7 +103,9 @@ def _put_final(walked: Walked, shelf: Shelf, scale: float) -> None:
         "outcome": position.outcome,
         "stopped_at": position.stopped_at,
     }
-    shelf.put_arrays("final.npz", {name: t.cpu().numpy() for name, t in arrays.items()}, "where every chain started and ended")
+    artifact_writer.put_arrays(
+        "final.npz", {name: t.cpu().numpy() for name, t in arrays.items()}, "where every chain started and ended"
+    )
 
 
 def _observe(result: results_pb2.Result, name: str, value: float, error: float = 0.0) -> None:

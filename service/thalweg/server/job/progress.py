@@ -9,7 +9,7 @@ import torch
 
 from thalweg.server.job.medians import median
 from thalweg.server.job.recorder import Here
-from thalweg.server.spec.blueprint import Blueprint
+from thalweg.server.spec.parsed_job import ParsedJob
 from thalweg.v1 import jobs_pb2
 from thalweg_core.chains.running_diagnostics import Running, summarize
 from thalweg_core.landscape import Cost, Landscape
@@ -22,7 +22,7 @@ _QUICK = 256  # draws of the bootstrap: a number that is seen for a quarter of a
 
 
 def progress(
-    blueprint: Blueprint,
+    parsed_job: ParsedJob,
     traits: Traits,
     landscape: Landscape,
     phase: str,
@@ -31,9 +31,9 @@ def progress(
     running: Running | None,
 ) -> jobs_pb2.Progress:
     """Of a walk that stands here; `extra` is what rows beside the replicas have spent, `running` what the draws say so far."""
-    plan, position = blueprint.plan, here.position
-    seen, scale = position.state.seen, blueprint.energy_scale
-    steps = plan.warmup if phase == WARM_UP else plan.asked_for(blueprint.method.goal)
+    plan, position = parsed_job.plan, here.position
+    seen, scale = position.state.seen, parsed_job.energy_scale
+    steps = plan.warmup if phase == WARM_UP else plan.asked_for(parsed_job.method.goal)
     values, variances = (t[: plan.replicas].double().cpu().numpy() for t in (seen.value, seen.value_var))
     report = jobs_pb2.Progress(
         phase=phase,

@@ -13,7 +13,7 @@ import torch
 
 import thalweg
 from thalweg.server import machine
-from thalweg.server.spec.blueprint import Blueprint
+from thalweg.server.spec.parsed_job import ParsedJob
 from thalweg.v1 import results_pb2
 from thalweg.version import __version__
 
@@ -21,19 +21,19 @@ _PACKAGES = ("numpy", "torch", "qiskit", "qiskit-aer", "scipy", "scikit-learn", 
 
 
 def provenance(
-    blueprint: Blueprint, attempt: int, method: str, batch_width: int, other_jobs: Iterable[str] = ()
+    parsed_job: ParsedJob, attempt: int, method: str, batch_width: int, other_jobs: Iterable[str] = ()
 ) -> results_pb2.Provenance:
     """Of a job as this process does it; `method` is the repr of the method as it was tuned."""
     return results_pb2.Provenance(
         version=__version__,
         revision=revision(),
-        spec_sha256=blueprint.sha256(),
-        seed=blueprint.plan.seed,
+        spec_sha256=parsed_job.sha256(),
+        seed=parsed_job.plan.seed,
         packages={name: version for name in _PACKAGES if (version := _version(name))} | {"thalweg": __version__},
         python=platform.python_version(),
         platform=platform.platform(),
         processor=machine.processor_name(),
-        device=torch.cuda.get_device_name() if blueprint.plan.device == "cuda" else "cpu",
+        device=torch.cuda.get_device_name() if parsed_job.plan.device == "cuda" else "cpu",
         threads=torch.get_num_threads(),
         batch_width=batch_width,
         method=method,

@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thalweg.server.job.artifacts import Shelf
+from thalweg.server.job.artifacts import ArtifactWriter
 from thalweg.server.job.medians import median
 from thalweg.server.job.posterior import posterior
 from thalweg.server.job.progress import WARM_UP, total
 from thalweg.server.job.recorder import COLUMNS
 from thalweg.server.job.walking import Walked, under
-from thalweg.server.spec.blueprint import Blueprint
+from thalweg.server.spec.parsed_job import ParsedJob
 from thalweg.server.store.records import State
 from thalweg.v1 import results_pb2
-from thalweg_core.landscape import Cost, Reading
+from thalweg_core.landscape import Cost, EnergyEstimate
 from thalweg_core.problem import Observed, Traits
 from thalweg_core.streams import Stream
 from thalweg_core.walking import descent_check
@@ -35,50 +35,56 @@ class Ending(NamedTuple):
     result: results_pb2.Result | None
 
 
-def bring_home(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf) -> Ending:
+def finish(parsed_job: ParsedJob, traits: Traits, walked: Walked, artifact_writer: ArtifactWriter) -> Ending:
     """Write the arrays of a walk and measure its end; a trouble with its checkpoints is the last thing said of it."""
-    ending = _brought(blueprint, traits, walked, shelf)
+    ending = _brought(parsed_job, traits, walked, artifact_writer)
     return ending._replace(outcome=f"{ending.outcome}; {walked.resumed}") if walked.resumed else ending
 
 
-def _brought(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf) -> Ending:
-    outcomes = [Outcome(code) for code in walked.here.position.outcome[: blueprint.plan.replicas].tolist()]
+def _brought(parsed_job: ParsedJob, traits: Traits, walked: Walked, artifact_writer: ArtifactWriter) -> Ending:
+    outcomes = [Outcome(code) for code in walked.here.position.outcome[: parsed_job.plan.replicas].tolist()]
     cancelled = Outcome.CANCELLED in outcomes
     if walked.phase == WARM_UP:
-        where = f"cancelled during warm-up, after step {walked.here.step} of {blueprint.plan.warmup}"
+        where = f"cancelled during warm-up, after step {walked.here.step} of {parsed_job.plan.warmup}"
         return Ending(State.CANCELLED, where, None)
-    _put_trace(blueprint, traits, walked, shelf)
+    _put_trace(parsed_job, traits, walked, artifact_writer)
     if Outcome.LOST in outcomes:
         return Ending(State.FAILED, _lost(outcomes), None)
-    if not blueprint.draws and (unpaid := _unpaid(blueprint, walked)):
+    if not parsed_job.draws and (unpaid := _unpaid(parsed_job, walked)):
         return Ending(State.FAILED, unpaid, None)
     result = results_pb2.Result(unit=traits.unit, stops={o.sentence: n for o, n in Counter(outcomes).items()})
-    reading = None if blueprint.draws else _measure(blueprint, walked, shelf, result)
-    words = _reasons(blueprint, walked, outcomes, reading) if reading else posterior(blueprint, traits, walked, shelf, result)
-    if not blueprint.draws and walked.here.step == 0 and not CONVERGED.intersection(outcomes):
+    reading = None if parsed_job.draws else _measure(parsed_job, walked, artifact_writer, result)
+    words = (
+        _reasons(parsed_job, walked, outcomes, reading)
+        if reading
+        else posterior(parsed_job, traits, walked, artifact_writer, result)
+    )
+    if not parsed_job.draws and walked.here.step == 0 and not CONVERGED.intersection(outcomes):
         words = f"not a single step was taken: {words}"
     if words is None:
         too_few = f"{outcomes[0].sentence}, before there were enough draws to tell anything"
         return Ending(State.CANCELLED if cancelled else State.FAILED, too_few, None)
-    _put_files(blueprint, walked, shelf)
+    _put_files(parsed_job, walked, artifact_writer)
     result.cost.update(_cost(walked, reading and reading.cost))
     result.artifacts.extend(
         results_pb2.Artifact(
             name=row.name, size=row.size, sha256=row.sha256, media_type=row.media_type, description=row.description
         )
-        for row in shelf.rows
+        for row in artifact_writer.rows
     )
     if cancelled:
         return Ending(State.CANCELLED, f"cancelled on request after step {walked.here.step}; this is what it had", result)
     return Ending(State.SUCCEEDED, words, result)
 
 
-def _measure(blueprint: Blueprint, walked: Walked, shelf: Shelf, result: results_pb2.Result) -> Reading:
+def _measure(
+    parsed_job: ParsedJob, walked: Walked, artifact_writer: ArtifactWriter, result: results_pb2.Result
+) -> EnergyEstimate:
     """The energy of the answer, measured anew, with everything else worth knowing there."""
-    problem, landscape, plan, position = blueprint.problem, walked.landscape, blueprint.plan, walked.here.position
+    problem, landscape, plan, position = parsed_job.problem, walked.landscape, parsed_job.plan, walked.here.position
     x = _answer(walked)
     rng = Stream.of(plan.seed, plan.replicas, walked.start.device).named("final")
-    with under(f"problem.{blueprint.problem_name}"):
+    with under(f"problem.{parsed_job.problem_name}"):
         reading = problem.final(landscape, x, rng)
         observed = problem.observe(landscape, x)
     value, variance = array(reading.value), array(reading.value_var)
@@ -86,7 +92,7 @@ def _measure(blueprint: Blueprint, walked: Walked, shelf: Shelf, result: results
     for name, seen in observed.items():
         if np.isfinite(array(seen.value)).any():  # what no replica has is left out
             result.observables[name].CopyFrom(_observable(seen, plan.seed))
-    shelf.put_arrays(
+    artifact_writer.put_arrays(
         "final.npz",
         {
             "start": walked.start.cpu().numpy(),
@@ -113,18 +119,18 @@ def _observable(seen: Observed, seed: int) -> results_pb2.Observable:
     return results_pb2.Observable(value=middle.value, standard_error=middle.standard_error, unit=seen.unit)
 
 
-def _put_trace(blueprint: Blueprint, traits: Traits, walked: Walked, shelf: Shelf) -> None:
-    table, scale = walked.trace.table(walked.here), blueprint.energy_scale
+def _put_trace(parsed_job: ParsedJob, traits: Traits, walked: Walked, artifact_writer: ArtifactWriter) -> None:
+    table, scale = walked.trace.table(walked.here), parsed_job.energy_scale
     scaled = {"value": table["value"] * scale, "value_var": table["value_var"] * scale**2}  # type: ignore[operator]
     unit = traits.unit or "pure numbers"
     columns = ", ".join(COLUMNS)
     described = f"step (S,), and for every replica (S, B): {columns}; value in {unit}, as each step saw it; costs add up"
-    shelf.put_arrays("trace.npz", table | scaled, described)
+    artifact_writer.put_arrays("trace.npz", table | scaled, described)
 
 
-def _put_files(blueprint: Blueprint, walked: Walked, shelf: Shelf) -> None:
-    for file in blueprint.problem.files(walked.landscape, walked.start, _answer(walked)):
-        shelf.put(*file)
+def _put_files(parsed_job: ParsedJob, walked: Walked, artifact_writer: ArtifactWriter) -> None:
+    for file in parsed_job.problem.files(walked.landscape, walked.start, _answer(walked)):
+        artifact_writer.put(*file)
 
 
 def _answer(walked: Walked) -> Tensor:
@@ -132,9 +138,9 @@ def _answer(walked: Walked) -> Tensor:
     return walked.method.answer(walked.here.position.state)
 
 
-def _unpaid(blueprint: Blueprint, walked: Walked) -> str:
+def _unpaid(parsed_job: ParsedJob, walked: Walked) -> str:
     """Why the end cannot be measured within the budget; empty where it can."""
-    limit, spent = blueprint.plan.budget.shots, int(walked.here.position.spent.shots.max())
+    limit, spent = parsed_job.plan.budget.shots, int(walked.here.position.spent.shots.max())
     if limit is None or walked.here.step > 0 or spent + walked.reserve <= limit:
         return ""
     taken = f"the first look took {spent} shots of a replica, and the measurement at the end takes {walked.reserve}"
@@ -149,14 +155,14 @@ def _cost(walked: Walked, final: Cost | None) -> dict[str, float]:
     return {name: float(count) for name, count in counts.items()} | {"seconds": round(walked.seconds(), 3)}
 
 
-def _reasons(blueprint: Blueprint, walked: Walked, outcomes: list[Outcome], reading: Reading) -> str:
+def _reasons(parsed_job: ParsedJob, walked: Walked, outcomes: list[Outcome], reading: EnergyEstimate) -> str:
     """Why the replicas stopped, and what the method has to say of it. Converged is said only where a rule said so, and where
     the energy measured anew does not contradict it."""
-    shown = _shown(blueprint, walked, reading)
-    words = [_reason(blueprint, *row) for row in zip(outcomes, shown, strict=True)]
+    shown = _shown(parsed_job, walked, reading)
+    words = [_reason(parsed_job, *row) for row in zip(outcomes, shown, strict=True)]
     remarks = walked.method.remarks(walked.landscape, walked.here.position.state)
     words = [_with(*row) for row in zip(outcomes, words, remarks, strict=True)]
-    led = _led(blueprint, walked, reading)
+    led = _led(parsed_job, walked, reading)
     counts = Counter(words).most_common()
     ends = {why: [end for other, end in zip(words, led, strict=True) if other == why] for why, _ in counts}
     if len(counts) == 1:
@@ -172,11 +178,11 @@ def _told(why: str, led: list[str], replicas: int) -> str:
     return "; ".join([why, *(f"in {n} of {replicas} replicas {end}" for end, n in counts if end)])
 
 
-def _led(blueprint: Blueprint, walked: Walked, reading: Reading) -> list[str]:
+def _led(parsed_job: ParsedJob, walked: Walked, reading: EnergyEstimate) -> list[str]:
     """Where each walk led, by the energy measured anew beside that of the first look; "" where they cannot be compared."""
     if walked.here.step == 0 or not descent_check.comparable(walked.landscape):
         return [""] * len(reading.value)
-    table, scale = walked.trace.table(walked.here), blueprint.energy_scale
+    table, scale = walked.trace.table(walked.here), parsed_job.energy_scale
     value, variance = (torch.from_numpy(table[name][0]) for name in ("value", "value_var"))
     ends = Ends(value * scale, variance * scale**2, *(t.detach().double().cpu() for t in reading[:2]))
     return descent_check.remark(ends, walked.landscape.noisy)
@@ -189,25 +195,25 @@ def _with(outcome: Outcome, why: str, remark: str) -> str:
     return f"{why}; {remark}" if remark else why
 
 
-def _shown(blueprint: Blueprint, walked: Walked, reading: Reading) -> list[bool]:
+def _shown(parsed_job: ParsedJob, walked: Walked, reading: EnergyEstimate) -> list[bool]:
     """Whether the energy of each answer, measured anew, is under plan.stop.value by two standard errors; exact ones need no test.
 
     The look that stopped a walk was the luckiest of many, and few shots of which none was rare show too small an error; the
     measurement at the end was not chosen by its result. An error of zero is no error known.
     """
-    value, variance, goal = array(reading.value), array(reading.value_var), blueprint.plan.stop.value
+    value, variance, goal = array(reading.value), array(reading.value_var), parsed_job.plan.stop.value
     if goal is None or not walked.landscape.noisy:
         return [True] * len(value)
-    return list((variance > 0) & (value + 2 * np.sqrt(variance) <= goal * blueprint.energy_scale))
+    return list((variance > 0) & (value + 2 * np.sqrt(variance) <= goal * parsed_job.energy_scale))
 
 
-def _reason(blueprint: Blueprint, outcome: Outcome, shown: bool) -> str:
+def _reason(parsed_job: ParsedJob, outcome: Outcome, shown: bool) -> str:
     if outcome is Outcome.VALUE and not shown:
         return "a look seemed to reach plan.stop.value, but the answer, measured anew, is not under it by two standard errors"
     if outcome is not Outcome.STEPS:
         return f"converged: {outcome.sentence}" if outcome in CONVERGED else outcome.sentence
-    steps = blueprint.plan.last_step(blueprint.method.goal)
-    tested = blueprint.plan.stop != Stop()
+    steps = parsed_job.plan.last_step(parsed_job.method.goal)
+    tested = parsed_job.plan.stop != Stop()
     return (
         f"all {steps} steps of the plan were done; {'no stop rule had fired by then' if tested else 'no convergence was tested'}"
     )

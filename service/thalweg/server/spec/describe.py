@@ -30,7 +30,7 @@ _WORDS = {int: "integer", float: "number", str: "text", bytes: "text in base64",
 @cache
 def describe() -> jobs_pb2.DescribeResponse:
     """Every problem and every method, and the plan."""
-    examples = {name: examples_of(name) for name in catalog.PROBLEMS}
+    examples = {name: [problem.traits() for problem in examples_of(name)] for name in catalog.PROBLEMS}
     methods = {name: cast(Method, catalog.load(entry.where)) for name, entry in catalog.METHODS.items()}
     fits = [(p, m) for p, traits in examples.items() for m, method in methods.items() if any(t.fits(method) for t in traits)]
     return jobs_pb2.DescribeResponse(
@@ -40,11 +40,11 @@ def describe() -> jobs_pb2.DescribeResponse:
     )
 
 
-def examples_of(problem: str) -> list[Traits]:
-    """The traits of a problem's examples in the catalogue."""
-    entry = catalog.PROBLEMS[problem]
-    message = message_factory.GetMessageClass(descriptor_of(problems_pb2.Problem.DESCRIPTOR, problem))
-    return [cast(Problem, decode(text_format.Parse(e, message()), catalog.load(entry.where))).traits() for e in entry.examples]
+def examples_of(name: str) -> list[Problem[Any]]:
+    """A problem's examples in the catalogue."""
+    entry = catalog.PROBLEMS[name]
+    message = message_factory.GetMessageClass(descriptor_of(problems_pb2.Problem.DESCRIPTOR, name))
+    return [cast(Problem[Any], decode(text_format.Parse(e, message()), catalog.load(entry.where))) for e in entry.examples]
 
 
 def fitting_methods(traits: Traits, goal: Goal) -> list[str]:

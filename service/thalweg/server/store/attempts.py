@@ -113,7 +113,7 @@ class Attempt:
 
         return self._write(change)
 
-    def strike(self, number: int) -> Future[None]:
+    def forget(self, number: int) -> Future[None]:
         """Forget a checkpoint that cannot be read."""
 
         def change(db: sqlite3.Connection, row: JobRow) -> None:

@@ -30,9 +30,9 @@ from thalweg_vqe.engines.aer.backend_properties import Calibration
 from thalweg_vqe.engines.aer.noise import Noise
 from thalweg_vqe.engines.aer.qiskit_circuits import circuit, measured, turned
 from thalweg_vqe.engines.aer.target import target
-from thalweg_vqe.engines.outcomes import Counts, Shown
+from thalweg_vqe.engines.outcomes import Counts, MeasuredCircuit
 from thalweg_vqe.engines.overlap import Return
-from thalweg_vqe.engines.sampler import Looks, shifted_angles
+from thalweg_vqe.engines.sampler import GroupEnergies, shifted_angles
 from thalweg_vqe.pauli.grouping import IDEAL, Group, Readings, groups, sizes
 from thalweg_vqe.pauli.patterns import diagonal
 from thalweg_vqe.pauli.program import Program
@@ -91,7 +91,7 @@ class AerSampler:
         return cls(simulator, circuits, angles, found, _readings(circuits, noise if mitigated else None))
 
     @classmethod
-    def returning(
+    def return_probability(
         cls, there_and_back: Program, weight: float, device: str, noise: Noise | None = None, mitigated: bool = False
     ) -> AerSampler:
         """How often a circuit that undoes itself ends where it started, times a weight (Ha)."""
@@ -112,13 +112,13 @@ class AerSampler:
         """Σ|c| of every group."""
         return sizes(self.measures)
 
-    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """Any points: angles (B, K, R), shots (B, K, G); a run for each replica and each number of shots that it asks for."""
         looks = [self._replica(*row) for row in zip(angles.cpu().numpy(), shots.cpu().numpy(), _replicas(rng), strict=True)]
         mean, variance = (torch.from_numpy(np.stack(column)).to(angles.device) for column in zip(*looks, strict=True))
-        return Looks(mean, variance)
+        return GroupEnergies(mean, variance)
 
-    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """The point and all its turns by ±π/2: angles (B, R), shots (B, 1 + 2R, G)."""
         return self.points(shifted_angles(angles), shots, rng)
 
@@ -157,7 +157,7 @@ class AerCounter:
     readings: tuple[Readings, ...]
 
     @classmethod
-    def of(cls, shown: Sequence[Shown], device: str, noise: Noise | None = None, mitigated: bool = False) -> AerCounter:
+    def of(cls, shown: Sequence[MeasuredCircuit], device: str, noise: Noise | None = None, mitigated: bool = False) -> AerCounter:
         simulator = _simulator(shown[0].program.qubits, noise, device.upper())
         angles = ParameterVector("φ", max(len(one.program.turned) for one in shown))
         plain = [turned(circuit(one.program, angles), one.turners) for one in shown]
@@ -203,11 +203,11 @@ def _transpiled(plain: list[QuantumCircuit], simulator: AerSimulator, noise: Noi
     return tuple(transpile(plain, **options, optimization_level=1, seed_transpiler=0))
 
 
-def _readings(circuits: Sequence[QuantumCircuit], undone: Noise | None) -> tuple[Readings, ...]:
+def _readings(circuits: Sequence[QuantumCircuit], followed_by_inverse: Noise | None) -> tuple[Readings, ...]:
     """What the bits say once the flips of a noise are undone, each as the qubit is that it is read on."""
-    if undone is None:
+    if followed_by_inverse is None:
         return (IDEAL,) * len(circuits)
-    by_qubit = undone.readings(circuits[0].num_qubits)
+    by_qubit = followed_by_inverse.readings(circuits[0].num_qubits)
     return tuple(tuple(by_qubit[qubit] for qubit in _read_on(circuit)) for circuit in circuits)
 
 

@@ -10,7 +10,7 @@ from thalweg_core.streams import Stream
 from thalweg_vqe.engines.compiled import compiling
 from thalweg_vqe.engines.compiled.engine import CompiledSampler
 from thalweg_vqe.engines.compiled.exact import CompiledExact
-from thalweg_vqe.engines.noiseless_torch import Readable
+from thalweg_vqe.engines.noiseless_torch import TorchNoiseless
 from thalweg_vqe.engines.sampler import shifted_angles
 from thalweg_vqe.engines.statevector import Statevector
 from thalweg_vqe.pauli.program import Cx, Program, Rotation, rx, ry, rz
@@ -36,7 +36,7 @@ def fault_of_shots() -> str | None:
 
 def _compare() -> str | None:
     for program in (_PROGRAM, _FEW):
-        ours, theirs = CompiledExact(program, _OBSERVABLE), Readable(program, _OBSERVABLE)
+        ours, theirs = CompiledExact(program, _OBSERVABLE), TorchNoiseless(program, _OBSERVABLE)
         theta = 6 * Stream.of(1, 2).uniform((program.parameters,)) - 3
         exact = theirs.gradients(theta)
         for name, a, b in (

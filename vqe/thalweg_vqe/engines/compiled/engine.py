@@ -16,7 +16,7 @@ from thalweg_vqe.engines.compiled.kernels.agreed import MAP
 from thalweg_vqe.engines.compiled.kernels.sampling import vqe_points_shots, vqe_shifted_shots
 from thalweg_vqe.engines.compiled.kernels.tangents import vqe_tangent_rows
 from thalweg_vqe.engines.compiled.table import Table, table
-from thalweg_vqe.engines.sampler import Looks
+from thalweg_vqe.engines.sampler import GroupEnergies
 from thalweg_vqe.pauli.grouping import groups, sizes
 from thalweg_vqe.pauli.patterns import Pattern
 from thalweg_vqe.pauli.program import Program
@@ -112,13 +112,13 @@ class CompiledSampler:
         weights, measured = _measured(observable, grouping)
         return cls(program, len(weights), weights, measured, table(program))
 
-    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def points(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """Any points: angles (B, K, R), shots (B, K, G); each is propagated from where it leaves the replica's first."""
         b, k, turned = angles.shape
         phi = _all_angles(angles.reshape(b * k, turned), self._table).reshape(b, k, -1)
         return self._looks(vqe_points_shots, phi, min(k, self._lanes), shots, rng)
 
-    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> Looks:
+    def shifted(self, angles: Tensor, shots: Tensor, rng: Stream) -> GroupEnergies:
         """The point and all its turns by ±π/2, from the tangents of one pass: angles (B, R), shots (B, 1 + 2R, G)."""
         return self._looks(vqe_shifted_shots, _all_angles(angles, self._table), self._lanes, shots, rng)
 
@@ -126,14 +126,14 @@ class CompiledSampler:
     def _lanes(self) -> int:
         return max(2, min(LANES, SIDE_BY_SIDE >> self.program.qubits))
 
-    def _looks(self, kernel: Any, phi: Floats, width: int, shots: Tensor, rng: Stream) -> Looks:
+    def _looks(self, kernel: Any, phi: Floats, width: int, shots: Tensor, rng: Stream) -> GroupEnergies:
         words = rng.words(4).cpu().numpy().astype(np.uint64)
         seeds = words[:, ::2] << np.uint64(32) | words[:, 1::2]
         mean, variance = np.full(shots.shape, np.nan), np.full(shots.shape, np.inf)
         t = self._table
         asked = np.ascontiguousarray(shots.numpy())
         kernel(phi, asked, seeds, width, mean, variance, t.start, t.split, self._run_of, *self._groups, *_runs(t))
-        return Looks(torch.from_numpy(mean), torch.from_numpy(variance))
+        return GroupEnergies(torch.from_numpy(mean), torch.from_numpy(variance))
 
     @cached_property
     def _run_of(self) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from thalweg_vqe.engines.compiled.engine import CompiledStates
 from thalweg_vqe.engines.compiled.kernels.adjoint import vqe_adjoint
 from thalweg_vqe.engines.compiled.kernels.subspace import vqe_subspace, vqe_subspace_rows
-from thalweg_vqe.engines.compiled.layers import LARGE, Layers, Room, layers
+from thalweg_vqe.engines.compiled.layers import LARGE, Layers, Workspace, layers
 from thalweg_vqe.engines.compiled.reach import Reach, matrix, reach
 from thalweg_vqe.engines.compiled.table import Diagonals, diagonals
 from thalweg_vqe.pauli.program import Program
@@ -85,7 +85,7 @@ class CompiledExact:
     def _engine(self) -> _Engine:
         share = 2 if self.program.qubits < LARGE else 4
         found = reach(self.program, self.observable, (1 << self.program.qubits) // share, MOST_PAIRS)
-        return _Everywhere.of(self.program, self.observable) if found is None else _Within.of(found)
+        return _AllStates.of(self.program, self.observable) if found is None else _ReachedStates.of(found)
 
 
 class _Engine(Protocol):
@@ -102,7 +102,7 @@ class _Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class _Within:
+class _ReachedStates:
     """Over the states that are reached."""
 
     reach: Reach
@@ -110,7 +110,7 @@ class _Within:
     start: Floats  # (2, M)
 
     @classmethod
-    def of(cls, found: Reach) -> _Within:
+    def of(cls, found: Reach) -> _ReachedStates:
         steps = found.steps
         moving = np.diff(steps.term_firsts)[: len(steps.offsets)] > 0
         first = int(np.argmax(moving)) if moving.any() else len(moving)
@@ -124,7 +124,7 @@ class _Within:
     def states(self) -> int:
         return len(self.reach.states)
 
-    def measuring(self, observable: Hermitian) -> _Within:
+    def measuring(self, observable: Hermitian) -> _ReachedStates:
         return replace(self, reach=self.reach._replace(matrix=matrix(observable, self.reach.states)))
 
     def run(self, theta: Floats, values: Floats, slopes: Floats, differentiate: bool, threads: int) -> None:
@@ -155,7 +155,7 @@ class _Within:
 
 
 @dataclass(frozen=True)
-class _Everywhere:
+class _AllStates:
     """Over all basis states."""
 
     layers: Layers
@@ -163,17 +163,17 @@ class _Everywhere:
     qubits: int
     begin: int  # runs before the first with a parameter, done once
     initial: Floats  # (2, N), or (2, 0) where the basis state `layers.start` is meant
-    rooms: list[Room]  # that are not in use
+    rooms: list[Workspace]  # that are not in use
 
     @classmethod
-    def of(cls, program: Program, observable: Hermitian) -> _Everywhere:
+    def of(cls, program: Program, observable: Hermitian) -> _AllStates:
         found = layers(program)
         free = np.flatnonzero(found.parameters >= 0)
         begin = int(np.searchsorted(found.firsts, free[0], side="right")) - 1 if len(free) else len(found.kinds)
         whole = cls(found, diagonals(observable), program.qubits, 0, np.zeros((2, 0)), [])
         if not begin:
             return whole
-        room = Room.of(found, program.qubits)
+        room = Workspace.of(found, program.qubits)
         whole._call(room, np.zeros((1, 1)), np.empty(1), np.empty((1, 1)), False, begin, 0, 1)
         initial = room.work[room.roles[0, :2]]
         return cls(found, whole.diagonals, program.qubits, begin, initial, whole.rooms)
@@ -182,7 +182,7 @@ class _Everywhere:
     def states(self) -> int:
         return 1 << self.qubits
 
-    def measuring(self, observable: Hermitian) -> _Everywhere:
+    def measuring(self, observable: Hermitian) -> _AllStates:
         return replace(self, diagonals=diagonals(observable))
 
     def run(self, theta: Floats, values: Floats, slopes: Floats, differentiate: bool, threads: int) -> None:
@@ -205,14 +205,22 @@ class _Everywhere:
         rows = CompiledStates(program).tangents(phi).numpy()
         return rows[0], _along_parameters(program, rows[1:].reshape(len(phi), -1)) / 2
 
-    def _room(self) -> Room:
+    def _room(self) -> Workspace:
         try:
             return self.rooms.pop()
         except IndexError:
-            return Room.of(self.layers, self.qubits)
+            return Workspace.of(self.layers, self.qubits)
 
     def _call(
-        self, room: Room, theta: Floats, values: Floats, slopes: Floats, differentiate: bool, end: int, member: int, members: int
+        self,
+        room: Workspace,
+        theta: Floats,
+        values: Floats,
+        slopes: Floats,
+        differentiate: bool,
+        end: int,
+        member: int,
+        members: int,
     ) -> None:
         vqe_adjoint(
             theta, values, slopes, differentiate, self.begin, end, self.initial, member, members,

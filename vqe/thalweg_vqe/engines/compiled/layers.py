@@ -52,7 +52,7 @@ class Layers(NamedTuple):
     classes: Ints  # (D, high)
 
 
-class Room(NamedTuple):
+class Workspace(NamedTuple):
     """What a gradient writes over."""
 
     work: Floats  # (4 or 6, N): ket, bra, spare
@@ -64,7 +64,7 @@ class Room(NamedTuple):
     at_gate: Ints  # how often each member has come to a gate, a cache line each
 
     @classmethod
-    def of(cls, layers: Layers, qubits: int) -> Room:
+    def of(cls, layers: Layers, qubits: int) -> Workspace:
         parts = 2 if qubits >= LARGE else 1
         sums = max(64, *layers.low_sizes, 0)
         return cls(

@@ -63,8 +63,8 @@ def start_of(ansatz):
 def test_a_large_molecule_is_checked_without_its_mean_field(ansatz, nothing_long):
     before = spent()
     problem = Vqe(CHAIN, ansatz, start=start_of(ansatz))
-    told = problem.foretold()
-    assert problem.rehearsal() is None
+    told = problem.quick_traits()
+    assert problem.dry_run() is None
     assert spent() - before < SECONDS
     assert told.dimension > 0
 
@@ -78,10 +78,10 @@ def test_a_small_molecule_is_told_exactly(ansatz, tapering):
             wanted = problem.traits()
         except BadInput as bad:  # of two electrons in two orbitals some circuits have nothing left to turn
             with pytest.raises(BadInput) as refused:
-                problem.foretold()
+                problem.quick_traits()
             assert str(refused.value) == str(bad)
         else:
-            assert problem.foretold() == wanted
+            assert problem.quick_traits() == wanted
 
 
 @pytest.mark.parametrize("shots", [0, 100])
@@ -91,7 +91,7 @@ def test_what_is_told_of_a_larger_one_is_no_less_than_it_has(ansatz, shots, monk
     for tapering in ("none", "all"):
         for atoms in ("H 0 0 0; H 0 0 1; H 0 0 2; H 0 0 3", "H 0 0 0; H 0 0.3 1; H 0.2 0 2.2; H 0 0 3"):
             problem = Vqe(Molecule(atoms, tapering=tapering), ansatz, Estimator(shots), start_of(ansatz))
-            told, found = problem.foretold(), problem.traits()
+            told, found = problem.quick_traits(), problem.traits()
             assert told.dimension >= found.dimension
             assert told.memory >= found.memory
             assert told.memory_per_replica >= found.memory_per_replica
@@ -110,18 +110,18 @@ def test_an_operator_has_no_more_words_and_groups_than_its_size_tells(atoms):
 def test_what_depends_on_how_many_qubits_are_left_waits_for_the_job(monkeypatch, nothing_long):
     """The number of angles, and of qubits of a circuit of the user's own; not that there are too many in any case."""
     given = ParameterValues((0.1,) * 4), (Deflation((0.1, 0.2, 0.3, 0.4)),)
-    Vqe(CHAIN, EfficientSu2(1), start=given[0]).foretold()
-    Vqe(CHAIN, EfficientSu2(1), deflation=given[1]).foretold()
-    Vqe(CHAIN, qasm("ry(a) q[0];", qubits=1), start=Uniform()).foretold()
+    Vqe(CHAIN, EfficientSu2(1), start=given[0]).quick_traits()
+    Vqe(CHAIN, EfficientSu2(1), deflation=given[1]).quick_traits()
+    Vqe(CHAIN, qasm("ry(a) q[0];", qubits=1), start=Uniform()).quick_traits()
     with pytest.raises(BadInput, match="the circuit has 3 qubits, the Hamiltonian 2") as refused:
-        Vqe(CHAIN, qasm("ry(a) q[0];", qubits=3), start=Uniform()).foretold()
+        Vqe(CHAIN, qasm("ry(a) q[0];", qubits=3), start=Uniform()).quick_traits()
     assert refused.value.field == "ansatz.open_qasm.text"
 
 
 def test_the_job_refuses_what_was_taken_as_good(monkeypatch):
     monkeypatch.setattr(molecule, "QUICK_FUNCTIONS", 1)
     problem = Vqe(replace(H2, tapering="all"), EfficientSu2(1), start=ParameterValues((0.1,) * 8))
-    problem.foretold()
+    problem.quick_traits()
     with pytest.raises(BadInput, match="wanted 4 angles, one a parameter, got 8") as refused:
         problem.traits()
     assert refused.value.field == "start.values.angles"
@@ -139,7 +139,7 @@ def test_the_job_refuses_what_was_taken_as_good(monkeypatch):
 )
 def test_what_the_fields_of_a_large_molecule_say_is_refused_at_once(hamiltonian, field, part, nothing_long):
     with pytest.raises(BadInput, match=part) as refused:
-        Vqe(hamiltonian, EfficientSu2(1)).foretold()
+        Vqe(hamiltonian, EfficientSu2(1)).quick_traits()
     assert refused.value.field == f"hamiltonian.molecule.{field}"
 
 
@@ -149,7 +149,7 @@ def test_a_dump_of_many_orbitals_is_checked_without_its_operator(nothing_long, m
     lines = [f"{random.Random(i).uniform(-1, 1):.3f} {i} {j} 0 0" for i in range(1, m + 1) for j in range(1, i + 1)]
     text = f"&FCI NORB={m},NELEC=2,MS2=0 &END\n" + "\n".join(lines)
     for tapering, ansatz in (("all", Uccsd()), ("none", HamiltonianVariational(1))):
-        assert Vqe(Fcidump(text, tapering=tapering), ansatz, Estimator(shots=0)).foretold().dimension > 0
+        assert Vqe(Fcidump(text, tapering=tapering), ansatz, Estimator(shots=0)).quick_traits().dimension > 0
 
 
 def words(qubits, count, letters):
@@ -177,28 +177,28 @@ def test_no_check_takes_long(name):
     hamiltonian, ansatz, start = LONG[name]
     before = spent()
     problem = Vqe(hamiltonian, ansatz(), start=start)
-    problem.foretold()
-    problem.rehearsal()
+    problem.quick_traits()
+    problem.dry_run()
     assert spent() - before < 2 * SECONDS  # Qiskit's reader takes three seconds of them
 
 
 def test_frequencies_that_are_long_to_find_are_found_in_the_job(monkeypatch):
     monkeypatch.setattr("thalweg_vqe.ansatze.outline.MOST_LOOKS", 0)
     problem = Vqe(H2, HamiltonianVariational(2), start=Uniform())
-    assert HARMONICS in problem.foretold().knows
+    assert HARMONICS in problem.quick_traits().knows
     assert HARMONICS not in problem.traits().knows
 
 
 def test_commutators_that_are_many_are_grouped_in_the_job(monkeypatch):
     problem = Vqe(H2, Adapt(operators=2), start=Zeros())
-    assert problem.rehearsal() is not None
+    assert problem.dry_run() is not None
     monkeypatch.setattr(pool_slopes, "QUICK_WORDS", 1)
-    assert problem.rehearsal() is None
+    assert problem.dry_run() is None
     problem.open(torch.device("cpu"), torch.float64)
 
 
 def test_many_lower_states_are_compared_at_once():
     lower = tuple(Deflation((k * 1e-3,)) for k in range(20_000))
     before = spent()
-    Vqe(words(2, 5, "XYZ"), qasm("ry(a) q[0];"), start=Uniform(), deflation=lower).foretold()
+    Vqe(words(2, 5, "XYZ"), qasm("ry(a) q[0];"), start=Uniform(), deflation=lower).quick_traits()
     assert spent() - before < SECONDS

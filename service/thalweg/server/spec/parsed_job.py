@@ -19,11 +19,11 @@ from thalweg_core.method import Goal, Method
 from thalweg_core.problem import Problem
 
 
-class Blueprint(NamedTuple):
+class ParsedJob(NamedTuple):
     """What a worker builds from."""
 
     problem_name: str  # "density.gaussian"
-    problem: Problem
+    problem: Problem[Any]
     method_name: str  # "hmc"
     method: Method
     plan: Plan
@@ -36,15 +36,15 @@ class Blueprint(NamedTuple):
     @property
     def energy_scale(self) -> float:
         """Energy as it is reported over U: 1 unless the problem reports it in a unit that people know."""
-        return _energy_scale(self.problem)
+        return self.problem.energy_scale
 
     def sha256(self) -> str:
         """Hash of the specification with all defaults filled in."""
         return hashlib.sha256(repr((self.problem, self.method, self.plan)).encode()).hexdigest()
 
 
-def read(spec: jobs_pb2.JobSpec) -> Blueprint:
-    """The blueprint of a spec. Energies that the user gave in the unit of the reports are in the landscape's own here.
+def read(spec: jobs_pb2.JobSpec) -> ParsedJob:
+    """A spec, read. Energies that the user gave in the unit of the reports are in the landscape's own here.
 
     Raises:
         BadInput: with the path of the field in the spec, such as "problem.magnet.grid.cells".
@@ -55,7 +55,7 @@ def read(spec: jobs_pb2.JobSpec) -> Blueprint:
         plan = decode(spec.plan, Plan)
     except BadInput as bad:
         raise bad.under("plan") from None
-    scale = _energy_scale(problem)
+    scale = problem.energy_scale
     if plan.stop.value is not None:
         value = _in_natural_units("plan.stop.value", plan.stop.value, scale)
         plan = replace(plan, stop=replace(plan.stop, value=value))
@@ -63,7 +63,7 @@ def read(spec: jobs_pb2.JobSpec) -> Blueprint:
         given = {name: getattr(method, name) for name in method.energies}
         natural = {name: _in_natural_units(f"method.{method_name}.{name}", energy, scale) for name, energy in given.items()}
         method = replace(method, **natural)
-    return Blueprint(problem_name, cast(Problem, problem), method_name, cast(Method, method), plan)
+    return ParsedJob(problem_name, cast(Problem[Any], problem), method_name, cast(Method, method), plan)
 
 
 def _in_natural_units(field: str, energy: float, scale: float) -> float:
@@ -78,10 +78,6 @@ def _in_natural_units(field: str, energy: float, scale: float) -> float:
     if natural == 0 != energy:
         raise BadInput(field, f"wanted 0, or an energy of at least {sys.float_info.min * scale:.3g} in size, got {energy:g}")
     return natural
-
-
-def _energy_scale(problem: Any) -> float:
-    return float(getattr(problem, "energy_scale", 1.0))
 
 
 def _built(side: str, message: Message, names: Any) -> tuple[str, Any]:
