@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
 from thalweg_core.method import Method
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.walk import Position, Rules, begin, walk
 from thalweg_vqe.landscapes.circuit import VqeLandscape
 from thalweg_vqe.problem import Vqe

@@ -12,7 +12,9 @@ import torch
 
 from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget, Outcome, Stop
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Rules, begin, walk
 from thalweg_physics.magnet.dynamics.llg import Llg
 from thalweg_physics.magnet.problem import Grid, Magnet, Material, SkyrmionStart, UniaxialAnisotropy

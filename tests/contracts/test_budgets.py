@@ -19,9 +19,10 @@ from thalweg_core.landscape import DRY_RUN, Cost, Landscape, must_offer
 from thalweg_core.method import Method
 from thalweg_core.problem import Problem
 from thalweg_core.streams import Stream
+from thalweg_core.walking.account import Budget
 from thalweg_core.walking.dry_run import dry_run, first_cost, step_cost
 from thalweg_core.walking.growth import GROWTH, afford, begin_growing, walk_growing
-from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.walk import Rules
 from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 from thalweg_vqe.problem import (

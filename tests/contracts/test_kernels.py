@@ -37,7 +37,8 @@ from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
 from thalweg_core.walking import checkpoint
-from thalweg_core.walking.stopping import Budget, Stop
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Position, Rules, begin, walk
 from thalweg_physics.magnet.dynamics.llg import Llg
 from thalweg_physics.magnet.dynamics.spins import PRECESSION

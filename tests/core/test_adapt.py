@@ -20,7 +20,8 @@ from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.walk import Rules, begin, walk
 
 PLACE = NormalSlope((0.2, 1.0, 1.0, 3.0))

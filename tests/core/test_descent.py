@@ -19,7 +19,7 @@ from thalweg_core.landscape import HARMONICS, LIPSCHITZ, Capabilities, Evaluatio
 from thalweg_core.manifold import Euclidean
 from thalweg_core.method import Method
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget
+from thalweg_core.walking.account import Budget
 from thalweg_core.walking.walk import Rules, begin, walk
 
 

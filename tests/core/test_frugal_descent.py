@@ -20,7 +20,8 @@ from thalweg_core.descent.shot_frugal.rules import FrugalState, IndividualRule, 
 from thalweg_core.errors import BadInput
 from thalweg_core.landscape import LIPSCHITZ, Landscape
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.walk import Rules, begin, walk
 
 PLACE = Components(scales=(1.0, 0.5, 2.0), spreads=(1.0, 3.0, 0.3))

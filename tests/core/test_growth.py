@@ -23,9 +23,11 @@ from thalweg_core.numbers.trees import take_rows
 from thalweg_core.problem import Traits, require
 from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
+from thalweg_core.walking.account import Budget
 from thalweg_core.walking.checkpoint import flatten
 from thalweg_core.walking.growth import GROWTH, Grown, begin_growing, walk_growing
-from thalweg_core.walking.stopping import Budget, Outcome, Stop
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Frame, Rules
 
 LOOK = 10  # shots of an evaluation for every coordinate, and of a growth

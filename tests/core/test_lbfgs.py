@@ -22,7 +22,8 @@ from thalweg_core.landscape import Evaluation, Landscape, Offers, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.method import Method
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Rules, begin, walk
 
 Array = NDArray[np.float64]

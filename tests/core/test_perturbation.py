@@ -18,7 +18,8 @@ from thalweg_core.landscape import Evaluation, Offers, Samples
 from thalweg_core.manifold import Euclidean, Manifold
 from thalweg_core.numbers.rows import row_sum
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.walk import Rules, begin, walk
 
 MIXING = ((1.0, 0.2, 0.0), (0.0, 0.7, -0.4), (0.5, 0.0, 1.3))

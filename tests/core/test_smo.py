@@ -15,7 +15,8 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import HARMONICS, Capabilities, Evaluation, Harmonics, Landscape, Samples
 from thalweg_core.method import Info
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.walk import Rules, begin, walk
 
 CYCLIC = Smo("cyclic")

@@ -16,7 +16,9 @@ from thalweg_core.errors import BadInput
 from thalweg_core.landscape import Cost, Evaluation, Landscape
 from thalweg_core.streams import Stream
 from thalweg_core.walking import stopping
-from thalweg_core.walking.stopping import CONVERGED, Account, Budget, Outcome, Stop, StopState
+from thalweg_core.walking.account import Account, Budget
+from thalweg_core.walking.outcomes import CONVERGED, Outcome
+from thalweg_core.walking.stopping import Stop, StopState
 from thalweg_core.walking.walk import Rules, begin, walk
 
 

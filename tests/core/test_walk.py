@@ -15,8 +15,10 @@ from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
+from thalweg_core.walking.account import Budget
 from thalweg_core.walking.checkpoint import flatten
-from thalweg_core.walking.stopping import Budget, Outcome, Stop
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Frame, Rules, begin, walk
 
 PLACE = Normal((1.0, 2.0, 0.5))

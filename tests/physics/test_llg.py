@@ -13,7 +13,9 @@ from torch import Tensor
 from thalweg_core.errors import BadInput
 from thalweg_core.numbers.trees import map_tensors
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget, Outcome, Stop
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Rules, begin, walk
 from thalweg_physics.constants import GYROMAGNETIC_RATIO, MU0
 from thalweg_physics.magnet.dynamics.llg import Llg, LlgState, stable_angle

@@ -24,7 +24,7 @@ from thalweg_core.numbers.trees import take_rows
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.ula import Ula
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Budget
+from thalweg_core.walking.account import Budget
 from thalweg_core.walking.walk import Rules, begin, walk
 from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 

@@ -36,7 +36,8 @@ from thalweg_core.landscape import DRY_RUN, Cost, Evaluation
 from thalweg_core.manifold import Euclidean
 from thalweg_core.method import Walking
 from thalweg_core.walking import stopping
-from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Position
 from thalweg_vqe import problem
 from thalweg_vqe.landscapes.circuit import VqeLandscape

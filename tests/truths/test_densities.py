@@ -18,7 +18,8 @@ from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.sampling.mala import Mala
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Rules, begin, walk
 from thalweg_physics.densities.double_well import DoubleWell
 from thalweg_physics.densities.gaussian import Gaussian

@@ -14,7 +14,8 @@ from torch import Tensor
 from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
 from thalweg_core.landscape import Landscape
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Position, Rules, begin, walk
 from thalweg_physics.densities.logistic.logistic_regression import LogisticRegression
 from thalweg_vqe.ansatze.excitations import Uccsd

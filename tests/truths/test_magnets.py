@@ -17,7 +17,8 @@ from thalweg_core.descent.adam.adam import Adam
 from thalweg_core.descent.lbfgs.lbfgs import Lbfgs
 from thalweg_core.method import Method
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Outcome, Stop
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop
 from thalweg_core.walking.walk import Position, Rules, begin, walk
 from thalweg_physics.magnet.dynamics.llg import Llg
 from thalweg_physics.magnet.grid import Grid

@@ -13,7 +13,8 @@ from thalweg_core.descent.shot_frugal.rosalin import Rosalin
 from thalweg_core.descent.smo.smo import Smo
 from thalweg_core.streams import Stream
 from thalweg_core.walking import checkpoint
-from thalweg_core.walking.stopping import Budget, Outcome
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.walk import Position, Rules, begin, walk
 from thalweg_vqe.ansatze.excitations import Uccsd
 from thalweg_vqe.ansatze.layers import EfficientSu2

@@ -15,7 +15,8 @@ from thalweg_core.landscape import DRY_RUN, Cost, Landscape
 from thalweg_core.method import Method
 from thalweg_core.numbers.trees import map_tensors, take_rows
 from thalweg_core.streams import Stream
-from thalweg_core.walking.stopping import Account, Outcome
+from thalweg_core.walking.account import Account
+from thalweg_core.walking.outcomes import Outcome
 
 NEAR = 10
 """The forecast is trusted while at least this many further steps fit in the budget. Arbitrary; a step may take ten times the

@@ -18,7 +18,7 @@ from thalweg_core.method import Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking.dry_run import dry_run, first_cost, refuse_unaffordable, stopped_in_time
-from thalweg_core.walking.stopping import Outcome
+from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.walk import Frame, Position, Rules, begin, position_at, walk
 
 

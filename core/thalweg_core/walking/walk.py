@@ -14,8 +14,10 @@ from thalweg_core.method import Info, Method
 from thalweg_core.numbers.trees import put_rows, take_rows
 from thalweg_core.streams import Stream
 from thalweg_core.walking import stopping
+from thalweg_core.walking.account import Account, Budget
 from thalweg_core.walking.dry_run import dry_run, first_cost, refuse_unaffordable, stopped_in_time
-from thalweg_core.walking.stopping import Account, Budget, Outcome, Stop, StopState
+from thalweg_core.walking.outcomes import Outcome
+from thalweg_core.walking.stopping import Stop, StopState
 
 
 class Position(NamedTuple):

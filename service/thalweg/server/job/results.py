@@ -24,7 +24,8 @@ from thalweg_core.problem import Observed, Traits
 from thalweg_core.streams import Stream
 from thalweg_core.walking import descent_check
 from thalweg_core.walking.descent_check import Ends
-from thalweg_core.walking.stopping import CONVERGED, Outcome, Stop
+from thalweg_core.walking.outcomes import CONVERGED, Outcome
+from thalweg_core.walking.stopping import Stop
 
 
 class Ending(NamedTuple):

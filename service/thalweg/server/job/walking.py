@@ -28,7 +28,7 @@ from thalweg_core.numbers.trees import take_rows
 from thalweg_core.problem import Traits
 from thalweg_core.streams import Stream
 from thalweg_core.walking.growth import GROWTH, begin_growing, walk_growing
-from thalweg_core.walking.stopping import Outcome
+from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.walk import Rules, position_at
 
 _GROWN = "landscape."  # what a landscape has grown, in a checkpoint

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from thalweg_core.errors import BadInput
 from thalweg_core.method import Goal
 from thalweg_core.ranges import one_of
-from thalweg_core.walking.stopping import Budget, Stop
+from thalweg_core.walking.account import Budget
+from thalweg_core.walking.stopping import Stop
 
 DEVICES = ("cpu", "cuda")
 PRECISIONS = ("float64", "float32")
