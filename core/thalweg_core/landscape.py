@@ -190,7 +190,7 @@ class Harmonics(NamedTuple):
     The natural unit of the coordinate is 1/(ω R).
     """
 
-    base: Tensor  # (*E,) ω
+    base: Tensor  # (*E,) ω, 1/x
     number: Tensor  # (*E,) int64 R
 
 
@@ -214,14 +214,14 @@ class Metric(Protocol):
     """A landscape on a statistical manifold, whose metric is known without noise."""
 
     def metric(self, x: Tensor) -> Tensor:
-        """(B, P) -> (B, P, P)."""
+        """(B, P) -> (B, P, P), in 1/x²."""
         ...
 
 
 class MetricEstimate(NamedTuple):
     """An estimate of the metric."""
 
-    metric: Tensor  # (B, P, P); zero outside the blocks that were measured
+    metric: Tensor  # (B, P, P), 1/x²; zero outside the blocks that were measured
     variance: Tensor  # (B, P, P) of each entry's estimate; zero where it is exact or was not measured
     cost: Cost
 

@@ -19,12 +19,12 @@ class Average(NamedTuple):
 
 
 def begin_average(x: Tensor, cost: Cost) -> Average:
-    """Of the start alone, after what init has spent."""
+    """Of the start x (B, *E) alone, after what init has spent."""
     return Average(x.clone(), _effort(cost))
 
 
 def averaged(average: Average, manifold: Manifold, x: Tensor, cost: Cost, share: float) -> Average:
-    """One iterate more, after a step that cost so much:
+    """With one iterate x (B, *E) more, after a step that cost so much; share, of the budget, between 0 and 1:
 
         w = min(1, Δspent / (share · spent)),   average <- the point w of the way from the average to x
 

@@ -12,20 +12,20 @@ from thalweg_core.numbers.rows import per_row, row_sum
 
 
 class FilteredGradient(NamedTuple):
-    """An estimate of the gradient at x from all looks so far."""
+    """An estimate of the gradient at x from all evaluations so far."""
 
-    mean: Tensor  # (B, *E), tangent at x
-    variance: Tensor  # (B, *E) of that estimate
-    drift: Tensor  # (B,) q: mean squared change of the gradient per squared length of a step
+    mean: Tensor  # (B, *E), tangent at x, U / x
+    variance: Tensor  # (B, *E) of that estimate, (U / x)²
+    drift: Tensor  # (B,) q: mean squared change of the gradient per squared length of a step, (U / x²)²
 
 
 def begin_filter(grad: Tensor, seen: Evaluation) -> FilteredGradient:
-    """After the first look: grad is the tangent gradient that was seen."""
+    """After the first evaluation: grad (B, *E) is its tangent gradient, U / x."""
     return FilteredGradient(grad.clone(), seen.grad_var.clone(), torch.zeros_like(seen.value))
 
 
 def filtered(before: FilteredGradient, step: Tensor, grad: Tensor, variance: Tensor) -> FilteredGradient:
-    """After a step d (B, *E) and a new look, g with variance v; the mean before, carried along to the new point:
+    """After a step d (B, *E) and a new evaluation, g with variance v (B, *E); the mean before, carried along to the new point:
 
         P <- P + q |d|² / dim,   K = P / (P + v),   m <- m + K (g - m),   P <- (1 - K) P
         q <- EMA₀.₉ of max(0, |g - m|² - Σ(P + v)) / |d|² + q / 2

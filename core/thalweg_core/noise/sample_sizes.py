@@ -75,7 +75,8 @@ class SampleRule:
     def begin(
         self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None
     ) -> tuple[Evaluation, SampleSize | None]:
-        """The first look at x, whose cost includes the pilot's, and the samples of the next; None where there are none.
+        """The first evaluation at x (B, *E), whose cost includes the pilot's, and the samples of the next; None where there are
+        none.
 
         shots: (B,) what may be spent. After the pilot no more than half of the rest is, so that a step can follow, or n/2.
         """

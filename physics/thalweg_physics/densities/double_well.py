@@ -30,7 +30,7 @@ class DoubleWell(Density["DoubleWellLandscape"]):
         return DoubleWellLandscape(device, dtype)
 
     def start(self, landscape: DoubleWellLandscape, rng: Stream) -> Tensor:
-        """Uniform in a square over both wells: not further out, where the walls are too steep for steps that fit the wells."""
+        """(B, 2), uniform in a square over both wells: further out the walls are too steep for steps that fit the wells."""
         return 1.6 * (2 * rng.named("start").uniform((2,), landscape.dtype) - 1).to(landscape.device)
 
     def truth(self) -> dict[str, Tensor]:

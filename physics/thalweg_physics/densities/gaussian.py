@@ -55,7 +55,7 @@ class Gaussian(Density["GaussianLandscape"]):
         return GaussianLandscape(torch.tensor(self.scales, dtype=dtype, device=device), self.correlation)
 
     def start(self, landscape: GaussianLandscape, rng: Stream) -> Tensor:
-        """Independent draws, twice as wide as the density."""
+        """(B, d): independent draws, twice as wide as the density."""
         return 2 * landscape.scales * rng.named("start").normal((len(self.scales),), landscape.scales.dtype)
 
     def truth(self) -> dict[str, Tensor]:

@@ -73,7 +73,8 @@ class Grid:
         return self.cells[axis] > 1
 
     def bonds(self, m: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-        """Both ends of every bond along x (0), y (1) or z (2): the lower and the upper cells. None crosses an open edge."""
+        """Both ends of every bond along x (0), y (1) or z (2): the lower and the upper cells of m (B, Nz, Ny, Nx, 3), each
+        (B, …, 3). None crosses an open edge."""
         dim = 3 - axis
         if self.periodic[axis]:
             return m, m.roll(-1, dims=dim)

@@ -174,7 +174,7 @@ class VqeLandscape(Offers):
         return self._divided[allocation]
 
     def dry_run(self) -> VqeLandscape:
-        """The same with circuits that are not run: every look costs what it costs, and says nothing."""
+        """The same with circuits that are not run: every evaluation costs what it costs, its numbers are placeholders."""
         return self._dry_run
 
     def evaluate(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> Evaluation:
@@ -186,12 +186,13 @@ class VqeLandscape(Offers):
         return self._look(x, rng.named("gradient shots"), np.repeat(here[:, None], self.parameters, axis=1), here)
 
     def evaluate_components(self, x: Tensor, rng: Stream, samples: Tensor) -> Evaluation:
-        """The gradient with samples (B, P) int64 of its own, 1 or more, for each component; the value is not looked at (NaN)."""
+        """The gradient at x (B, P) with samples (B, P) int64 of its own, 1 or more, for each component; the value is not measured
+        (NaN)."""
         asked: Ints = samples.to("cpu", torch.int64).numpy()
         return self._look(x, rng.named("component shots"), asked, np.zeros_like(asked[:, 0]))._replace(curvature=None)
 
     def measure(self, x: Tensor, rng: Stream, samples: Samples | None = None) -> EnergyEstimate:
-        """The energy alone."""
+        """The energy at x (B, P) alone."""
         asked = self._asked(x, samples)
         if asked is None:
             value = self.exact.energies(_double(x))

@@ -14,22 +14,25 @@ from thalweg_core.numbers.rows import per_row, row_sum
 class Moments(NamedTuple):
     """Exponential means of gradients, and how much of them is still the zero that they began with."""
 
-    mean: Tensor  # (B, *E) first moment, tangent at x
-    square: Tensor  # (B, *E), on spheres (B, 1, ...): second moment
+    mean: Tensor  # (B, *E) first moment, tangent at x, U / x
+    square: Tensor  # (B, *E), on spheres (B, 1, ...): second moment, (U / x)²
     largest: Tensor  # as square: the largest second moment so far, where it is kept, else the same
     fade1: Tensor  # (B,) β1^t
     fade2: Tensor  # (B,) β2^t
 
 
 def no_moments(manifold: Manifold, x: Tensor) -> Moments:
-    """Before the first gradient."""
+    """Before the first gradient at x (B, *E)."""
     square = torch.zeros_like(manifold.squares(x))
     fresh = torch.ones(len(x), dtype=x.dtype, device=x.device)
     return Moments(torch.zeros_like(x), square, square, fresh, fresh)
 
 
 def updated(moments: Moments, manifold: Manifold, grad: Tensor, beta1: float, beta2: float, never_falls: bool) -> Moments:
-    """With one gradient more, g tangent at x:  m <- β1 m + (1 - β1) g,   v <- β2 v + (1 - β2) g²."""
+    """With one gradient more, g (B, *E) tangent at x:  m <- β1 m + (1 - β1) g,   v <- β2 v + (1 - β2) g².
+
+    never_falls: whether `largest` keeps the largest v (AMSGrad).
+    """
     square = beta2 * moments.square + (1 - beta2) * manifold.squares(grad)
     return Moments(
         beta1 * moments.mean + (1 - beta1) * grad,

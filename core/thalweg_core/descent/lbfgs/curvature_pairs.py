@@ -42,13 +42,13 @@ def remembered(pairs: Pairs, step: Tensor, change: Tensor, wanted: Tensor) -> Pa
 
 
 def stands_out(step: Tensor, change: Tensor, variance: Tensor, errors: float) -> Tensor:
-    """Whether s · y is positive by so many of its standard errors sqrt(Σ s² v), (B,) bool; v (B, *E) the variance of y."""
+    """Whether s · y is positive by so many of its standard errors sqrt(Σ s² v), (B,) bool; s, y, v = Var(y): (B, *E)."""
     product = row_dot(step, change)
     return (product > 0) & (product > errors * row_sum(step.square() * variance).sqrt())
 
 
 def carried(pairs: Pairs, manifold: Manifold, x: Tensor, y: Tensor) -> Pairs:
-    """The pairs at x, carried to y; one whose s · y is no longer positive there is dropped."""
+    """The pairs at x, carried to y, (B, *E) both; one whose s · y is no longer positive there is dropped."""
     places = range(pairs.weight.shape[1])
     if isinstance(manifold, Euclidean) or not places:
         return pairs
@@ -60,7 +60,7 @@ def carried(pairs: Pairs, manifold: Manifold, x: Tensor, y: Tensor) -> Pairs:
 
 
 def inverse_curvature(pairs: Pairs) -> Tensor:
-    """γ = s · y / y · y of the newest pair: the inverse curvature along it, (B,); 0 where there is no pair.
+    """γ = s · y / y · y of the newest pair: the inverse curvature along it, (B,), x² / U; 0 where there is no pair.
 
     Source: Barzilai & Borwein, IMA J. Numer. Anal. 8 (1988) 141.
     """
@@ -73,7 +73,7 @@ def inverse_curvature(pairs: Pairs) -> Tensor:
 
 
 def preconditioned(pairs: Pairs, grad: Tensor, diagonal: Tensor) -> Tensor:
-    """H g by the two loops, from H₀ = diag(diagonal), (B, *E):
+    """H g by the two loops, from H₀ = diag(diagonal); g, in U / x, the diagonal, in x² / U, and the result, in x: (B, *E).
 
         H <- (1 - ρ s yᵀ) H (1 - ρ y sᵀ) + ρ s sᵀ,   ρ = 1 / (s · y),   pair by pair, the oldest first
 

@@ -46,12 +46,12 @@ class Descent(NamedTuple):
 
 
 def begin_descent(manifold: Manifold, x: Tensor, seen: Evaluation, memory: int) -> Descent:
-    """Before the first search, which goes along the gradient."""
+    """Before the first search from x (B, *E), which goes along the gradient; memory: pairs that are kept."""
     return _searching(manifold, x, seen, no_pairs(x, memory), Stage.ITERATE)
 
 
 def descended(landscape: Landscape, here: Descent, rng: Stream, to_rounding: bool = False) -> tuple[Descent, Evaluation]:
-    """After a look at the next trial of each search, and what it showed.
+    """After an evaluation at the next trial of each search, and that evaluation.
 
     A search that has found its point makes it the new x. The change of the gradient on the way there is a new pair, and the
     next search, along -H ∇U, begins with a step of 1. A search that fails is begun anew from the same x along the gradient;
@@ -62,14 +62,17 @@ def descended(landscape: Landscape, here: Descent, rng: Stream, to_rounding: boo
     Source: Byrd, Lu, Nocedal, Zhu, SIAM J. Sci. Comput. 16 (1995) 1190; without bounds, steps equal those of L-BFGS-B.
     """
     manifold, (pairs, direction, line, _) = landscape.manifold, here.search
+    # all replicas are evaluated at their next trial together, in whatever stage their searches are
     y, velocity = manifold.flow(here.x, direction, line.length)
     seen = landscape.evaluate(y, rng)
     grad = manifold.tangent(y, seen.grad)
     step = per_row(line.length, y) * velocity
     change = grad - manifold.transport(manifold.tangent(here.x, here.seen.grad), here.x, y)
+    # a pair is kept where the curvature along the step is positive beyond rounding (slopes at the start are negative)
     rising = row_dot(step, change) > -torch.finfo(y.dtype).eps * line.length * line.start.slope
     line, verdict = tried(line, seen.value, row_dot(grad, velocity), to_rounding)
 
+    # three ends, one per replica: the search goes on, has arrived (a new x and pair), or has failed (anew along the gradient)
     on = here._replace(search=here.search._replace(line=line, stage=torch.zeros_like(verdict)))
     after = remembered(carried(pairs, manifold, here.x, y), step, change, rising)
     arrived = (verdict == Verdict.FOUND) | (verdict == Verdict.NARROWED)

@@ -82,7 +82,9 @@ class MetricRule:
     def begin(
         self, landscape: Landscape, x: Tensor, rng: Stream, samples: int, gradient: Cost, shots: Tensor | None = None
     ) -> tuple[RunningMetric, Cost]:
-        """The first look, by so many samples: it shows what a sample costs. `gradient`: what the gradient's has cost.
+        """The first estimate at x (B, P), by so many samples, and its cost; it shows what a sample costs.
+
+        gradient: what the first evaluation of the gradient has cost.
 
         shots: (B,) what may be spent: by "auto" overlaps take no more than half of what the blocks leave.
         """
@@ -103,14 +105,14 @@ class MetricRule:
         return RunningMetric(seen.metric, seen.variance, price, whole), paid
 
     def least(self, landscape: Landscape, x: Tensor, rng: Stream, samples: int) -> Tensor:
-        """Shots that the first look takes at least, (B,) int64; 0 where only looking tells."""
+        """Shots that the first estimate takes at least, (B,) int64; 0 where only taking it tells."""
         place, nothing = dry_run(landscape), Cost.none(x)
         return nothing.shots if place is None else self.begin(place, x, rng, samples, nothing, nothing.shots)[1].shots
 
     def renewed(
         self, before: RunningMetric, landscape: Landscape, x: Tensor, rng: Stream, size: SampleSize | None
     ) -> tuple[RunningMetric, Cost]:
-        """With a look at the next point, when the gradient there takes samples of this size."""
+        """With an estimate at the next point x (B, P), when the gradient there takes samples of this size; and its cost."""
         number = self._number(before, landscape, size)
         seen = self._look(landscape, x, rng, number, before.whole, before.mean)
         price = torch.where(seen.cost.shots > 0, seen.cost.shots.to(torch.float64) / number, before.price)
@@ -192,7 +194,8 @@ def _heavy(blocks: MetricEstimate, whole: MetricEstimate) -> Tensor:
 
 
 def look_at_metric(landscape: Landscape, x: Tensor, rng: Stream, samples: Samples, form: str) -> MetricEstimate:
-    """One look by the landscape's own way; without samples, or where it is exact, free and without noise."""
+    """The metric at x, (B, P) -> (B, P, P), by the landscape's own way; without samples, or where it is exact, free and without
+    noise. form: one of METRIC_FORMS."""
     if (measurable := landscape.offer(MEASURED_METRIC)) is not None:
         return measurable.measure_metric(x, rng, samples if landscape.noisy else 0, form)
     metric = must_offer(landscape, METRIC).metric(x)  # where no sample shows it, no block ends
@@ -201,7 +204,7 @@ def look_at_metric(landscape: Landscape, x: Tensor, rng: Stream, samples: Sample
 
 
 def in_natural_units(landscape: Landscape, x: Tensor, seen: MetricEstimate) -> MetricEstimate:
-    """u_i u_j F_ij."""
+    """u_i u_j F_ij, (B, P, P), u the natural units (P,)."""
     unit = natural_units(landscape, x)
     scale = unit[:, None] * unit
     return MetricEstimate(scale * seen.metric, scale * scale * seen.variance, seen.cost)

@@ -95,7 +95,7 @@ class Perturbation:
         at_least("first_samples", self.first_samples, 2)
 
     def begin(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, SpsaProgress]:
-        """The energy at x and the gain that a pilot of slopes sets; the cost includes the pilot's."""
+        """The energy at x (B, *E), and the gain that a pilot of slopes sets; the cost includes the pilot's."""
         size = None
         if (asked := sampled(landscape)) is not None:
             number = torch.full((len(x),), float(max(self.first_samples, asked.fewest)), dtype=torch.float64, device=x.device)
@@ -113,19 +113,19 @@ class Perturbation:
         return unsloped(here, x)._replace(cost=cost), SpsaProgress(gain, torch.zeros_like(cost.shots), size, here.cost)
 
     def slopes(self, landscape: Landscape, x: Tensor, rng: Stream, here: SpsaProgress) -> Slopes:
-        """Those of the next step."""
+        """Those of the next step from x (B, *E)."""
         return self._mean(landscape, x, rng, self.length(here), self.resamplings, here.size)
 
     def length(self, here: SpsaProgress) -> Tensor:
-        """c_k, (B,)."""
+        """c_k, (B,), in natural units of the coordinates."""
         return self.perturbation / self._power((here.steps + 1).to(here.gain), self.perturbation_decay)
 
     def rate(self, here: SpsaProgress) -> Tensor:
-        """a_k, (B,)."""
+        """a_k, (B,): a step per slope, natural units squared over U."""
         return here.gain / self._power(here.steps.to(here.gain) + self.stability + 1, self.gain_decay)
 
     def look(self, landscape: Landscape, x: Tensor, rng: Stream, here: SpsaProgress) -> EnergyEstimate:
-        """The energy where a step has led: by a quarter of the samples where no step is judged by it."""
+        """The energy at x (B, *E), where a step has led: by a quarter of the samples where no step is judged by it."""
         return value_of(landscape, x, rng, here.size and self._own(here.size))
 
     def kept(self, new: EnergyEstimate, old: Evaluation) -> Tensor:
@@ -184,7 +184,7 @@ def signs(x: Tensor, rng: Stream) -> Tensor:
 
 
 def capped(step: Tensor, longest: float) -> Tensor:
-    """A step in natural units of which no coordinate is longer than this; 0: as it is."""
+    """A step (B, *E) in natural units of which no coordinate is longer than this; 0: as it is."""
     if not longest:
         return step
     most = row_max(step.abs())

@@ -109,7 +109,7 @@ class LogisticRegression(Density[LogisticLandscape]):
         return MiniBatchLandscape(design, design[:, 0], self.prior_scale, self.batch_size)
 
     def start(self, landscape: LogisticLandscape, rng: Stream) -> Tensor:
-        """Draws from the prior, or of standard deviation 1 where the prior is wider."""
+        """(B, d): draws from the prior, or of standard deviation 1 where the prior is wider."""
         design = landscape.design
         return min(self.prior_scale, 1.0) * rng.named("start").normal((design.shape[1],), design.dtype)
 

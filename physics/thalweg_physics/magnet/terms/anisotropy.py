@@ -32,5 +32,5 @@ class Anisotropy:
         return -0.5 * self.strength * row_dot(along, along)
 
     def stiffest(self) -> float:
-        """Bound on its Hessian along the spheres."""
+        """Bound on its Hessian along the spheres, in units of h = H_eff / Ms."""
         return abs(self.strength)

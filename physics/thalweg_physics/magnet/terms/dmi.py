@@ -41,6 +41,6 @@ class InterfacialDmi:
         return energy
 
     def stiffest(self) -> float:
-        """Bound on its Hessian along the spheres: of the couplings, and of the field along a spin."""
+        """Bound on its Hessian along the spheres, in units of h = H_eff / Ms: of the couplings, and of the field along a spin."""
         x, y = (2 * abs(c) for c in self.couplings)
         return math.hypot(x, y) + x + y

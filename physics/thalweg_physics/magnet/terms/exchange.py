@@ -36,5 +36,6 @@ class Exchange:
         return energy
 
     def stiffest(self) -> float:
-        """Bound on its Hessian along the spheres: cells that alternate along every axis. Its field only ever lowers it."""
+        """Bound on its Hessian along the spheres, in units of h = H_eff / Ms: cells that alternate along every axis. Its
+        field only ever lowers it."""
         return 4 * sum(self.couplings)

@@ -30,5 +30,5 @@ class Zeeman:
         return -row_sum(m[..., 0] * self.field[0] + m[..., 1] * self.field[1] + m[..., 2] * self.field[2])
 
     def stiffest(self) -> float:
-        """Bound on its Hessian along the spheres."""
+        """Bound on its Hessian along the spheres, in units of h = H_eff / Ms."""
         return math.hypot(*self.field)
