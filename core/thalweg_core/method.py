@@ -93,6 +93,15 @@ class Method(ABC):
         method that averages, the average."""
         return state.x  # type: ignore[no-any-return]
 
+    def draw(self, state: Any) -> Tensor:
+        """What a sampler records of this step, (B, *D), leading with the replicas' axis: by default x; for one that walks in
+        other coordinates, or on several rungs, the point in those of the problem, or of the cold rung."""
+        return state.x  # type: ignore[no-any-return]
+
+    def handed_over(self, state: Any) -> tuple[Method, Any]:
+        """The method that goes on after this phase, and its state: by default itself; for a warm-up, the tuned sampler."""
+        return self, state
+
     def next_cost(self, landscape: Landscape, state: Any) -> Cost | None:
         """What the next step will cost at most; None: about as much as the steps before."""
         return None

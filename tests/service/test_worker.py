@@ -21,7 +21,7 @@ from thalweg.server.job.artifacts import ArtifactWriter
 from thalweg.server.job.checkpoints import Checkpoints
 from thalweg.server.job.heartbeat import Heartbeat
 from thalweg.server.job.medians import median
-from thalweg.server.job.notices import told
+from thalweg.server.job.notices import forward_logs
 from thalweg.server.job.recorder import Here, Trace, most_rows
 from thalweg.server.job.results import Ending, finish
 from thalweg.server.job.walking import Walker
@@ -35,6 +35,7 @@ from thalweg_core.errors import BadInput, Unaffordable
 from thalweg_core.landscape import DRY_RUN, Cost, Evaluation
 from thalweg_core.manifold import Euclidean
 from thalweg_core.method import Walking
+from thalweg_core.sampling.hmc import Hmc
 from thalweg_core.walking import stopping
 from thalweg_core.walking.outcomes import Outcome
 from thalweg_core.walking.stopping import Stop
@@ -76,12 +77,12 @@ def again(store: Store, job: JobRow) -> Attempt:
     return attempt
 
 
-def blueprint_of(attempt: Attempt) -> ParsedJob:
+def parsed_of(attempt: Attempt) -> ParsedJob:
     return read(jobs_pb2.JobSpec.FromString(attempt.store.job(attempt.job).spec))
 
 
 def walk(attempt: Attempt, fuse: Fuse) -> tuple[Ending, ArtifactWriter]:
-    parsed_job = blueprint_of(attempt)
+    parsed_job = parsed_of(attempt)
     traits = parsed_job.problem.traits()
     walked = Walker(parsed_job, traits, Checkpoints(attempt, parsed_job.plan.checkpoint_every), fuse).walked()
     artifact_writer = ArtifactWriter(attempt.store.job_folder(attempt.job), attempt.number)
@@ -117,6 +118,20 @@ def timeless(result: results_pb2.Result | None) -> results_pb2.Result:
     copy.CopyFrom(result)
     copy.cost.pop("seconds")
     return copy
+
+
+def test_the_draws_of_a_sampler_are_what_it_shows_of_its_states_resumed_or_not(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {"problem": GAUSSIAN, "method": {"hmc": {"step_size": 0.5}}, "plan": {"steps": 40, "checkpoint_every": 10}}
+    _, plain = unbroken(store, spec)
+    monkeypatch.setattr(Hmc, "draw", lambda self, state: 2 * state.x[:, :1])
+    _, shown = unbroken(store, spec)
+    _, resumed = broken(store, spec, [25])
+    draws, doubled = (np.load(io.BytesIO(found["draws.npy"])) for found in (plain, shown))
+    assert np.array_equal(doubled, 2 * draws[:, :, :1])
+    assert [row["mean"] for row in json.loads(shown["summary.json"])] == [doubled.mean()]
+    assert resumed == shown
 
 
 GAUSSIAN = {"density": {"gaussian": {"scales": [1.0, 2.0], "correlation": 0.5}}}
@@ -465,7 +480,7 @@ def test_a_warm_up_is_paid_from_the_same_budget(store: Store, budget: int) -> No
     job = {"problem": {"density": {"logistic_regression": {"dataset": "breast_cancer", "batch_size": 40}}}}
     plan = {"warmup": 50, "steps": 100, "replicas": 3, "budget": {"shots": budget}}
     attempt = claimed(store, {**job, "method": {"ula": {"step_size": 1e-3}}, "plan": plan})
-    parsed_job = blueprint_of(attempt)
+    parsed_job = parsed_of(attempt)
     walked = Walker(parsed_job, parsed_job.problem.traits(), Checkpoints(attempt, None), Fuse(attempt)).walked()
     spent = walked.here.position.spent.shots
     assert (spent <= budget).all() and (spent > budget - 40).all()
@@ -476,7 +491,7 @@ def test_the_answer_of_a_method_that_averages_is_its_average(store: Store) -> No
     ending, arrays = ending_of(store, problem=vqe("statevector"), method={"adam": {}}, plan=plan)
     final = np.load(io.BytesIO(arrays["final.npz"]))
     assert ending.result is not None and (np.abs(final["x"] - final["last"]) > 0).any()
-    landscape = blueprint_of(claimed(store, {"problem": vqe("statevector"), "method": {"adam": {}}})).problem.open(
+    landscape = parsed_of(claimed(store, {"problem": vqe("statevector"), "method": {"adam": {}}})).problem.open(
         torch.device("cpu"), torch.float64
     )
     true = landscape.expectation(landscape.observable, torch.from_numpy(final["x"]))  # type: ignore[attr-defined]
@@ -627,7 +642,7 @@ def test_what_engines_log_becomes_lines_of_the_job_and_what_the_server_logs_does
         store, {"problem": {"density": {"double_well": {}}}, "method": {"gradient_descent": {}}, "plan": {"steps": 1}}
     )
     engine, server = logging.getLogger("thalweg.vqe"), logging.getLogger("thalweg.server.job.checkpoints")
-    with told(attempt):
+    with forward_logs(attempt):
         engine.warning("compiling for %s …", "shots", extra={"news": True})
         engine.warning("numba is not installed")
         server.warning("a disk is slow")

@@ -120,6 +120,9 @@ class WarmUp(Method):
         """What the sampler says of its own next step: the step sizes that are tried do not change it."""
         return self.sampler.next_cost(landscape, state.inner)
 
+    def handed_over(self, state: WarmUpState) -> tuple[Tunable, Any]:
+        return self.tuned(state), self.inner(state)
+
     def tuned(self, state: WarmUpState) -> Tunable:
         """The sampler with the step size that the warm-up has found."""
         if self.sampler.adaptation() is None:

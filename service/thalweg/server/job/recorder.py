@@ -125,15 +125,16 @@ class Trace:
 
 
 class Draws:
-    """Every step of every chain: x (S, B, *E), its energy and its acceptance (S, B)."""
+    """Every step of every chain: what the sampler shows of it, x (S, B, *D), its energy and its acceptance (S, B)."""
 
     def __init__(self) -> None:
         self._blocks: list[Block] = []
         self._fresh: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def add(self, here: Here) -> None:
-        state = here.position.state
-        self._fresh.append(tuple(t.detach().cpu().clone() for t in (state.x, state.seen.value, here.acceptance)))  # type: ignore[arg-type]
+    def add(self, here: Here, drawn: Tensor) -> None:
+        """One step; drawn (B, *D)."""
+        x, value, acceptance = (t.detach().cpu().clone() for t in (drawn, here.position.state.seen.value, here.acceptance))
+        self._fresh.append((x, value, acceptance))
 
     def take(self) -> Block:
         """The draws since the last time."""

@@ -114,9 +114,8 @@ class Walker:
         return self._tuned(warm, here)
 
     def _tuned(self, warm: Method, here: Here) -> tuple[Method, Here]:
-        position, method, state = here.position, self.parsed_job.method, here.position.state
-        if isinstance(warm, WarmUp):
-            method, state = warm.tuned(state), warm.inner(state)
+        position, state = here.position, here.position.state
+        method, state = warm.handed_over(state)
         replicas = torch.arange(self.parsed_job.plan.replicas, device=self._device)
         if self._rows > len(replicas):
             self.extra = take_rows(position.spent, torch.arange(len(replicas), self._rows, device=self._device))
@@ -151,7 +150,7 @@ class Walker:
             self.landscape = landscape
             here = Here(frame.step, frame.position, frame.info.acceptance)
             if phase == WALK:
-                self._record(here)
+                self._record(here, method)
             if self.heartbeat.due():
                 self._report(phase, here)
             if self.heartbeat.cancelled():
@@ -164,11 +163,12 @@ class Walker:
 
     # --- records
 
-    def _record(self, here: Here) -> None:
+    def _record(self, here: Here, method: Method) -> None:
         self.trace.add(here)
         if self.draws is not None:
-            self.draws.add(here)
-            self._follow(here.position.state.x)
+            drawn = method.draw(here.position.state)
+            self.draws.add(here, drawn)
+            self._follow(drawn)
 
     def _keep(self, phase: str, here: Here) -> None:
         fresh = self.trace.take() | (self.draws.take() if self.draws is not None else {}) if phase == WALK else {}
