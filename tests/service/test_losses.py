@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ import pytest
 
 from thalweg import processes
 from thalweg.server import machine
-from thalweg.server.executor import executor, launcher, pauses
+from thalweg.server.executor import executor, local_launcher, pauses
 from thalweg.server.executor.awake import Awake
 from thalweg.server.executor.executor import Executor
-from thalweg.server.executor.launcher import Launcher, Process
+from thalweg.server.executor.launcher import Key, Process
+from thalweg.server.executor.local_launcher import LocalLauncher
 from thalweg.server.executor.pauses import Pauses
 from thalweg.server.executor.probe import probe
 from thalweg.server.executor.trouble import Trouble, death, trouble_of
@@ -45,17 +46,18 @@ class FakeLauncher:
         self._probed: int | None = None
         self.probes = 0
 
-    def start(self, job: JobRow | WorkRow) -> None:
+    def start(self, job: JobRow | WorkRow) -> Trouble | None:
         self.started.append((job.id, job.attempt))
         status = self.worker(job.id, job.attempt)
         if self.tells(job.id, job.attempt):
             self._ended[job.id, job.attempt] = status
+        return None
 
     def tells(self, job: str, attempt: int) -> bool:
         """Whether it tells how this worker ended."""
         return True
 
-    def process(self, job: WorkRow) -> None:
+    def process(self, job: JobRow | WorkRow) -> Process | None:
         return None
 
     def ended(self) -> dict[tuple[str, int], int]:
@@ -65,18 +67,18 @@ class FakeLauncher:
     def keep_up(self) -> None:
         pass
 
-    def knows(self, job: WorkRow) -> bool:
+    def knows(self, job: JobRow | WorkRow) -> bool:
         return (job.id, job.attempt) in self._ended
 
     def probe(self) -> None:
         self._probed = self.machine()
         self.probes += 1
 
-    def probed(self) -> int | None:
+    def probed(self) -> Trouble | int | None:
         probed, self._probed = self._probed, None
         return probed
 
-    def forget_all_but(self, keys: object) -> None:
+    def forget_all_but(self, keys: Collection[Key]) -> None:
         pass
 
     def close(self) -> None:
@@ -92,7 +94,7 @@ def run(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 
     def begin(worker: Callable[[str, int], int], machine: Callable[[], int] = lambda: 0) -> FakeLauncher:
         launcher = FakeLauncher(worker, machine)
-        begun.append(Executor(store, launcher, 30.0, 20.0, Awake()))  # type: ignore[arg-type]
+        begun.append(Executor(store, launcher, 30.0, 20.0, Awake()))
         begun[-1].start()
         return launcher
 
@@ -365,10 +367,10 @@ def test_a_probe_makes_no_database_where_there_is_none(store: Store) -> None:
 
 
 def test_a_probe_that_does_not_end_is_killed_and_tells_of_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launcher, "_PROBED_WITHIN", 0.2)
-    monkeypatch.setattr(Launcher, "_spawn", lambda self: None)
-    monkeypatch.setattr(Launcher, "_order", lambda self, key, words: None)
-    one = Launcher(tmp_path, 30.0, Awake())
+    monkeypatch.setattr(local_launcher, "_PROBED_WITHIN", 0.2)
+    monkeypatch.setattr(LocalLauncher, "_spawn", lambda self: None)
+    monkeypatch.setattr(LocalLauncher, "_order", lambda self, key, words: None)
+    one = LocalLauncher(tmp_path, 30.0, Awake())
     one.probe()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stuck:
         stuck.send_signal(signal.SIGSTOP)

@@ -29,7 +29,7 @@ from thalweg.server.api.servicers import CatalogServicer, JobServicer
 from thalweg.server.errors import FolderTaken, Refused, Unreadable, quoted
 from thalweg.server.executor.awake import Awake
 from thalweg.server.executor.executor import Executor
-from thalweg.server.executor.launcher import Launcher
+from thalweg.server.executor.local_launcher import LocalLauncher
 from thalweg.server.executor.trouble import trouble_of
 from thalweg.server.executor.watchdog import Watchdog
 from thalweg.server.settings import grace_seconds, lease_seconds
@@ -149,7 +149,7 @@ async def _parts(data: Path, awake: Awake) -> AsyncIterator[tuple[Store, Executo
     store = Store(data, _PATIENCE)
     store.check()
     sweep(store)
-    executor = Executor(store, Launcher(data, lease_seconds(), awake), lease_seconds(), grace_seconds(), awake)
+    executor = Executor(store, LocalLauncher(data, lease_seconds(), awake), lease_seconds(), grace_seconds(), awake)
     checkers = Checkers(data)
     executor.start()
     try:
