@@ -1,4 +1,5 @@
-"""The wire: generate the stubs from protos/, and check that they are up to date, well styled and unbroken.
+"""The wire: write the messages of problems and methods from their dataclasses, generate the stubs from protos/, and check that
+all are up to date, well styled and unbroken.
 
     python -m tools.wire generate | check | baseline
 
@@ -22,6 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 STUBS = ROOT / "service"
 BASELINE = PROTOS / "baseline.binpb"
+PACKAGE = PROTOS / "thalweg" / "v1"
+NUMBERS = PROTOS / "fields.json"
+"""The number and type that each field of a problem, a method or a plan was given, once and for ever."""
 LINT = {"version": "v2", "lint": {"use": ["STANDARD"]}}
 BREAKING = {"version": "v2", "breaking": {"use": ["FILE"]}}
 
@@ -32,12 +36,26 @@ def main() -> int:
     task = parser.parse_args().task
     if task == "check":
         return check()
+    write_messages()
     generate(STUBS)
     if task == "generate" and breaks():
         print("what is landed would break; where that is wanted, `make wire-baseline` accepts it")
         return 1
     bare(BASELINE)
     return 0
+
+
+def messages() -> dict[Path, str]:
+    """What the dataclasses say: the files of their messages, and that of the numbers."""
+    from tools import messages  # here: it imports every problem and method
+
+    texts, lock = messages.files(messages.read(NUMBERS))
+    return {PACKAGE / f"{name}.proto": text for name, text in texts.items()} | {NUMBERS: messages.written(lock)}
+
+
+def write_messages() -> None:
+    for path, text in messages().items():
+        path.write_text(text)
 
 
 def sources() -> list[str]:
@@ -63,6 +81,9 @@ def protoc(*options: str) -> None:
 
 
 def check() -> int:
+    unwritten = [path for path, text in messages().items() if not path.exists() or path.read_text() != text]
+    for path in unwritten:
+        print(f"{path.relative_to(ROOT)} is not what the dataclasses say; run `make protos`")
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         generate(fresh)
@@ -75,7 +96,7 @@ def check() -> int:
         moved = differs(fresh / "bare.binpb", BASELINE)
         if moved:
             print(f"{BASELINE.relative_to(ROOT)} is not what protos/ say; run `make protos`")
-    return int(bool(stale) or bool(badly_styled) or moved)
+    return int(bool(unwritten) or bool(stale) or bool(badly_styled) or moved)
 
 
 def breaks() -> bool:

@@ -134,8 +134,9 @@ class TextbookLbfgs(_message.Message):
     def __init__(self, memory: _Optional[int] = ..., reduction: _Optional[float] = ..., gradient: _Optional[float] = ...) -> None: ...
 
 class NaturalGradient(_message.Message):
-    __slots__ = ("learning_rate", "adapting", "metric", "measured", "metric_share", "metric_memory", "damping", "noise_damping", "filtering", "max_distance", "max_step", "first_samples", "pilot", "pilot_noise", "growth", "allocation", "averaging", "curvature", "noise_step")
+    __slots__ = ("learning_rate", "curvature", "adapting", "metric", "measured", "metric_share", "metric_memory", "damping", "noise_damping", "noise_step", "filtering", "max_distance", "max_step", "first_samples", "pilot", "pilot_noise", "growth", "allocation", "averaging")
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    CURVATURE_FIELD_NUMBER: _ClassVar[int]
     ADAPTING_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
     MEASURED_FIELD_NUMBER: _ClassVar[int]
@@ -143,6 +144,7 @@ class NaturalGradient(_message.Message):
     METRIC_MEMORY_FIELD_NUMBER: _ClassVar[int]
     DAMPING_FIELD_NUMBER: _ClassVar[int]
     NOISE_DAMPING_FIELD_NUMBER: _ClassVar[int]
+    NOISE_STEP_FIELD_NUMBER: _ClassVar[int]
     FILTERING_FIELD_NUMBER: _ClassVar[int]
     MAX_DISTANCE_FIELD_NUMBER: _ClassVar[int]
     MAX_STEP_FIELD_NUMBER: _ClassVar[int]
@@ -152,9 +154,8 @@ class NaturalGradient(_message.Message):
     GROWTH_FIELD_NUMBER: _ClassVar[int]
     ALLOCATION_FIELD_NUMBER: _ClassVar[int]
     AVERAGING_FIELD_NUMBER: _ClassVar[int]
-    CURVATURE_FIELD_NUMBER: _ClassVar[int]
-    NOISE_STEP_FIELD_NUMBER: _ClassVar[int]
     learning_rate: float
+    curvature: bool
     adapting: bool
     metric: str
     measured: bool
@@ -162,6 +163,7 @@ class NaturalGradient(_message.Message):
     metric_memory: float
     damping: float
     noise_damping: float
+    noise_step: float
     filtering: bool
     max_distance: float
     max_step: float
@@ -171,9 +173,7 @@ class NaturalGradient(_message.Message):
     growth: float
     allocation: str
     averaging: float
-    curvature: bool
-    noise_step: float
-    def __init__(self, learning_rate: _Optional[float] = ..., adapting: _Optional[bool] = ..., metric: _Optional[str] = ..., measured: _Optional[bool] = ..., metric_share: _Optional[float] = ..., metric_memory: _Optional[float] = ..., damping: _Optional[float] = ..., noise_damping: _Optional[float] = ..., filtering: _Optional[bool] = ..., max_distance: _Optional[float] = ..., max_step: _Optional[float] = ..., first_samples: _Optional[int] = ..., pilot: _Optional[bool] = ..., pilot_noise: _Optional[float] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ..., curvature: _Optional[bool] = ..., noise_step: _Optional[float] = ...) -> None: ...
+    def __init__(self, learning_rate: _Optional[float] = ..., curvature: _Optional[bool] = ..., adapting: _Optional[bool] = ..., metric: _Optional[str] = ..., measured: _Optional[bool] = ..., metric_share: _Optional[float] = ..., metric_memory: _Optional[float] = ..., damping: _Optional[float] = ..., noise_damping: _Optional[float] = ..., noise_step: _Optional[float] = ..., filtering: _Optional[bool] = ..., max_distance: _Optional[float] = ..., max_step: _Optional[float] = ..., first_samples: _Optional[int] = ..., pilot: _Optional[bool] = ..., pilot_noise: _Optional[float] = ..., growth: _Optional[float] = ..., allocation: _Optional[str] = ..., averaging: _Optional[float] = ...) -> None: ...
 
 class TextbookNaturalGradient(_message.Message):
     __slots__ = ("learning_rate", "metric", "damping")

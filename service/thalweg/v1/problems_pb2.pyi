@@ -243,22 +243,22 @@ class Qpy(_message.Message):
     def __init__(self, content: _Optional[bytes] = ...) -> None: ...
 
 class Estimator(_message.Message):
-    __slots__ = ("shots", "engine", "device", "noise", "readout_mitigation", "grouping", "allocation")
+    __slots__ = ("shots", "engine", "device", "grouping", "noise", "readout_mitigation", "allocation")
     SHOTS_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    GROUPING_FIELD_NUMBER: _ClassVar[int]
     NOISE_FIELD_NUMBER: _ClassVar[int]
     READOUT_MITIGATION_FIELD_NUMBER: _ClassVar[int]
-    GROUPING_FIELD_NUMBER: _ClassVar[int]
     ALLOCATION_FIELD_NUMBER: _ClassVar[int]
     shots: int
     engine: str
     device: str
+    grouping: str
     noise: Noise
     readout_mitigation: bool
-    grouping: str
     allocation: str
-    def __init__(self, shots: _Optional[int] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ..., noise: _Optional[_Union[Noise, _Mapping]] = ..., readout_mitigation: _Optional[bool] = ..., grouping: _Optional[str] = ..., allocation: _Optional[str] = ...) -> None: ...
+    def __init__(self, shots: _Optional[int] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ..., grouping: _Optional[str] = ..., noise: _Optional[_Union[Noise, _Mapping]] = ..., readout_mitigation: _Optional[bool] = ..., allocation: _Optional[str] = ...) -> None: ...
 
 class Noise(_message.Message):
     __slots__ = ("one_qubit_error", "two_qubit_error", "t1", "t2", "one_qubit_time", "two_qubit_time", "false_one", "false_zero", "backend_properties", "qubits")
