@@ -1,4 +1,4 @@
-# make demo · make test · make chaos · make bench · make lint · make protos · make setup        every target sets up .venv by itself
+# make demo · make test · make quick · make chaos · make bench · make lint · make protos · make setup        every target sets up .venv by itself
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ SEED ?= 1
 WITHOUT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos bench lint format protos wire-check wire-baseline clean
+.PHONY: help setup demo test quick chaos bench lint format protos wire-check wire-baseline clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ demo: $(VENV)/run.stamp ## run the three jobs of examples/ on an embedded servic
 
 test: $(VENV)/dev.stamp ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+quick: $(VENV)/dev.stamp ## the tests that take a minute in all, for the inner loop
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 chaos: $(VENV)/dev.stamp ## kill, freeze and starve every part of a service; SECONDS=120 SEED=1 WITHOUT=disk,inodes
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) --without "$(WITHOUT)"

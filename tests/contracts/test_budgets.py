@@ -102,6 +102,7 @@ def least(problem: Problem, method: Method) -> int:
     return int(found[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem", "method"), PAIRS)
 def test_a_dry_run_costs_what_is_then_charged(problem: Problem, method: Method) -> None:
     landscape, x, rng = start(problem, 3)

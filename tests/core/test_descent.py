@@ -151,6 +151,7 @@ def test_adam_under_noise_needs_no_more_than_its_averaging_costs(budget: int) ->
     assert 1 - 4 * error < ratio < 25 / 9 + 4 * error
 
 
+@pytest.mark.slow
 def test_each_remedy_of_adam_is_worth_something_where_samples_are_many() -> None:
     best, error = excess(Adam(), 100_000)
     for without in (Adam(averaging=0), Adam(averaging=0, growth=0), TextbookAdam()):

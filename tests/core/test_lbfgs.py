@@ -96,6 +96,7 @@ def ours(method: Method, place: Landscape, x: Tensor, looks: int, gradient: floa
 STARTS = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 6)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [rosenbrock, stretched, waves])
 @pytest.mark.parametrize("method", [Lbfgs(memory=4), TextbookLbfgs(memory=4, reduction=0, gradient=0)])
 def test_exact_looks_are_those_of_scipy_replica_by_replica(method: Method, function: Function) -> None:
@@ -107,6 +108,7 @@ def test_exact_looks_are_those_of_scipy_replica_by_replica(method: Method, funct
         np.testing.assert_allclose(mine[:same], theirs[:same], rtol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "dimension"), [(rosenbrock, 2), (rosenbrock, 30), (stretched, 30), (waves, 30)])
 def test_it_converges_in_as_many_looks_as_scipy(function: Function, dimension: int) -> None:
     x = np.random.default_rng(dimension).normal(size=(3, dimension))

@@ -64,6 +64,7 @@ def test_without_any_damping_directions_without_a_metric_are_left_out() -> None:
     assert solution.tolist() == [[4.0, 0.0]]
 
 
+@pytest.mark.slow
 def test_the_damping_that_noise_asks_for_errs_least() -> None:
     """Gradients drawn with the covariance s² F, seen with noise v: of all λ, v/s² gives the least error in the metric."""
     generator = torch.Generator().manual_seed(2)
@@ -170,6 +171,7 @@ SAME = ((1.0, 1.0, 1.0, 1.0, 1.0, 1.0),)
 APART = ((1.0, 0.0, 0.0, 0.1), (0.0, 1.0, 0.2, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.3, 0.0, 1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mixing", "whole"), [(SAME, True), (APART, False)])
 def test_the_whole_metric_is_measured_where_coordinates_do_the_same_thing(mixing: Any, whole: bool) -> None:
     place, rows, samples, p = SampledQubits(mixing), 100, 1000, len(mixing[0])
@@ -240,6 +242,7 @@ def test_no_walk_spends_more_than_its_budget_and_every_shot_is_counted() -> None
     assert torch.equal(position.state.size.spent, position.spent.shots)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["full", "diagonal"])
 def test_under_noise_its_answer_is_about_as_good_as_all_its_samples_at_the_bottom_allow(metric: str) -> None:
     """At the bottom U is Σ φ²/2. N samples there tell the bottom no better than E U = Σ_i v_i / (2 h_i): in coordinates

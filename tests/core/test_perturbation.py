@@ -138,6 +138,7 @@ def test_overlaps_are_charged_with_energies(blocking: float, own: int) -> None:
     assert info.cost.shots.unique().tolist() == coming.shots.unique().tolist() == [(4 * 10 + own) * 3 + 2 * 4 * 10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [Spsa(), QnSpsa()])
 def test_under_noise_the_answer_nears_the_bottom(method: Spsa | QnSpsa) -> None:
     """Nothing is known of its error but that it falls: a hundredth of the start's after 2 · 10⁵ shots (arbitrary)."""

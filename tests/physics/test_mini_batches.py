@@ -97,6 +97,7 @@ def excess(method: Method, rows: int, budget: int) -> tuple[np.ndarray, int]:
     return (ends.value - best.fun).numpy(), int((position.spent.shots + ends.cost.shots).max())
 
 
+@pytest.mark.slow
 def test_adam_made_for_noise_finds_the_mode_from_batches_and_the_textbook_s_moves_about_it() -> None:
     budget = 60_000  # 105 passes through the data
     ours, spent = excess(Adam(), 8, budget)
@@ -106,6 +107,7 @@ def test_adam_made_for_noise_finds_the_mode_from_batches_and_the_textbook_s_move
     assert np.median(theirs) > 10 * np.median(ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "budget"),
     [(Lbfgs(), 300_000), (NaturalGradient(), 100_000), (GradientDescent(learning_rate=1e-3), 150_000)],

@@ -55,6 +55,7 @@ MEASURED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak since a moment")
 @pytest.mark.parametrize("name", MEASURED)
 def test_a_job_takes_no_more_memory_and_disk_than_was_told_and_at_least_a_fifth(name: str) -> None:

@@ -120,6 +120,7 @@ def signalled(asked: Checkers, number: signal.Signals) -> set[int]:
 # --- what a specification does
 
 
+@pytest.mark.slow
 def test_a_check_that_takes_too_much_processor_time_is_refused_and_the_next_one_works(check: Check) -> None:
     assert refused(check, "computes") == TOO_LONG
     assert check().kind == "density.double_well"
@@ -147,6 +148,7 @@ def test_an_error_of_ours_in_a_check_is_not_blamed_on_the_specification(check: C
 # --- callers who go
 
 
+@pytest.mark.slow
 def test_a_check_that_nobody_waits_for_is_stopped_with_what_it_started(
     check: Check, asked: Checkers, loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_check_that_nobody_waits_for_is_stopped_with_what_it_started(
     assert len(before - pids(asked)) == 1
 
 
+@pytest.mark.slow
 def test_a_check_whose_caller_has_gone_and_that_ends_soon_keeps_its_process(check: Check, asked: Checkers) -> None:
     before = pids(asked)
     for _ in range(checkers._FEWEST):
@@ -179,6 +182,7 @@ def test_processes_that_were_killed_from_outside_are_replaced(check: Check, aske
     assert not pids(asked) & before
 
 
+@pytest.mark.slow
 def test_a_check_that_is_killed_from_outside_is_done_again(check: Check, loop: asyncio.Runner, asked: Checkers) -> None:
     before = pids(asked)
 
@@ -199,6 +203,7 @@ def test_a_check_whose_processes_are_killed_twice_is_blamed_on_nobody(check: Che
         check("is killed")
 
 
+@pytest.mark.slow
 def test_what_checks_ends_with_the_service_whatever_it_is_doing(loop: asyncio.Runner, tmp_path: Path) -> None:
     Store(tmp_path).close()
 
@@ -224,11 +229,13 @@ def test_frozen_processes_are_replaced_and_a_good_specification_is_admitted(chec
     assert not pids(asked) & before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["freezes once", "waits once"])
 def test_a_specification_whose_process_stands_still_is_checked_by_another(check: Check, name: str) -> None:
     assert check(name, seconds=50).kind == "density.double_well"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["freezes", "waits"])
 def test_a_specification_is_not_blamed_for_processes_that_stand_still(
     check: Check, name: str, monkeypatch: pytest.MonkeyPatch
@@ -239,6 +246,7 @@ def test_a_specification_is_not_blamed_for_processes_that_stand_still(
     assert check().kind == "density.double_well"
 
 
+@pytest.mark.slow
 def test_a_process_whose_child_computes_does_not_stand_still(
     check: Check, asked: Checkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +265,7 @@ def test_a_check_that_a_busy_machine_cannot_end_in_time_is_blamed_on_nobody(
         check("takes a while")
 
 
+@pytest.mark.slow
 def test_a_process_that_is_frozen_while_it_loads_is_replaced(own: Callable[..., Checkers], tmp_path: Path) -> None:
     flag = repr(str(tmp_path / "frozen"))
     once = f"if not os.path.exists({flag}): open({flag}, 'x'); os.kill(os.getpid(), signal.SIGSTOP)"
@@ -270,6 +279,7 @@ def test_a_process_that_is_frozen_while_it_loads_is_replaced(own: Callable[..., 
     assert asyncio.run(admitted()).kind == "density.double_well"
 
 
+@pytest.mark.slow
 def test_a_question_longer_than_a_socket_holds_does_not_wait_for_a_process_that_does_not_read(
     own: Callable[..., Checkers], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,6 +341,7 @@ def test_where_no_process_can_be_started_nobody_is_to_blame_and_the_service_says
     asyncio.run(started_later())
 
 
+@pytest.mark.slow
 def test_processes_are_started_again_without_being_asked_once_the_machine_is_well(
     own: Callable[..., Checkers], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,6 +379,7 @@ def test_a_service_that_ends_checks_nothing_more(own: Callable[..., Checkers]) -
 # --- many questions
 
 
+@pytest.mark.slow
 def test_a_question_does_not_wait_for_ever_for_a_free_process(
     own: Callable[..., Checkers], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,6 +401,7 @@ def test_a_question_does_not_wait_for_ever_for_a_free_process(
     asyncio.run(crowded())
 
 
+@pytest.mark.slow
 def test_a_small_specification_is_checked_beside_many_that_take_long(check: Check, loop: asyncio.Runner, asked: Checkers) -> None:
     async def crowded() -> int:
         many = [asyncio.ensure_future(asked.admit(spec("takes a while"))) for _ in range(6)]

@@ -216,6 +216,7 @@ def test_a_report_is_written_from_the_jobs_artifacts(thalweg, good, tmp_path, mo
     assert json.loads(thalweg("report", "job1", "-o", target, "--json")[1]) == {"files": [str(target)]}
 
 
+@pytest.mark.slow
 def test_nobody_there_is_a_sentence_and_exit_1(thalweg):
     code, out, err = thalweg("jobs", "list", "--server", "127.0.0.1:1")
     assert (code, out) == (1, "")

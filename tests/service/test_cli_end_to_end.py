@@ -57,6 +57,7 @@ def written(path: Path, spec: dict[str, object]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_run_draws_the_gaussian_that_was_asked_for_and_brings_its_files_home(data, tmp_path):
     out = tmp_path / "out"
     ran = thalweg("run", written(tmp_path / "short.json", {**SHORT, "plan": PLAN}), "--json", "--out", out, "--data", data)
@@ -105,6 +106,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(data, tmp_path)
         job.result()
 
 
+@pytest.mark.slow
 def test_a_watch_outlives_a_killed_service_and_sees_every_event_once(data):
     with Client(data=data) as client:
         job = client.submit({**LONG, "plan": {"steps": 4_000, "replicas": 2, "seed": 2}})
@@ -135,6 +137,7 @@ def test_two_clients_that_start_the_service_at_once_find_the_same_one(tmp_path):
     assert len(set(addresses)) == 1
 
 
+@pytest.mark.slow
 def test_a_service_that_cannot_start_is_a_sentence_that_names_its_log(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.NoService, match="cannot use"):
@@ -158,6 +161,7 @@ def test_a_service_that_cannot_start_is_a_sentence_that_names_its_log(tmp_path):
     assert plain.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_no_file_of_the_working_folder_or_the_data_folder_stands_in_for_a_module(tmp_path):
     folder = tmp_path / "data"
     Client(data=folder).describe()
@@ -186,6 +190,7 @@ def objects(text: str) -> list[dict[str, object]]:
     return found
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_prints_one_json_object_with_the_state_of_now(data, tmp_path):
     spec = written(tmp_path / "long.json", LONG)
     command = [*COMMAND, "run", spec, "--json", "--data", data]
@@ -221,6 +226,7 @@ def test_ctrl_c_while_the_program_loads_is_no_traceback(json_wanted):
         assert [one["error"]["kind"] for one in objects(out)] == ["Interrupted"] * json_wanted
 
 
+@pytest.mark.slow
 def test_a_full_device_is_a_sentence_and_a_reader_that_has_enough_is_none(data):
     for words in (["jobs", "list", "--json"], ["describe"], ["--help"]):
         with Path("/dev/full").open("w") as full:
@@ -234,6 +240,7 @@ def test_a_full_device_is_a_sentence_and_a_reader_that_has_enough_is_none(data):
         assert ran.stderr == ""
 
 
+@pytest.mark.slow
 def test_serve_prints_where_it_serves_as_one_json_object_and_ends_on_a_signal(tmp_path):
     folder = tmp_path / "data"
     command = [*COMMAND, "serve", "--json", "--quiet", "--data", folder]

@@ -302,6 +302,7 @@ def test_following_shows_a_bar(client, service, capsys):
     assert "3/3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_address_where_nobody_answers_is_said_so_within_seconds():
     begin = time.monotonic()
     with pytest.raises(errors.NoService, match=r"no thalweg service answers at 127\.0\.0\.1:1; is it running\?"):

@@ -35,6 +35,7 @@ print(len(os.listdir('/proc/self/task')), 'grpc' in sys.modules, 'torch' in sys.
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
 def test_the_fork_server_has_everything_loaded_one_thread_and_no_grpc() -> None:
     found = subprocess.run(
@@ -138,6 +139,7 @@ def test_only_loopback_is_served(tmp_path: Path) -> None:
         assert not_loopback(address) is not None
 
 
+@pytest.mark.slow
 def test_a_service_that_nobody_needs_ends_by_itself(tmp_path: Path, sampling: Sampling) -> None:
     service = Service.__new__(Service)
     service.data, service._environment, service._store = tmp_path / "data", {}, None
@@ -150,6 +152,7 @@ def test_a_service_that_nobody_needs_ends_by_itself(tmp_path: Path, sampling: Sa
     service.close()
 
 
+@pytest.mark.slow
 def test_a_service_that_ends_when_idle_first_waits_for_its_workers(tmp_path: Path, sampling: Sampling) -> None:
     service = Service.__new__(Service)
     service.data, service._environment, service._store = tmp_path / "data", {}, None

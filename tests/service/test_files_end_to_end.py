@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from qiskit import qpy
 from qiskit.circuit.library import real_amplitudes
 
@@ -41,6 +42,7 @@ def calibration() -> str:
     return json.dumps({"qubits": qubits, "gates": gates})
 
 
+@pytest.mark.slow
 def test_a_circuit_in_qpy_runs_on_a_calibrated_device_from_files_beside_the_specification(tmp_path: Path) -> None:
     circuit = real_amplitudes(2, reps=1)
     with (tmp_path / "circuit.qpy").open("wb") as file:
@@ -56,6 +58,7 @@ def test_a_circuit_in_qpy_runs_on_a_calibrated_device_from_files_beside_the_spec
     assert np.load(tmp_path / "out" / "final.npz")["x"].shape == (1, circuit.num_parameters)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_circuit_is_refused_by_the_command_line_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "circuit.qpy").write_bytes(b"QISKIT\x12 and then nothing")
     (tmp_path / "properties.json").write_text(calibration())

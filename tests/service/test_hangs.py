@@ -219,6 +219,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 def test_a_service_whose_executor_died_begins_anew_and_runs_its_jobs(tmp_path: Path, sampling: Sampling) -> None:
     service = Service.__new__(Service)
     service.data, service._environment, service._store = tmp_path / "data", {}, None

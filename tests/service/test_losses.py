@@ -90,6 +90,7 @@ def run(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     """An executor whose pauses take no time, over a launcher that starts nothing."""
     monkeypatch.setattr(pauses, "FIRST", 0.001)
     monkeypatch.setattr(pauses, "LONGEST", 0.001)
+    monkeypatch.setattr(executor, "_TICK", 0.01)
     begun: list[Executor] = []
 
     def begin(worker: Callable[[str, int], int], machine: Callable[[], int] = lambda: 0) -> FakeLauncher:
@@ -116,6 +117,7 @@ def submitted(store: Store) -> str:
     return store.submit(NewJob("", b"spec", "density")).result().id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (40, "signal 40")])
 def test_a_job_that_kills_its_workers_is_given_up_and_others_go_on(
     store: Store, run: Callable[..., FakeLauncher], number: int, name: str
@@ -135,6 +137,7 @@ def test_a_job_that_kills_its_workers_is_given_up_and_others_go_on(
     assert launcher.started.count((other, 1)) == 1
 
 
+@pytest.mark.slow
 def test_an_error_of_ours_at_one_job_keeps_no_other_one_waiting(
     store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +179,7 @@ def test_an_executor_that_gets_nothing_done_says_so(
     until(lambda: one.trouble() == "", 30)
 
 
+@pytest.mark.slow
 def test_a_job_is_not_blamed_where_the_machine_has_not_the_memory_that_it_asks_for(
     store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +193,7 @@ def test_a_job_is_not_blamed_where_the_machine_has_not_the_memory_that_it_asks_f
     until(lambda: store.job(job).state is State.FAILED, 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [Trouble.DISK_FULL, Trouble.STORE, Trouble.FILES, Trouble.FORBIDDEN])
 def test_trouble_of_the_machine_ends_no_job(
     store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch, status: Trouble

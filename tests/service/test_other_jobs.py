@@ -179,6 +179,7 @@ def test_without_a_service_there_is_nothing_to_look_up() -> None:
     assert bad.value.field == "start.job"
 
 
+@pytest.mark.slow
 def test_the_command_line_chains_jobs(tmp_path: Path) -> None:
     def thalweg(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "thalweg.cli", *words, "--data", "data", "--json"]

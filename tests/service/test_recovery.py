@@ -94,6 +94,7 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     running.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_whose_worker_is_killed_at_several_moments_ends_with_the_same_bits(
     victim: Service, undisturbed: Callable[[str], Home], name: str
@@ -110,6 +111,7 @@ def test_a_job_whose_worker_is_killed_at_several_moments_ends_with_the_same_bits
     assert home(victim, job.id) == undisturbed(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_whose_server_is_killed_goes_on_and_ends_with_the_same_bits(
     victim: Service, undisturbed: Callable[[str], Home], name: str
@@ -124,6 +126,7 @@ def test_a_job_whose_server_is_killed_goes_on_and_ends_with_the_same_bits(
     assert home(victim, job.id) == undisturbed(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_whose_server_and_worker_are_killed_ends_with_the_same_bits(
     victim: Service, undisturbed: Callable[[str], Home], name: str
@@ -138,6 +141,7 @@ def test_a_job_whose_server_and_worker_are_killed_ends_with_the_same_bits(
     assert home(victim, job.id) == undisturbed(name)
 
 
+@pytest.mark.slow
 def test_a_job_that_ends_while_no_server_runs_has_ended(victim: Service, undisturbed: Callable[[str], Home]) -> None:
     job = victim.submit(JOBS["posterior"][0])
     victim.reached(job.id, "walk", 1)
@@ -147,6 +151,7 @@ def test_a_job_that_ends_while_no_server_runs_has_ended(victim: Service, undistu
     assert home(victim, job.id) == undisturbed("posterior")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not processes.mark(os.getpid()), reason="needs signals that stop a process")
 def test_a_zombie_that_wakes_after_its_job_was_taken_over_writes_nothing(store: Store, tmp_path: Path) -> None:
     spec = specs.load(JOBS["posterior"][0])

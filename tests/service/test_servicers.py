@@ -73,6 +73,7 @@ def test_health_and_reflection_are_on(service: Service) -> None:
     assert "thalweg.v1.JobService" in {one.name for one in answer.list_services_response.service}
 
 
+@pytest.mark.slow
 def test_a_job_tells_what_it_was_what_it_did_and_where_its_numbers_come_from(done: jobs_pb2.Job) -> None:
     assert done.state == jobs_pb2.JOB_STATE_SUCCEEDED
     assert done.outcome.startswith("3000 draws from each of 4 chains; the chains agree")

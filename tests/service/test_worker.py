@@ -195,6 +195,7 @@ JOBS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JOBS)
 def test_a_walk_cut_anywhere_and_resumed_brings_home_the_same_bytes(store: Store, name: str) -> None:
     given = JOBS[name]
@@ -219,6 +220,7 @@ def test_when_checkpoints_fall_changes_no_result(store: Store) -> None:
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["hmc with warm-up", "ula with warm-up", "adam on spheres", "llg downhill", "vqe on aer", "vqe", "growing vqe"]
 )

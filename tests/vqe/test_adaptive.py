@@ -213,6 +213,7 @@ def course(problem, rows, steps, method=None):
     return grown, frame.position
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["aer", "statevector"])
 def test_a_replica_takes_and_sees_the_same_to_the_bit_whatever_grows_beside_it(engine):
     problem, alone, first = problem_of(shots=20, engine=engine, steps_per_operator=2), None, torch.tensor([0])

@@ -84,6 +84,7 @@ def spread_matches(values, wanted, slack=0.0):
     return low * (1 - slack) < values.var().item() / wanted < high * (1 + slack)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("state", "known"), [("ground", 1.56), ("hartree_fock", 1.25)])
 def test_measured_spreads_save_what_neyman_promises(hydrogen, engine, state, known):
     """H2: equal over best possible is 1.56 in its ground state, 1.25 in its determinant; a fifth of the shots stays equal."""
@@ -134,6 +135,7 @@ def test_without_a_thought_for_unseen_outcomes_it_would(monkeypatch):
     assert honesty < 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["statevector", "aer"])
 @pytest.mark.parametrize("allocation", ["measured", "random"])
 def test_penalties_for_overlaps_are_groups_as_others_are(engine, allocation):
@@ -177,6 +179,7 @@ def test_every_shot_that_draws_its_group_counts_without_bias(hydrogen, engine):
         assert (seen.cost.circuits <= min(shots, groups)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allocation", ["measured", "random"])
 def test_gradients_are_unbiased_and_their_variances_honest(hydrogen, engine, allocation):
     x, shots, repeats = ground(hydrogen) + 0.3, 40, repeats_of(engine)

@@ -104,6 +104,7 @@ def test_every_circuit_and_shot_is_charged(noisy, samples):
         assert same(cost, wanted)
 
 
+@pytest.mark.slow
 def test_means_over_repeats_are_the_exact_values(exact, repeats):
     truth = exact.evaluate(angles(1), Stream.of(3, 1))
     for means, variances, wanted in (

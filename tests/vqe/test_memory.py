@@ -48,6 +48,7 @@ def test_a_circuit_that_keeps_its_electrons_is_told_to_take_less():
     assert kept < 4 * 2**30 < 16 * 2**30 < free
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak since a moment")
 @pytest.mark.parametrize("name", SMALL)
 def test_no_job_takes_more_than_was_told(name):

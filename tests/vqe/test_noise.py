@@ -72,6 +72,7 @@ def test_readout_of_several_qubits_is_undone_word_by_word():
     assert abs(plain - (1.0 + 0.5 * math.cos(0.9))) > 20 * error  # the case can tell
 
 
+@pytest.mark.slow
 def test_errors_drawn_shot_by_shot_agree_with_the_density_matrix(monkeypatch):
     from thalweg_vqe.engines.aer import sampler as aer_sampler
 

@@ -284,6 +284,7 @@ def test_the_files_rebuild_the_energy_in_qiskit(problem, landscape):
     assert np.isclose(ground, landscape.reference.exact_energy, atol=1e-9).any()
 
 
+@pytest.mark.slow
 def test_checking_a_spec_does_not_load_qiskit():
     code = (
         "import sys; from thalweg_vqe.problem import *; Vqe(Molecule('H 0 0 0; H 0 0 0.7'), EfficientSu2()).traits();"

@@ -172,6 +172,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
 def test_no_check_takes_long(name):
     hamiltonian, ansatz, start = LONG[name]

@@ -227,6 +227,7 @@ def exact_variance(landscape, points):
     return looks.variance[0].sum(dim=1) * many
 
 
+@pytest.mark.slow
 def test_sampled_gradients_and_curvatures_are_unbiased_with_honest_variances(noisy):
     repeats = 100 if noisy.sampler.__class__.__name__ == "AerSampler" else 3000
     seen = noisy.evaluate(THETA.expand(repeats, -1), Stream.of(3, repeats))

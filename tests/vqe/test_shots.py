@@ -155,6 +155,7 @@ def moments(observable):
     return np.reshape(means, shape), np.reshape(variances, shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("engine", SAMPLERS)
 def test_all_engines_have_the_exact_means_and_variances_of_every_group(engine, way):

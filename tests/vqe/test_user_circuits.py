@@ -370,6 +370,7 @@ def test_a_reader_of_its_own_reads_the_same(apart):
     assert alone[0].turned
 
 
+@pytest.mark.slow
 def test_gates_defined_by_gates_without_end_stall_nobody(apart, monkeypatch):
     """2**29 gates in 30 lines."""
     monkeypatch.setattr(user_circuit, "SECONDS", 3)
