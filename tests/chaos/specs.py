@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from thalweg import specs
+from thalweg.v1 import jobs_pb2
+
 LABEL = "chaos"
 """Label of a job: the name of its specification below."""
 
@@ -58,3 +61,8 @@ LONG = [name for name in SPECS if name != TINY]
 def labelled(name: str) -> dict[str, Any]:
     """The specification as it is submitted."""
     return {**SPECS[name], "labels": {LABEL: name}}
+
+
+def submission(name: str, request_id: str, check: bool = False) -> jobs_pb2.SubmitJobRequest:
+    """The request that submits it, or only has it checked."""
+    return jobs_pb2.SubmitJobRequest(spec=specs.load(labelled(name)), request_id=request_id, validate_only=check)

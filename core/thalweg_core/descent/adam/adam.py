@@ -83,7 +83,7 @@ class Adam(Method):
     Sources: [1] Kingma & Ba, ICLR (2015), arXiv:1412.6980. [2] Reddi, Kale, Kumar, ICLR (2018), arXiv:1904.09237.
              On manifolds: Bécigneul & Ganea, ICLR (2019), arXiv:1810.00760. [3] averaging: Polyak & Juditsky, SIAM J. Control
              Optim. 30 (1992) 838; growing samples: Byrd, Chin, Nocedal, Wu, Math. Program. 134 (2012) 127. [4] Mandt, Hoffman
-             & Blei, JMLR 18 (2017) 134, arXiv:1704.04289. The constants are from coarse grids on H2 and H4; the tenth
+             & Blei, JMLR 18 (2017) 134, arXiv:1704.04289. The constants are from coarse grids on two small molecules; the tenth
              is arbitrary.
     """
 

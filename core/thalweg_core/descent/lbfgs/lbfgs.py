@@ -101,7 +101,7 @@ class Lbfgs(Method):
         averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
 
     Sources: [1] Byrd, Lu, Nocedal, Zhu, SIAM J. Sci. Comput. 16 (1995) 1190. Differences of the gradient over longer ways
-             under noise: Xie, Byrd, Nocedal, SIAM J. Optim. 30 (2020) 182. The constants are from coarse grids on H2 and H4.
+             under noise: Xie, Byrd, Nocedal, SIAM J. Optim. 30 (2020) 182. The constants: coarse grids on small molecules.
     """
 
     memory: int = 10

@@ -239,7 +239,7 @@ SLOPE = 0.1
 
 FASTER, SLOWER, SLOWEST = 5.0, 0.6, 0.1
 """How many times its last the rate may be: at most after a step that was kept, at most after one that was not, at least.
-Arbitrary: 2 or 20 for the first changes looks on H2 and H4 by one in a hundred."""
+Arbitrary: 2 or 20 for the first changes looks on two small molecules by one in a hundred."""
 
 
 def _bend(curvature: Tensor, metric: Tensor) -> Tensor:

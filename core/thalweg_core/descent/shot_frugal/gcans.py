@@ -50,7 +50,7 @@ class Gcans(Method):
     such as rows of a mini-batch, s = ⌈2Lα/(2 - Lα) Σ_j ξ_j / |χ|²⌉, by the same reasoning. Exact looks: steepest descent.
 
     Args:
-        learning_rate: α L; below 2. The paper takes 1; 0.5 was better on H2 and H4, from a coarse grid.
+        learning_rate: α L; below 2. The paper takes 1; 0.5 was better on two small molecules, from a coarse grid.
         lipschitz: L, above the second derivatives along the coordinates in their natural units, in units of U; left out, the
             bound that the landscape knows: for a circuit the sum of its Hamiltonian's |coefficients| without the identity's.
         first_samples: s_min, such as shots of each circuit.

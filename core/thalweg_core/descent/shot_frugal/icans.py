@@ -34,7 +34,7 @@ class Icans(Method):
     the largest gain, χ²/(L (χ² + ξ/s)), instead of α. Energies are not looked at on the way; no samples are spent on them.
 
     Args:
-        learning_rate: α L; below 2. The paper takes 1; 0.5 was better on H2 and H4, from a coarse grid.
+        learning_rate: α L; below 2. The paper takes 1; 0.5 was better on two small molecules, from a coarse grid.
         lipschitz: L, above the second derivatives along the coordinates in their natural units, in units of U; left out, the
             bound that the landscape knows: for a circuit the sum of its Hamiltonian's |coefficients| without the identity's.
         variant: 1, steps as they are, or 2, the cautious one.

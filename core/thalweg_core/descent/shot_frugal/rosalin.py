@@ -25,7 +25,7 @@ class Rosalin(Method):
     together, where the paper draws single words.
 
     Args:
-        learning_rate: α L; below 2. The paper takes 1; 0.25 was better on H2 and H4, from a coarse grid.
+        learning_rate: α L; below 2. The paper takes 1; 0.25 was better on two small molecules, from a coarse grid.
         lipschitz: L, above the second derivatives along the coordinates in their natural units, in units of U; left out, the
             bound that the landscape knows: for a circuit the sum of its Hamiltonian's |coefficients| without the identity's.
         first_samples: s_min, shots of each point.

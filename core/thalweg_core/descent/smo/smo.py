@@ -88,7 +88,7 @@ class Smo(Method):
         BadInput: a coordinate whose frequencies have no common divisor.
 
     Sources: [1] Nakanishi, Fujii & Todo, Phys. Rev. Research 2 (2020) 043158. [2] Ostaszewski, Grant & Benedetti,
-             Quantum 5 (2021) 391. The remedies under noise are our own, their constants from coarse grids on H2 and H4.
+             Quantum 5 (2021) 391. The remedies under noise are our own, their constants from coarse grids on two small molecules.
     """
 
     order: str = "random"

@@ -51,7 +51,8 @@ class QnSpsa(Method):
 
     s, Δ, u, the gains and blocking are those of method.spsa. Everything is charged, overlaps too.
 
-    Constants are those of method.spsa but for first_step and β, from coarse grids on H2: looks by few shots ask for a large β.
+    Constants are those of method.spsa but for first_step and β, from coarse grids on a small
+    molecule: evaluations by few shots ask for a large β.
 
     Args:
         first_step: length of first steps in each coordinate, in its natural unit: sets the gain.

@@ -40,7 +40,7 @@ class Spsa(Method):
     Energies of variance V hold the walk about a P V / 8c² above a bottom of P coordinates, and the bottom looked for is about
     that of U + c² tr(∂²U) / 2, both in natural units: hence many small steps by few samples each, and no large c. α and γ are
     those of [2], the number of slopes in the pilot that of [3], c that of Qiskit's SPSA; first_step, growth and A from coarse
-    grids on H2, H4 and an Ising chain, where blocking by two standard errors cost more than it saved.
+    grids on two small molecules and an Ising chain, where blocking by two standard errors cost more than it saved.
 
     Args:
         first_step: length of first steps in each coordinate, in its natural unit: sets a.
