@@ -73,13 +73,13 @@ class Course(NamedTuple):
         return np.array([error[-1] for error in self.error])
 
     def until(self, shots: int) -> Course:
-        """As it was when so much was spent, the first look at least."""
+        """As it was when so much was spent, the first evaluation at least."""
         ends = [max(1, int(np.searchsorted(spent, shots, side="right"))) for spent in self.shots]
         spent, error = ([column[:end] for column, end in zip(part, ends, strict=True)] for part in (self.shots, self.error))
         return self._replace(shots=spent, error=error, budget=min(shots, self.budget))
 
     def at(self, shots: float) -> Floats:
-        """Errors when so much was spent, (B,); NaN where the first look was not paid for by then."""
+        """Errors when so much was spent, (B,); NaN where the first evaluation was not paid for by then."""
         places = [int(np.searchsorted(spent, shots, side="right")) - 1 for spent in self.shots]
         return np.array([error[place] if place >= 0 else np.nan for error, place in zip(self.error, places, strict=True)])
 

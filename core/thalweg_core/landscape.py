@@ -45,7 +45,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Samples = int | Tensor
-"""Shots or mini-batch size that a look is asked to take: one number, or (B,) int64, each replica its own."""
+"""Shots or mini-batch size that an evaluation is asked to take: one number, or (B,) int64, each replica its own."""
 
 
 class Evaluation(NamedTuple):
@@ -147,9 +147,9 @@ class GradientOnly(Protocol):
 
 
 class Sampled(Protocol):
-    """A noisy landscape whose looks take as many samples as they are asked to: shots of a circuit, rows of a mini-batch.
+    """A noisy landscape whose evaluations take as many samples as they are asked to: shots of a circuit, rows of a mini-batch.
 
-    The unit of `samples` is the landscape's own, and what a look costs in shots rises in proportion to it.
+    The unit of `samples` is the landscape's own, and what an evaluation costs in shots rises in proportion to it.
     """
 
     @property
@@ -250,7 +250,7 @@ class Overlapping(Protocol):
 
 
 class HasDryRun(Protocol):
-    """A noisy landscape of which it is known what looks cost before any is taken."""
+    """A noisy landscape of which it is known what evaluations cost before any is taken."""
 
     def dry_run(self) -> Landscape:
         """A landscape with the same methods and the same costs, whose numbers are placeholders: nothing is simulated.

@@ -66,7 +66,7 @@ class Method(ABC):
     State: ClassVar[type]
     energies: ClassVar[tuple[str, ...]] = ()
     """Fields that are energies: in a job they are given in the unit in which the problem reports its own."""
-    cheaper: ClassVar[str] = "let looks take fewer"
+    cheaper: ClassVar[str] = "let evaluations take fewer"
     """What its user may do where a budget does not pay for the first evaluation: completes "raise it, or …"."""
 
     def check(self, problem: Offers | Landscape) -> None:

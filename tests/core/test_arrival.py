@@ -26,7 +26,7 @@ HIGHER = "is higher than at the start by more than 2 standard errors"
         (ends(-1.0, 0.03, -0.95, 0.04), "descent"),
         (ends(-1.0, 0.03, -1.05, 0.04), "descent"),
         (ends(-1.0, 0.03, -1.2, 0.04), ""),
-        (ends(-1.0, 1.01 * COARSE * 0.04, -1.05, 0.04), ""),  # too coarse a first look says nothing
+        (ends(-1.0, 1.01 * COARSE * 0.04, -1.05, 0.04), ""),  # too coarse a first evaluation says nothing
         (ends(-1.0, 0.99 * COARSE * 0.04, 1.0, 0.04), HIGHER),
         (ends(-1.0, 1.01 * COARSE * 0.04, 1.0, 0.04), ""),
         (ends(-1.0, 0.0, 1.0, 0.04), ""),  # two samples that agreed: an error of zero is no error known

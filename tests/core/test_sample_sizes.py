@@ -19,7 +19,7 @@ PLACE = Sampling((1.0, 1.0, 1.0, 1.0))
 
 
 def begun(distance: float, rows: int = 400, rule: SampleRule | None = None) -> tuple[Cost, SampleSize]:
-    """After the first look, at this distance from the minimum along one axis."""
+    """After the first evaluation, at this distance from the minimum along one axis."""
     x = torch.zeros(rows, 4, dtype=torch.float64)
     x[:, 0] = distance
     seen, size = (rule or SampleRule()).begin(PLACE, x, Stream.of(1, rows))

@@ -470,8 +470,8 @@ def test_a_landscape_without_a_dry_run_shows_the_cost_of_its_evaluations_by_its_
     job = {"problem": vqe("statevector"), "method": {"textbook_adam": {}}}
     ending, _ = ending_of(store, **job, plan={"budget": {"shots": 5_500}})
     assert ending.state is State.FAILED and ending.result is None
-    first = "the first look took 3400 shots of a replica, and the measurement at the end takes 3200"
-    first += "; not a single step was taken; raise it, or let each look take fewer shots"
+    first = "the first evaluation took 3400 shots of a replica, and the measurement at the end takes 3200"
+    first += "; not a single step was taken; raise it, or let each evaluation take fewer shots"
     assert ending.outcome == f"plan.budget.shots = 5500 was too small: {first}"
     with pytest.raises(Unaffordable, match=f"the measurement at the end alone takes {END} shots of each replica"):
         ending_of(store, **job, plan={"budget": {"shots": END}})

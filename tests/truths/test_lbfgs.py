@@ -33,7 +33,7 @@ PROBLEMS: dict[str, tuple[Any, float]] = {
     "H4 by UCCSD": (Vqe(Molecule("H 0 0 0; H 0 0 1; H 0 0 2; H 0 0 3"), Uccsd(), EXACT, Uniform(0.3)), 1e-5),
     "an Ising chain by its variational circuit": (
         Vqe(TransverseFieldIsing(6), HamiltonianVariational(6), EXACT, Uniform(0.3)),
-        1e-3,  # later its soft valley magnifies the rounding of the first looks
+        1e-3,  # later its soft valley magnifies the rounding of the first evaluations
     ),
     "a logistic regression": (LogisticRegression("breast_cancer"), 1e-4),
 }

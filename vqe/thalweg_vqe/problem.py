@@ -200,7 +200,7 @@ class Vqe(Problem[CircuitLandscape]):
         return deflated(of(self._program(register)), self.deflation, solved.electrons, self.estimator)
 
     def dry_run(self) -> CircuitLandscape | None:
-        """Where the groups of its words are found in about a second; else only opening it tells what looks cost."""
+        """Where the groups of its words are found in about a second; else only opening it tells what evaluations cost."""
         if not self._asked(self.hamiltonian.quick):
             return None
         system, cheap = self._checked_system(), not self.hamiltonian.mean_field

@@ -2,7 +2,7 @@
 
 A chain's draws fill batches of L; when all are full, neighbours merge and L doubles. So at any time a chain is a few dozen
 batch means and scatters: their halves give split R-hat, their spread the error of the mean, whatever the number of draws.
-Draws of a batch that is still open wait for the next look.
+Draws of a batch that is still open wait for the next evaluation.
 
 Shapes: B chains, K batches, d coordinates (an event flattened).
 """

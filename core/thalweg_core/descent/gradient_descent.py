@@ -64,7 +64,7 @@ class GradientDescent(Method):
         return GradientDescentState(x, seen, watched(state.watch, seen)), Info.plain(seen.cost, seen.value)
 
     def remarks(self, landscape: Landscape, state: GradientDescentState) -> list[str]:
-        """Where looks are noisy: whether the last steps brought anything."""
+        """Where evaluations are noisy: whether the last steps brought anything."""
         return remark(state.watch, above_reference(landscape, state.x)) if landscape.noisy else [""] * len(state.x)
 
     def resolved(self, landscape: Landscape) -> GradientDescent:

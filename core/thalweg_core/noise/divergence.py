@@ -27,12 +27,12 @@ class Rise(NamedTuple):
 
 
 def begin_rise(seen: Evaluation) -> Rise:
-    """After the first look."""
+    """After the first evaluation."""
     return Rise(seen.value.clone(), seen.value_var.clone(), seen.value.clone(), seen.value_var.clone())
 
 
 def climbed(before: Rise, seen: Evaluation) -> Rise:
-    """After one look more: the mean forgets by 1/MEMORY a look, and so does the variance, by its square."""
+    """After one evaluation more: the mean forgets by 1/MEMORY an evaluation, and so does the variance, by its square."""
     weight = 1 / MEMORY
     recent = before.recent + weight * (seen.value - before.recent)
     variance = (1 - weight) ** 2 * before.variance + weight**2 * seen.value_var

@@ -1,4 +1,4 @@
-"""A Kalman filter for the gradient along a walk: past looks count as far as the gradient has not moved since."""
+"""A Kalman filter for the gradient along a walk: past evaluations count as far as the gradient has not moved since."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def filtered(before: FilteredGradient, step: Tensor, grad: Tensor, variance: Ten
         P <- P + q |d|² / dim,   K = P / (P + v),   m <- m + K (g - m),   P <- (1 - K) P
         q <- EMA₀.₉ of max(0, |g - m|² - Σ(P + v)) / |d|² + q / 2
 
-    q is learnt from innovations larger than their variance explains. Exact looks (v = 0) are taken as they are.
+    q is learnt from innovations larger than their variance explains. Exact evaluations (v = 0) are taken as they are.
 
     Source: Kalman, J. Basic Eng. 82 (1960) 35. The rule for q is heuristic: it is pulled up by surprises and decays by itself.
     """

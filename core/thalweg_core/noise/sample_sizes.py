@@ -1,4 +1,4 @@
-"""How many samples a look takes: a first number from a pilot, then growing with what was spent; each replica its own."""
+"""How many samples an evaluation takes: a first number from a pilot, then growing with what was spent; each replica its own."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from thalweg_core.walking.dry_run import dry_run
 
 
 class SampleSize(NamedTuple):
-    """The samples of the next look, and what they grow with."""
+    """The samples of the next evaluation, and what they grow with."""
 
     number: Tensor  # (B,) float64, before it is rounded down
-    first: Tensor  # (B,) float64: that of the first look
-    price: Tensor  # (B,) float64: shots that a look costs for each sample
+    first: Tensor  # (B,) float64: that of the first evaluation
+    price: Tensor  # (B,) float64: shots that an evaluation costs for each sample
     spent: Tensor  # (B,) int64: shots so far
 
     @property
     def asked(self) -> Tensor:
-        """Samples of the next look, (B,) int64."""
+        """Samples of the next evaluation, (B,) int64."""
         return self.number.floor().to(torch.int64)
 
 
@@ -36,13 +36,13 @@ FACTORS = 0.5, 100.0
 
 @dataclass(frozen=True)
 class SampleRule:
-    """Few samples while the slope is steep, more as it drowns, never so many that one look outweighs all before.
+    """Few samples while the slope is steep, more as it drowns, never so many that one evaluation outweighs all before.
 
     A pilot gradient of n samples, its variance v, sets the first number, so that the noise is `pilot_noise` times the signal:
 
         n₀ = n clip(Σ u²v / (ρ max(Σ u²(g² - v), Σ u²v / 20)), 1/2, 100),   u: the natural unit of each coordinate
 
-    After each step a look takes a 1/τ part of all that was spent, but at most a tenth more than the one before:
+    After each step an evaluation takes a 1/τ part of all that was spent, but at most a tenth more than the one before:
 
         n <- max(n, min(spent / (τ price), 1.1 n))
 
@@ -51,7 +51,7 @@ class SampleRule:
     Args:
         first_samples: samples of the pilot gradient; of the first look where there is no pilot.
         pilot: whether there is one.
-        pilot_noise: ρ, variance over squared length of the gradient that the first look aims at.
+        pilot_noise: ρ, variance over squared length of the gradient that the first evaluation aims at.
         growth: τ: each evaluation takes 1/τ of all that was spent so far; 0: the number never grows.
 
     The floor of a twentieth and the tenth are arbitrary.
@@ -103,8 +103,8 @@ class SampleRule:
     def grown(
         self, size: SampleSize | None, cost: Cost, wanted: Tensor | None = None, newest: Cost | None = None
     ) -> SampleSize | None:
-        """After a step that cost so much, `newest` of it for the look with this size, by default all; only in the rows where
-        more samples are wanted, (B,) bool, by default in all."""
+        """After a step that cost so much, `newest` of it for the evaluation with this size, by default all; only in the rows
+        where more samples are wanted, (B,) bool, by default in all."""
         if size is None:
             return None
         spent = size.spent + cost.shots
@@ -126,14 +126,15 @@ class SampleRule:
 
 
 def dearer(seen: Evaluation, size: SampleSize | None) -> Cost:
-    """What the next look will cost, after one that showed this: a method's forecast, where a step is one look."""
+    """What the next evaluation will cost, after one that showed this: a method's forecast, where a step is one evaluation."""
     if size is None:
         return seen.cost
     return seen.cost._replace(shots=(size.price * size.number.floor()).ceil().to(torch.int64))
 
 
 def _sample_price(landscape: Landscape, x: Tensor, rng: Stream, samples: Tensor) -> Tensor | None:
-    """Shots that each sample of a look by so many costs, (B,) float64; those of a larger look cost no more. None: not known."""
+    """Shots that each sample of an evaluation by so many costs, (B,) float64; those of a larger look cost no more. None: not
+    known."""
     place = dry_run(landscape)
     if place is None:
         return None
@@ -142,7 +143,7 @@ def _sample_price(landscape: Landscape, x: Tensor, rng: Stream, samples: Tensor)
 
 
 def look(landscape: Landscape, x: Tensor, rng: Stream, size: SampleSize | None) -> Evaluation:
-    """A look with its number of samples."""
+    """An evaluation with its number of samples."""
     return landscape.evaluate(x, rng, None if size is None else size.asked)
 
 

@@ -18,17 +18,17 @@ class Standstill(NamedTuple):
 
     recent: Tensor
     longer: Tensor
-    scatter: Tensor  # mean square distance of a look from `longer`
+    scatter: Tensor  # mean square distance of an evaluation from `longer`
     looks: Tensor  # int64, how many were seen
 
 
 def begin_standstill(seen: Evaluation) -> Standstill:
-    """After the first look."""
+    """After the first evaluation."""
     return Standstill(seen.value.clone(), seen.value.clone(), seen.value_var.clone(), torch.ones_like(seen.cost.evaluations))
 
 
 def watched(before: Standstill, seen: Evaluation) -> Standstill:
-    """After one look more."""
+    """After one evaluation more."""
     off = seen.value - before.longer
     return Standstill(
         FAST * before.recent + (1 - FAST) * seen.value,

@@ -110,7 +110,7 @@ def leapfrog(landscape: Landscape, start: Phase, step_size: float, steps: int, r
         p = _kick(landscape, x, p, grad, step_size)
     x, p = manifold.flow(x, p, step_size)
     seen = landscape.evaluate(x, rng)
-    between = Cost.of(x, gradients=1) if alone is not None else seen.cost  # exact looks all cost the same
+    between = Cost.of(x, gradients=1) if alone is not None else seen.cost  # exact evaluations all cost the same
     return Phase(x, _kick(landscape, x, p, seen.grad, step_size / 2), seen), seen.cost.plus(between.times(steps - 1))
 
 

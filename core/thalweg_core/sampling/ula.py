@@ -31,8 +31,8 @@ class Ula(Tunable):
 
     Its draws carry a bias that no convergence diagnostic sees: on U = x² / (2 σ²) their variance is
     T σ² / (1 - h / (2 σ²)), and from h = 2 σ² on the chain runs away. On spheres it is exact to first order in h (weakly).
-    Where looks are noisy, as by mini-batches, it is stochastic gradient Langevin dynamics [3] with a constant step: noise of
-    variance v in a component of the gradient makes that coordinate hotter by h v / 2, which nothing takes back.
+    Where evaluations are noisy, as by mini-batches, it is stochastic gradient Langevin dynamics [3] with a constant step: noise
+    of variance v in a component of the gradient makes that coordinate hotter by h v / 2, which nothing takes back.
     In flat space, where energies are exact, `acceptance` is the one its Metropolised twin would have: near 1, little bias.
     Elsewhere it is NaN, not known. At T = 0 it is gradient descent, which has no twin either.
 

@@ -19,12 +19,12 @@ MOST = 2**62
 
 @dataclass(frozen=True)
 class Budget:
-    """What a replica may spend in all: pilots, first look, warm-up, walk, and the measurement at the end.
+    """What a replica may spend in all: pilots, first evaluation, warm-up, walk, and the measurement at the end.
 
     What is left out is not limited. A replica stops where its next step and the measurement at the end would not both fit.
     The next step is forecast by the method where its steps get dearer, else to cost as much as the dearest so far, the
-    first look among them; where the budget is about to end and the landscape has dry runs, one tells the cost of the step. A
-    budget that does not pay for the first look and the end is refused.
+    first evaluation among them; where the budget is about to end and the landscape has dry runs, one tells the cost of the step.
+    A budget that does not pay for the first evaluation and the end is refused.
 
     Args:
         shots: shots of a replica, or rows of mini-batches.

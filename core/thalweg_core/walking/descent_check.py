@@ -17,8 +17,8 @@ DRIFT = 1e-6
 """Of the larger energy: where nothing is noisy, a rise that rounding and the errors of integrators may make. Arbitrary."""
 
 COARSE = 10.0
-"""A first look whose standard error is so many times that of the measurement at the end says nothing of how far a walk came,
-and nothing is said of it: methods made for noise begin with few samples. Arbitrary."""
+"""A first evaluation whose standard error is so many times that of the measurement at the end says nothing of how far a walk
+came, and nothing is said of it: methods made for noise begin with few samples. Arbitrary."""
 
 
 class Ends(NamedTuple):
@@ -31,7 +31,7 @@ class Ends(NamedTuple):
 
 
 def comparable(landscape: Landscape) -> bool:
-    """Whether a look on the way and the measurement at the end show the same quantity."""
+    """Whether an evaluation on the way and the measurement at the end show the same quantity."""
     held = landscape.offer(PENALTY)
     return held is None or held.without_penalty is None
 

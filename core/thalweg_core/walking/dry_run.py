@@ -1,6 +1,6 @@
 """Dry runs: the cost of what comes next is found by the same code, on a landscape of placeholder numbers and true costs.
 
-So no method has to know what its looks cost, and where a budget is about to end nobody relies on a forecast.
+So no method has to know what its evaluations cost, and where a budget is about to end nobody relies on a forecast.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def stopped_in_time(
 
 
 def refuse_unaffordable(method: Method, first: Cost | None, account: Account) -> None:
-    """Where the first look and the measurement at the end cannot both be paid, before anything is.
+    """Where the first evaluation and the measurement at the end cannot both be paid, before anything is.
 
-    first: what the first look costs with all that comes before it, at least; None where only looking tells.
+    first: what the first evaluation costs with all that comes before it, at least; None where only looking tells.
 
     Raises:
         Unaffordable: with the path below the plan.
@@ -74,7 +74,7 @@ def refuse_unaffordable(method: Method, first: Cost | None, account: Account) ->
     gradients, shots = (0, 0) if first is None else (int(first.gradients.max()), int(first.shots.max()))
     if budget.gradients is not None and gradients > budget.gradients:
         raise Unaffordable(
-            "budget.gradients", f"wanted at least {gradients}, as many as the first look takes, got {budget.gradients}"
+            "budget.gradients", f"wanted at least {gradients}, as many as the first evaluation takes, got {budget.gradients}"
         )
     if budget.shots is None or (reserve + shots <= budget.shots and reserve < budget.shots):
         return

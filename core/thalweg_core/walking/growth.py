@@ -83,7 +83,7 @@ def afford(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: 
     """Before anything is spent.
 
     Raises:
-        Unaffordable: the budget does not pay for the first look, a growth before it, and the end.
+        Unaffordable: the budget does not pay for the first evaluation, a growth before it, and the end.
     """
     account = rules.account(Cost.none(x))
     if not account.limited:

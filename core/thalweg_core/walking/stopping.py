@@ -28,7 +28,7 @@ class Stop:
         gradient_norm: largest norm of the gradient over the sites, in units of U / x. Under noise it must fall below
             by two standard errors.
         value: energy to reach, in units of U; in a job, in the unit in which the problem reports it. Under noise, by so
-            many standard errors, rising slowly with the number of looks, that a whole walk is fooled in 2.3 % of cases.
+            many standard errors, rising slowly with the number of evaluations, that a whole walk is fooled in 2.3 % of cases.
         plateau: stop when the mean energy of this many steps is not lower than that of as many steps before by more
             than two of its standard errors; with exact energies that also rise, the scatter about each window's trend is
             the error. Differences below 4 ε |U| are taken for rounding (|U|: the smallest in two windows, the largest such
@@ -115,13 +115,13 @@ def gradient_norm(manifold: Manifold, state: Walking, errors: float = 0.0) -> Te
 
 
 _ALARM = 0.0228
-"""Chance that a whole walk is fooled: that of two standard errors, one-sided, in a single look. Arbitrary."""
+"""Chance that a whole walk is fooled: that of two standard errors, one-sided, in a single evaluation. Arbitrary."""
 
 
 def _errors(looks: Tensor) -> Tensor:
-    """Standard errors by which the look number k must fall below: 2.7 for the first, 5.9 for the thousandth, (B,) float64.
+    """Standard errors by which the evaluation number k must fall below: 2.7 for the first, 5.9 for the thousandth, (B,) float64.
 
-    Its false alarms, at most exp(-z²/2)/2 = 6 α / (π k)², add up to α over any number of looks.
+    Its false alarms, at most exp(-z²/2)/2 = 6 α / (π k)², add up to α over any number of evaluations.
     """
     number = looks.to(torch.float64)
     return (2 * (2 * torch.log(number) + math.log(math.pi**2 / (12 * _ALARM)))).sqrt()

@@ -68,7 +68,7 @@ def begin(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: R
     """The position before the first step, with the rules already asked once: who starts converged takes no step.
 
     Raises:
-        Unaffordable: the budget does not pay for the first look and the end; nothing has been spent.
+        Unaffordable: the budget does not pay for the first evaluation and the end; nothing has been spent.
     """
     rules, init, place = rules or Rules(), rng.named("init"), dry_run(landscape)
     account = rules.account(Cost.none(x))
@@ -83,7 +83,7 @@ def begin(method: Method, landscape: Landscape, x: Tensor, rng: Stream, rules: R
 def position_at(
     method: Method, landscape: Landscape, state: Any, rng: Stream, spent: Cost, newest: Cost, rules: Rules
 ) -> Position:
-    """The position at step 0 of a walk from a state that has cost so much, `newest` of it in the last look."""
+    """The position at step 0 of a walk from a state that has cost so much, `newest` of it in the last evaluation."""
     memory = stopping.begin(rules.stop, state.x)
     outcome, memory = _judged(method, landscape, state, memory.after(newest), spent, rules, rng.at(1))
     return Position(state, spent, outcome, torch.zeros_like(outcome), memory)

@@ -29,7 +29,9 @@ def engines(program: Program, observable: Observable, estimator: Estimator) -> t
 
         noise, mitigated = estimator.noise, estimator.readout_mitigation
         sampler = AerSampler.of(program, observable, estimator.device, noise, mitigated, estimator.grouping)
-        known = TorchNoiseless(program, observable) if estimator.shots else exact(program, observable)  # a look or two at the end
+        known = (
+            TorchNoiseless(program, observable) if estimator.shots else exact(program, observable)
+        )  # an evaluation or two at the end
         return known, sampler
     if estimator.device == "gpu":
         device = torch.device("cuda")

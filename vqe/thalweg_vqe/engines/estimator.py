@@ -23,15 +23,16 @@ class Estimator:
     """Shots on a simulated device, or the exact expectation values.
 
     Args:
-        shots: per measured circuit in a look of a method that does not choose their number itself, and a sixteenth of those of
-            the measurement at the end; 0 means exact expectation values.
+        shots: per measured circuit in an evaluation of a method that does not choose their number itself, and a sixteenth of
+            those of the measurement at the end; 0 means exact expectation values.
         engine: what measures: "statevector" draws the outcomes of every circuit from its exact distribution, "aer" runs
             every circuit on Qiskit Aer.
         device: where they run: "cpu" or "gpu".
         grouping: which Pauli words one circuit measures: "qubit_wise", those with equal letters on every qubit; "commuting",
             all that commute, in fewer but deeper circuits.
         allocation: how shots are divided over these groups: "equal", the same for each; "measured", by the spread that a first
-            fifth of them shows; "random", every shot drawing its group. In all three a look takes `shots` a circuit on average.
+            fifth of them shows; "random", every shot drawing its group. In all three an evaluation takes `shots` a circuit on
+            average.
         noise: imperfect gates and readout, on engine = "aer"; none by default. Noiseless energies of the result stay noiseless.
         readout_mitigation: undo the readout's flips, whose probabilities are taken as known: unbiased, with larger error bars.
     """

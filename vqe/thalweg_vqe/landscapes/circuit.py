@@ -360,7 +360,7 @@ def _double(x: Tensor) -> Tensor:
 
 
 def _charged(x: Tensor, seen: Energies, gradients: int = 0) -> Cost:
-    """What a look cost each replica."""
+    """What an evaluation cost each replica."""
     once = np.ones_like(seen.shots)
     return Cost(*torch.from_numpy(np.stack([once, gradients * once, seen.circuits, seen.shots])).to(x.device))
 

@@ -123,7 +123,7 @@ class AdaptiveLandscape(Offers):
 
     @property
     def samples(self) -> int:
-        """What a look takes."""
+        """What an evaluation takes."""
         return self._first.samples
 
     @property

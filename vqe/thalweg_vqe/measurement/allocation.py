@@ -1,8 +1,8 @@
-"""How the shots of a look are divided over the groups of words that are measured together.
+"""How the shots of an evaluation are divided over the groups of words that are measured together.
 
 "equal": every group takes the same number.
 "measured": a fifth of the shots is divided equally, and the rest in proportion to the spread that these show of single shots,
-    pooled over all points of the look: the optimum, with a floor (Neyman, J. R. Stat. Soc. 97 (1934) 558). Both parts count
+    pooled over all points of the evaluation: the optimum, with a floor (Neyman, J. R. Stat. Soc. 97 (1934) 558). Both parts count
     as one sample. As the first decides how much it weighs beside the second, the mean is not quite unbiased, by at most 0.07
     of its standard error in simulations of single energies of H2 and LiH (160 to 2000 shots a circuit) at and around the
     Hartree-Fock determinant, where spreads come from rare outcomes; far from it, and in looks at 20 points, by at most 0.03.

@@ -32,7 +32,7 @@ class AdamState(NamedTuple):
     x: Tensor  # (B, *E) where the replicas stand
     seen: Evaluation  # what the landscape showed there
     moments: Moments  # carried along to x
-    size: SampleSize | None  # samples of the next look; None where looks are exact
+    size: SampleSize | None  # samples of the next evaluation; None where evaluations are exact
     average: Average | None  # of the iterates: the answer; None where it is x
 
 
@@ -47,17 +47,17 @@ class Adam(Method):
     trigonometric polynomial with R harmonics of ω, else 1. On spheres one g² serves all sites, that of the site with the
     largest gradient: it turns by about η at most, the others less, all of them downhill, so that spins at rest are not shaken.
 
-    Under noise [3]: a pilot gradient sets the number of samples n₀ of the first look; n grows with what was spent, while
+    Under noise [3]: a pilot gradient sets the number of samples n₀ of the first evaluation; n grows with what was spent, while
     steps shrink by (n₀/n)^s and are capped; samples go where the spread is; and the answer is the iterate averaged over the
     last part of the budget. On a trigonometric polynomial, whose coordinates have units that can be compared, a step is
     tempered before the cap, with w = u² v and w̄ its mean over all coordinates:
 
         step <- [w̄ / max(w, w̄ / 10)]^(p/2) step
 
-    Where looks are few samples, v is about the variance of g. Divided by its root, noisy coordinates are shaken most;
+    Where evaluations are few samples, v is about the variance of g. Divided by its root, noisy coordinates are shaken most;
     divided by v itself (p = 1) each goes at a rate inverse to its variance, and all come to one temperature: of diagonal
     rates these bring the walk nearest to a Boltzmann distribution [4]. Where a walk must pass a saddle that takes fewer
-    shots, elsewhere as many. Each of these has a field that switches it off, and all of them vanish where looks are exact.
+    shots, elsewhere as many. Each of these has a field that switches it off, and all of them vanish where evaluations are exact.
 
     Exact gradients: steps equal those of torch.optim.Adam. With a constant learning rate it does not come to rest: as
     gradients fade, v follows, steps grow too long for the steepest direction, and it swings. AMSGrad [2] divides by the
@@ -65,15 +65,15 @@ class Adam(Method):
 
     Args:
         learning_rate: η, about the length of a step in each coordinate, in its natural unit (on spheres in rad); left out,
-            0.05 under noise, 0.1 where looks are exact.
-        beta1: decay of the first moment; left out, 0.7 under noise, 0.9 where looks are exact.
-        beta2: decay of the second moment; left out, 0.99 under noise, 0.999 where looks are exact.
+            0.05 under noise, 0.1 where evaluations are exact.
+        beta1: decay of the first moment; left out, 0.7 under noise, 0.9 where evaluations are exact.
+        beta2: decay of the second moment; left out, 0.99 under noise, 0.999 where evaluations are exact.
         epsilon: added to the root of the second moment, in units of U / x.
         amsgrad: whether v never falls; left out, on spheres only.
         first_samples: samples of the pilot gradient, such as shots per circuit; of the first look where there is no pilot.
         pilot: whether a pilot gradient sets n₀.
         pilot_noise: variance over squared length of the gradient that n₀ aims at.
-        growth: looks for which all samples spent so far would pay: n grows as soon as it is less; 0: n stays.
+        growth: evaluations for which all samples spent so far would pay: n grows as soon as it is less; 0: n stays.
         shrinking: s, the power by which steps shrink as n grows; 0: they stay.
         max_step: c, the longest step of a coordinate, in its natural unit; 0: no cap.
         allocation: how samples are divided over what is measured separately: "measured", by the spread seen, or "equal".
@@ -128,7 +128,7 @@ class Adam(Method):
         return 4 * size + 7
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> AdamState:
-        """With a first look that is paid for, whatever the pilot says."""
+        """With a first evaluation that is paid for, whatever the pilot says."""
         seen, size = self._rule.begin(allocated(landscape, self.allocation), x, rng, shots)
         average = begin_average(x, seen.cost) if landscape.noisy and self.averaging else None
         return AdamState(x, seen, no_moments(landscape.manifold, x), size, average)
@@ -150,11 +150,11 @@ class Adam(Method):
         return state.x if state.average is None else state.average.x
 
     def next_cost(self, landscape: Landscape, state: AdamState) -> Cost:
-        """A look with the samples that it has grown to."""
+        """An evaluation with the samples that it has grown to."""
         return dearer(state.seen, state.size)
 
     def resolved(self, landscape: Landscape) -> Adam:
-        """The same with the numbers chosen that depend on whether looks are exact, and `amsgrad`."""
+        """The same with the numbers chosen that depend on whether evaluations are exact, and `amsgrad`."""
         rate, decay1, decay2 = (0.05, 0.7, 0.99) if landscape.noisy else (0.1, 0.9, 0.999)
         return replace(
             self,

@@ -28,7 +28,7 @@ class TextbookAdam(Method):
 
         m <- β1 m + (1 - β1) g,   v <- β2 v + (1 - β2) g²,   x <- R_x(-η [m / (1 - β1^t)] / (sqrt(v / (1 - β2^t)) + ε))
 
-    Every look takes the landscape's own number of samples, and the answer is the last iterate. Under noise it ends by
+    Every evaluation takes the landscape's own number of samples, and the answer is the last iterate. Under noise it ends by
     moving about in a valley whose width the learning rate sets; the outcome says so where its last steps brought nothing.
 
     Args:
@@ -75,5 +75,5 @@ class TextbookAdam(Method):
         return TextbookAdamState(x, seen, moments, watched(state.watch, seen)), Info.plain(seen.cost, seen.value)
 
     def remarks(self, landscape: Landscape, state: TextbookAdamState) -> list[str]:
-        """Where looks are noisy: whether the last steps brought anything."""
+        """Where evaluations are noisy: whether the last steps brought anything."""
         return remark(state.watch, above_reference(landscape, state.x)) if landscape.noisy else [""] * len(state.x)

@@ -51,16 +51,16 @@ class Estimates(NamedTuple):
     gradient: FilteredGradient  # at x
     base: Base
     pairs: Pairs  # carried to x
-    curvature: Tensor | None  # (B, *E) running mean of the second derivatives, NaN where looks show none; None if nowhere
+    curvature: Tensor | None  # (B, *E) running mean of the second derivatives, NaN where evaluations show none; None if nowhere
     scale: Tensor  # (B,) H₀ in natural units, for coordinates where they do not
-    size: SampleSize | None  # samples of the next look; None where looks take no number
+    size: SampleSize | None  # samples of the next evaluation; None where evaluations take no number
     average: Average | None  # of the iterates: the answer; None where it is x
 
 
 class LbfgsState(NamedTuple):
     x: Tensor  # (B, *E) where the replicas stand
     seen: Evaluation  # what the landscape showed there
-    search: Search | None  # of exact looks
+    search: Search | None  # of exact evaluations
     estimates: Estimates | None  # of noisy ones
 
 
@@ -68,35 +68,35 @@ class LbfgsState(NamedTuple):
 class Lbfgs(Method):
     """Quasi-Newton descent, x <- R_x(-H ∇U), with H from the last m pairs of steps s and changes of the gradient y.
 
-    Exact looks: the classical method. Every step of the walk is one look, at the next trial of a line search by the strong
-    Wolfe conditions; what the search settles on becomes x. In flat space it takes the steps of L-BFGS-B without bounds [1].
-    Where values differ no more than by rounding, slopes alone decide; where even the gradient leads nowhere, it stops.
+    Exact evaluations: the classical method. Every step of the walk is one evaluation, at the next trial of a line search by the
+    strong Wolfe conditions; what the search settles on becomes x. In flat space it takes the steps of L-BFGS-B without bounds
+    [1]. Where values differ no more than by rounding, slopes alone decide; where even the gradient leads nowhere, it stops.
 
-    Noisy looks: no line search, for it would take the noise for the landscape. Instead
+    Noisy evaluations: no line search, for it would take the noise for the landscape. Instead
 
         m, P     the gradient by a Kalman filter, and its variance
         H₀       1 / max(|h|, 0.1 max |h|), h the running mean of the free second derivatives, in natural units u of each
                  coordinate: 1/(ω R) where U is a trigonometric polynomial with R harmonics of ω, else 1. For coordinates whose
-                 second derivative looks do not show, and where all are 0, s·y / y·y of the newest pair, and before the first
-                 pair what makes the first step c u
+                 second derivative evaluations do not show, and where all are 0, s·y / y·y of the newest pair, and before the
+                 first pair what makes the first step c u
         pairs    of filtered gradients, if  s·y > z sqrt(Σ s² (P + P'));  else the pair's beginning stays, and s gets longer
         step     -f H m, no coordinate further than c u
 
-    A pilot gradient sets the number of samples of the first look; it grows with what was spent, but only while P outweighs m²;
-    samples go where the spread is; the answer is the iterate averaged over the last part of the budget. Noise is never taken
+    A pilot gradient sets the number of samples of the first evaluation; it grows with what was spent, but only while P outweighs
+    m²; samples go where the spread is; the answer is the iterate averaged over the last part of the budget. Noise is never taken
     for convergence. Each of these has a field that switches it off.
 
     Args:
         memory: m, pairs that are kept; 0: none, then H is H₀.
-        step_factor: f, part of the quasi-Newton step that is taken. This and the fields below: noisy looks only.
+        step_factor: f, part of the quasi-Newton step that is taken. This and the fields below: noisy evaluations only.
         max_step: c, the longest step of a coordinate, in its natural unit; 0: no cap.
         pair_test: z, standard errors by which s·y of a pair must be positive; 0: it need only be positive.
-        filtering: whether m is filtered; else it is what the last look showed.
-        curvature: whether H₀ follows the free second derivatives where looks show them.
+        filtering: whether m is filtered; else it is what the last evaluation showed.
+        curvature: whether H₀ follows the free second derivatives where evaluations show them.
         first_samples: samples of the pilot gradient, such as shots per circuit; of the first look where there is no pilot.
-        pilot: whether a pilot gradient sets the samples of the first look.
-        pilot_noise: variance over squared length of the gradient that the first look aims at.
-        growth: looks for which all samples spent so far would pay: samples grow as soon as it is less; 0: they stay.
+        pilot: whether a pilot gradient sets the samples of the first evaluation.
+        pilot_noise: variance over squared length of the gradient that the first evaluation aims at.
+        growth: evaluations for which all samples spent so far would pay: samples grow as soon as it is less; 0: they stay.
         allocation: how samples are divided over what is measured separately: "measured", by the spread seen, or "equal".
         averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
 
@@ -137,7 +137,7 @@ class Lbfgs(Method):
         return self.memory * (2 * size + 1) + vectors * size + 19
 
     def init(self, landscape: Landscape, x: Tensor, rng: Stream, shots: Tensor | None = None) -> LbfgsState:
-        """With a first look that is paid for, whatever the pilot says."""
+        """With a first evaluation that is paid for, whatever the pilot says."""
         seen, size = self._rule.begin(allocated(landscape, self.allocation), x, rng, shots)
         if not landscape.noisy:
             return LbfgsState(x, seen, begin_descent(landscape.manifold, x, seen, self.memory).search, None)
@@ -161,11 +161,11 @@ class Lbfgs(Method):
         return average.x if average else state.x
 
     def next_cost(self, landscape: Landscape, state: LbfgsState) -> Cost:
-        """A look with the samples that it has grown to."""
+        """An evaluation with the samples that it has grown to."""
         return dearer(state.seen, state.estimates.size if state.estimates else None)
 
     def finished(self, state: LbfgsState) -> Tensor:
-        """Exact looks: where the gradient itself leads to no lower energy."""
+        """Exact evaluations: where the gradient itself leads to no lower energy."""
         if state.search is None:
             return torch.zeros_like(state.seen.value, dtype=torch.bool)
         return state.search.stage == Stage.NOWHERE
@@ -175,10 +175,10 @@ class Lbfgs(Method):
         why = "stopped by the line search: along the gradient itself no energy is lower by more than rounding"
         return [why if over else "" for over in self.finished(state).tolist()]
 
-    # --- noisy looks
+    # --- noisy evaluations
 
     def _first(self, landscape: Landscape, x: Tensor, seen: Evaluation, size: SampleSize | None) -> Estimates:
-        """After the first look."""
+        """After the first evaluation."""
         grad, unit = landscape.manifold.tangent(x, seen.grad), natural_units(landscape, x)
         steepest = row_max((unit * grad).abs())
         steepest = torch.where(steepest > 0, steepest.clamp_min(torch.finfo(x.dtype).tiny), 1.0)

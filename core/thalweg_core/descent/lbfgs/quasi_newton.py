@@ -1,4 +1,4 @@
-"""Limited-memory BFGS with a line search, one look a step: every replica stands at a trial of its own."""
+"""Limited-memory BFGS with a line search, one evaluation a step: every replica stands at a trial of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FARTHEST = 1e10
 
 
 class Stage(IntEnum):
-    """What the last look was."""
+    """What the last evaluation was."""
 
     TRIAL = 0  # one of a search that goes on, or that has begun anew
     ITERATE = 1  # the last of a search: x is new

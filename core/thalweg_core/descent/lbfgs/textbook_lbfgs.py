@@ -47,10 +47,10 @@ class TextbookLbfgsState(NamedTuple):
 class TextbookLbfgs(Method):
     """Quasi-Newton descent x <- R_x(-t H ∇U), t by a line search with the strong Wolfe conditions, and two rules to stop by.
 
-    Every step of the walk is one look, at the next trial of a search; looks take the landscape's own number of samples. With
-    exact values in flat space it takes the steps of L-BFGS-B without bounds, as in SciPy, and stops where that does. With
-    noisy ones it does the same, and shows what comes of it: a search that finds no lower value, or values that happen to be
-    alike, stop it wherever it stands. Then it says so; `lbfgs` is the form that noise cannot fool.
+    Every step of the walk is one evaluation, at the next trial of a search; evaluations take the landscape's own number of
+    samples. With exact values in flat space it takes the steps of L-BFGS-B without bounds, as in SciPy, and stops where that
+    does. With noisy ones it does the same, and shows what comes of it: a search that finds no lower value, or values that happen
+    to be alike, stop it wherever it stands. Then it says so; `lbfgs` is the form that noise cannot fool.
 
     Args:
         memory: pairs of steps and changes of the gradient that are kept.
@@ -123,5 +123,5 @@ class TextbookLbfgs(Method):
         if noise > decrease:
             reason = f"the noise of the values ({noise:.2g} of a difference) is larger than the decrease asked for"
         if noise > 0 and why == Why.GRADIENT:
-            reason = "one noisy look cannot show that"
+            reason = "one noisy evaluation cannot show that"
         return f"stopped by {rule}{where}; {reason}{', so that is not convergence' if noise > 0 else ''}"

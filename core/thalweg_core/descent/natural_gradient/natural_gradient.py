@@ -34,11 +34,11 @@ from thalweg_core.streams import Stream
 class NaturalGradientState(NamedTuple):
     x: Tensor  # (B, P) where the replicas stand
     seen: Evaluation  # what the landscape showed there
-    gradient: FilteredGradient  # from all looks so far
-    metric: RunningMetric  # from all looks so far
-    curvature: Tensor | None  # (B, P) running mean of the second derivatives, in natural units; None where looks show none
-    rate: Tensor  # (B,) η where looks show none
-    size: SampleSize | None  # samples of the next look; None where looks are exact
+    gradient: FilteredGradient  # from all evaluations so far
+    metric: RunningMetric  # from all evaluations so far
+    curvature: Tensor | None  # (B, P) running mean of the second derivatives, in natural units; None where evaluations show none
+    rate: Tensor  # (B,) η where evaluations show none
+    size: SampleSize | None  # samples of the next evaluation; None where evaluations are exact
     average: Average | None  # of the iterates: the answer; None where it is x
 
 
@@ -50,8 +50,8 @@ class NaturalGradient(Method):
         λ = ε t + min(ν t Σ v / |m|², η sqrt(Σ w / P) / δ),     t = tr F / P
         η = f / κ,     κ = Σ |h| / tr F,   h the running mean of the second derivatives
 
-    m is the gradient and v the variance of its estimate, both from a Kalman filter, w the variance of the newest look alone;
-    coordinates are taken in their natural unit, 1/(ω R) where the landscape is a trigonometric polynomial with R harmonics
+    m is the gradient and v the variance of its estimate, both from a Kalman filter, w the variance of the newest evaluation
+    alone; coordinates are taken in their natural unit, 1/(ω R) where the landscape is a trigonometric polynomial with R harmonics
     of ω, else 1.
 
     Why λ grows with the noise: |∂U|² ≤ 4 F Var(H), so a priori the gradient has the covariance s² F, with s² = |m|² P / tr F
@@ -61,11 +61,11 @@ class NaturalGradient(Method):
     not move a coordinate by more than δ in a step, however small the metric.
 
     Why η is divided by κ: along a step of one unit in the metric U bends by κ on average. So f is a pure number, that of a
-    Newton step being 1, and no unit of energy enters. Where looks do not show second derivatives η is f over the unit of U.
+    Newton step being 1, and no unit of energy enters. Where evaluations do not show second derivatives η is f over the unit of U.
 
-    Under noise: a pilot gradient sets the number of samples of the first look; it grows with what was spent; samples go
+    Under noise: a pilot gradient sets the number of samples of the first evaluation; it grows with what was spent; samples go
     where the spread is; the metric is measured for a part of the gradient's shots, and averaged; the answer is the iterate
-    averaged over the last part of the budget. Each of these has a field that switches it off; all vanish with exact looks.
+    averaged over the last part of the budget. Each of these has a field that switches it off; all vanish with exact evaluations.
 
     Exact values: κ is how much U bent along the last step s, from the gradients g, g' at its ends [4]:
 
@@ -75,8 +75,8 @@ class NaturalGradient(Method):
     most. So the energy never rises, and D, the reach of what a metric knows of the energy, is not needed.
 
     Args:
-        learning_rate: f; where looks show no second derivatives η itself, in units of 1/U, the first where it adapts.
-        curvature: whether η is divided by κ where looks show second derivatives.
+        learning_rate: f; where evaluations show no second derivatives η itself, in units of 1/U, the first where it adapts.
+        curvature: whether η is divided by κ where evaluations show second derivatives.
         adapting: whether η adapts, where values are exact.
         metric: how much of F is used: "full", "block_diagonal", "diagonal" or "auto": "full" where F is free, and where its part
             off the blocks is found to be the heavier one; else "block_diagonal".
@@ -90,9 +90,9 @@ class NaturalGradient(Method):
         max_distance: D, the longest step as a distance between states (rad), where steps are not taken back; 0: no cap.
         max_step: c, the longest step of a coordinate, in its natural unit; 0: no cap.
         first_samples: samples of the pilot gradient, such as shots per circuit; of the first look where there is no pilot.
-        pilot: whether a pilot gradient sets the samples of the first look.
-        pilot_noise: variance over squared length of the gradient that the first look aims at.
-        growth: looks for which all samples spent so far would pay: they grow as soon as it is less; 0: they stay.
+        pilot: whether a pilot gradient sets the samples of the first evaluation.
+        pilot_noise: variance over squared length of the gradient that the first evaluation aims at.
+        growth: evaluations for which all samples spent so far would pay: they grow as soon as it is less; 0: they stay.
         allocation: how samples are divided over what is measured separately: "measured", by the spread seen, or "equal".
         averaging: last part of the budget spent so far over which the iterate is averaged; 0: the answer is the last iterate.
 
@@ -189,7 +189,7 @@ class NaturalGradient(Method):
         size = state.rate
         if state.curvature is not None:
             bend = _bend(state.curvature, metric)
-            size = torch.where(bend > 0, self.learning_rate / bend, size)  # 0: looks show nothing, or that nothing bends
+            size = torch.where(bend > 0, self.learning_rate / bend, size)  # 0: evaluations show nothing, or that nothing bends
         uncertain = self.noise_damping * scale * noise / torch.where(signal > 0, signal, 1.0)
         if self.noise_step:
             newest = row_sum(unit * unit * state.seen.grad_var) / mean.shape[1]
@@ -243,7 +243,7 @@ Arbitrary: 2 or 20 for the first changes looks on two small molecules by one in 
 
 
 def _bend(curvature: Tensor, metric: Tensor) -> Tensor:
-    """κ, (B,): over the coordinates whose second derivative looks show."""
+    """κ, (B,): over the coordinates whose second derivative evaluations show."""
     known = torch.isfinite(curvature)
     lengths = torch.where(known, metric.diagonal(dim1=1, dim2=2), 0.0)
     bend = row_sum(torch.where(known, curvature, 0.0).abs())

@@ -43,20 +43,20 @@ MOST = 10
 
 
 class RunningMetric(NamedTuple):
-    """An estimate of the metric from all looks so far, coordinates in their natural units."""
+    """An estimate of the metric from all evaluations so far, coordinates in their natural units."""
 
     mean: Tensor  # (B, P, P)
     variance: Tensor  # (B, P, P) of each entry; 0 where it is exact or was never looked at
-    price: Tensor  # (B,) float64: shots that a look costs for each sample; 0 where looks are free
-    whole: Tensor  # (B,) bool: whether looks are by overlaps, which show all of it
+    price: Tensor  # (B,) float64: shots that an evaluation costs for each sample; 0 where evaluations are free
+    whole: Tensor  # (B,) bool: whether evaluations are by overlaps, which show all of it
 
 
 @dataclass(frozen=True)
 class MetricRule:
     """How a metric is looked at, and for how much.
 
-    A look takes a part of the shots that the gradient's takes, and joins earlier ones entry by entry: with V the variance of
-    the mean and v that of the look,
+    An evaluation takes a part of the shots that the gradient's takes, and joins earlier ones entry by entry: with V the variance
+    of the mean and v that of the evaluation,
 
         V <- V / (1 - 1/τ),   K = V / (V + v),   F <- F + K (F_seen - F),   V <- (1 - K) V
 
@@ -70,7 +70,7 @@ class MetricRule:
     Args:
         form: "auto", "full", "block_diagonal" or "diagonal".
         measured: whether it is measured by samples where energies are; else it is known free of charge, as in a simulation.
-        share: shots of a look over those of the gradient's.
+        share: shots of an evaluation over those of the gradient's.
         memory: τ, looks that are averaged, above 1.
     """
 
@@ -123,11 +123,11 @@ class MetricRule:
         return RunningMetric(mean, (1 - gain) * prior, price, before.whole), seen.cost
 
     def forecast(self, metric: RunningMetric, landscape: Landscape, size: SampleSize | None) -> Tensor:
-        """Shots of the next look, (B,) int64."""
+        """Shots of the next evaluation, (B,) int64."""
         return (metric.price * self._number(metric, landscape, size)).ceil().to(torch.int64)
 
     def _number(self, before: RunningMetric, landscape: Landscape, size: SampleSize | None) -> Tensor:
-        """Samples of the next look, (B,) int64."""
+        """Samples of the next evaluation, (B,) int64."""
         if size is None:
             return torch.ones_like(before.price).to(torch.int64)
         asked, shots = landscape.offer(SAMPLES), self.share * size.number.floor() * size.price

@@ -39,7 +39,7 @@ class TextbookNaturalGradient(Method):
 
         x <- x - η (F + λ)⁺ grad U,   (·)⁺: the pseudo-inverse
 
-    Every look, at the gradient as at the metric, takes the landscape's own number of samples, and the answer is the last
+    Every evaluation, at the gradient as at the metric, takes the landscape's own number of samples, and the answer is the last
     iterate. Where F is nearly singular and noisy, its inverse is large and wrong: then the walk jumps, and the outcome says so
     where the energy ended above what it had been. Step for step PennyLane's `QNGOptimizer`, whose defaults are these.
 
@@ -80,7 +80,7 @@ class TextbookNaturalGradient(Method):
         return TextbookNaturalGradientState(x, seen, metric, climbed(state.rise, seen)), Info.plain(seen.cost, seen.value)
 
     def remarks(self, landscape: Landscape, state: TextbookNaturalGradientState) -> list[str]:
-        """Where looks are noisy: whether noise has led it up."""
+        """Where evaluations are noisy: whether noise has led it up."""
         return remark(state.rise, above_reference(landscape, state.x)) if landscape.noisy else [""] * len(state.x)
 
     def _look(self, landscape: Landscape, x: Tensor, rng: Stream) -> tuple[Evaluation, Tensor]:

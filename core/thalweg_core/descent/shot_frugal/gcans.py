@@ -44,10 +44,10 @@ class Gcans(Method):
 
         x <- x - α g,   χ_i, ξ_i: running means of g_i and of the variance of one sample, corrected for their start
 
-        s_i = ⌈2Lα/(2 - Lα) √ξ_i Σ_j √ξ_j / |χ|²⌉,   none fewer than s_min, nor more than ten times those of the look before
+        s_i = ⌈2Lα/(2 - Lα) √ξ_i Σ_j √ξ_j / |χ|²⌉,   none fewer than s_min, nor more than ten times those of the evaluation before
 
     in natural units of the coordinates, 1/(ω R) for harmonics of ω up to R. Where all components come from the same samples,
-    such as rows of a mini-batch, s = ⌈2Lα/(2 - Lα) Σ_j ξ_j / |χ|²⌉, by the same reasoning. Exact looks: steepest descent.
+    such as rows of a mini-batch, s = ⌈2Lα/(2 - Lα) Σ_j ξ_j / |χ|²⌉, by the same reasoning. Exact evaluations: steepest descent.
 
     Args:
         learning_rate: α L; below 2. The paper takes 1; 0.5 was better on two small molecules, from a coarse grid.
@@ -91,7 +91,7 @@ class Gcans(Method):
         return descended(self._rule(landscape), allocated(landscape, self.allocation), state, rng)
 
     def next_cost(self, landscape: Landscape, state: FrugalState) -> Cost:
-        """A look with the samples that the next step will choose."""
+        """An evaluation with the samples that the next step will choose."""
         return next_cost(self._rule(landscape), landscape, state)
 
     def _rule(self, landscape: Landscape) -> GlobalRule:

@@ -28,7 +28,7 @@ class Icans(Method):
         γ_i = [(α - Lα²/2) χ_i² - (Lα²/2) ξ_i/s_i] / s_i,   what each sample is expected to gain at least
 
     None takes more samples than the component of the largest γ, none fewer than s_min, none more than ten times those of
-    the look before. All is in natural units of the coordinates, 1/(ω R) for harmonics of ω up to R.
+    the evaluation before. All is in natural units of the coordinates, 1/(ω R) for harmonics of ω up to R.
 
     Variant 1 takes α as it is. Variant 2 is the cautious one: a component whose step is expected to lose takes the step of
     the largest gain, χ²/(L (χ² + ξ/s)), instead of α. Energies are not looked at on the way; no samples are spent on them.
@@ -78,7 +78,7 @@ class Icans(Method):
         return descended(self._rule(landscape), allocated(landscape, self.allocation), state, rng)
 
     def next_cost(self, landscape: Landscape, state: FrugalState) -> Cost:
-        """A look with the samples that the next step will choose."""
+        """An evaluation with the samples that the next step will choose."""
         return next_cost(self._rule(landscape), landscape, state)
 
     def _rule(self, landscape: Landscape) -> IndividualRule:

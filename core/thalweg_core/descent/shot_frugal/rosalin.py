@@ -62,7 +62,7 @@ class Rosalin(Method):
         return descended(self._rule(landscape), allocated(landscape, "random"), state, rng)
 
     def next_cost(self, landscape: Landscape, state: FrugalState) -> Cost:
-        """A look with the samples that the next step will choose."""
+        """An evaluation with the samples that the next step will choose."""
         return next_cost(self._rule(landscape), landscape, state)
 
     def _rule(self, landscape: Landscape) -> IndividualRule:

@@ -1,4 +1,4 @@
-"""Steepest descent that chooses the samples of each look from running means of what looks have shown.
+"""Steepest descent that chooses the samples of each evaluation from running means of what looks have shown.
 
 A component with the slope χ and the variance ξ of one sample, looked at by s samples and followed by a step of -α times what was
 seen, gains in expectation at least
@@ -45,15 +45,15 @@ class Statistics(NamedTuple):
 class FrugalState(NamedTuple):
     x: Tensor  # (B, P) where the replicas stand
     seen: Evaluation  # what the landscape showed there
-    statistics: Statistics  # of all looks before this one
+    statistics: Statistics  # of all evaluations before this one
     samples: Tensor | None  # (B, P) int64: what this one took of each component, or (B,) of all; None where it is exact
 
 
 class Choice(NamedTuple):
-    """What to do after a look."""
+    """What to do after an evaluation."""
 
     rate: Tensor | float  # α of each component, (B, P), or of all
-    samples: Tensor  # of the next look, as those of this one
+    samples: Tensor  # of the next evaluation, as those of this one
 
 
 class Rule(Protocol):
@@ -66,11 +66,11 @@ class Rule(Protocol):
 
     @property
     def rate(self) -> float:
-        """α where looks are exact."""
+        """α where evaluations are exact."""
         ...
 
     def choose(self, after: Statistics, before: Statistics, samples: Tensor) -> Choice:
-        """From the means after a look by so many samples, and those before it."""
+        """From the means after an evaluation by so many samples, and those before it."""
         ...
 
 
@@ -121,18 +121,18 @@ ENDLESS = 2.0**40
 
 
 LEAP = 10
-"""By which samples grow from one look to the next at most (arbitrary; not in the papers): where two samples happen to show no
-slope, the rules would spend everything on the next look."""
+"""By which samples grow from one evaluation to the next at most (arbitrary; not in the papers): where two samples happen to show
+no slope, the rules would spend everything on the next evaluation."""
 
 
 def begin(place: Landscape, x: Tensor, rng: Stream, samples: Tensor | None) -> FrugalState:
-    """After a first look by so many samples."""
+    """After a first evaluation by so many samples."""
     means = Statistics(torch.zeros_like(x), torch.zeros_like(x), torch.ones_like(x[:, 0]))
     return FrugalState(x, _look(place, x, rng, samples), means, samples)
 
 
 def descended(rule: Rule, place: Landscape, state: FrugalState, rng: Stream) -> tuple[FrugalState, Info]:
-    """A step along the slopes seen, and a look by the samples chosen; place: the landscape with its samples allocated."""
+    """A step along the slopes seen, and an evaluation by the samples chosen; place: the landscape with its samples allocated."""
     unit = natural_units(place, state.x)
     statistics = _updated(state, unit, rule.memory)
     choice = _chosen(rule, state, statistics)

@@ -37,7 +37,7 @@ class QnSpsaState(NamedTuple):
     x: Tensor  # (B, P) where the replicas stand
     seen: Evaluation  # the energy there; no gradient
     perturbing: SpsaProgress  # gain, steps and samples
-    metric: Tensor  # (B, P, P) mean of all looks, in natural units; at first the identity
+    metric: Tensor  # (B, P, P) mean of all evaluations, in natural units; at first the identity
     average: Average | None  # of the iterates: the answer; None where it is x
 
 

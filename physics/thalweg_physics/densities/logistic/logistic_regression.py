@@ -47,8 +47,8 @@ class LogisticRegression(Density[LogisticLandscape]):
     Args:
         dataset: a data set shipped with scikit-learn: "breast_cancer" (569 rows, 30 features, label 1 is benign).
         prior_scale: s, the standard deviation of the normal prior of every coefficient.
-        batch_size: rows that a look takes, drawn anew each time, where the method does not choose; left out, all of them, and
-            energies are exact. A mini-batch shows energy and gradient with noise, and charges its rows as shots; the
+        batch_size: rows that an evaluation takes, drawn anew each time, where the method does not choose; left out, all of them,
+            and energies are exact. A mini-batch shows energy and gradient with noise, and charges its rows as shots; the
             measurement at the end is exact, and takes all rows.
     """
 
@@ -101,7 +101,7 @@ class LogisticRegression(Density[LogisticLandscape]):
         return MiniBatchLandscape(design, labels, self.prior_scale, self.batch_size)
 
     def dry_run(self) -> LogisticLandscape | None:
-        """On zeros in place of the data; None where all rows are taken, and looks are exact."""
+        """On zeros in place of the data; None where all rows are taken, and evaluations are exact."""
         if self.batch_size is None:
             return None
         n, features = DATASETS[self.dataset]
@@ -119,7 +119,7 @@ class LogisticRegression(Density[LogisticLandscape]):
         return EnergyEstimate(value, torch.zeros_like(value), Cost.of(x, evaluations=1, shots=self.final_shots(landscape)))
 
     def final_shots(self, landscape: LogisticLandscape) -> int:
-        """All rows, where looks take rows."""
+        """All rows, where evaluations take rows."""
         return len(landscape.labels) if landscape.noisy else 0
 
     def observe(self, landscape: LogisticLandscape, x: Tensor) -> dict[str, Observed]:

@@ -29,7 +29,8 @@ class MiniBatchLandscape(LogisticLandscape):
         Û = (n/b) Σ_batch [softplus(z_i) - y_i z_i] + |β|²/(2 s²),   Var(Û) = n² (1 - b/n) s_b²/b,
 
     s_b² the variance within the batch, and likewise the gradient. Both are unbiased, and exact where b = n; the same rows
-    show the second derivatives too. A look charges its rows as shots. (Here all rows are computed and those of the batch are
+    show the second derivatives too. An evaluation charges its rows as shots. (Here all rows are computed and those of the batch
+    are
     kept: on data this small that is the fastest.)
 
     Shapes: design (n, d), labels (n,), β = x (B, d).

@@ -154,7 +154,7 @@ def _check_plan(parsed_job: ParsedJob, traits: Traits) -> None:
 
 
 def _check_budget(parsed_job: ParsedJob, traits: Traits) -> None:
-    """Whether it pays for the first look and the end, as far as the problem knows their price without being opened."""
+    """Whether it pays for the first evaluation and the end, as far as the problem knows their price without being opened."""
     problem, plan = parsed_job.problem, parsed_job.plan
     if plan.budget.shots is None:
         return

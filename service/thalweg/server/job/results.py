@@ -144,8 +144,8 @@ def _unpaid(parsed_job: ParsedJob, walked: Walked) -> str:
     limit, spent = parsed_job.plan.budget.shots, int(walked.here.position.spent.shots.max())
     if limit is None or walked.here.step > 0 or spent + walked.reserve <= limit:
         return ""
-    taken = f"the first look took {spent} shots of a replica, and the measurement at the end takes {walked.reserve}"
-    remedy = "not a single step was taken; raise it, or let each look take fewer shots"
+    taken = f"the first evaluation took {spent} shots of a replica, and the measurement at the end takes {walked.reserve}"
+    remedy = "not a single step was taken; raise it, or let each evaluation take fewer shots"
     return f"plan.budget.shots = {limit} was too small: {taken}; {remedy}"
 
 
@@ -180,7 +180,7 @@ def _told(why: str, led: list[str], replicas: int) -> str:
 
 
 def _led(parsed_job: ParsedJob, walked: Walked, reading: EnergyEstimate) -> list[str]:
-    """Where each walk led, by the energy measured anew beside that of the first look; "" where they cannot be compared."""
+    """Where each walk led, by the energy measured anew beside that of the first evaluation; "" where they cannot be compared."""
     if walked.here.step == 0 or not descent_check.comparable(walked.landscape):
         return [""] * len(reading.value)
     table, scale = walked.trace.table(walked.here), parsed_job.energy_scale
