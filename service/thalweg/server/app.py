@@ -128,13 +128,15 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
             print(f"cannot listen on {address}: is the port taken?", file=sys.stderr)
             return CANNOT_SERVE
         stopping = _on_signals()
-        await server.start()
         again = ["--data", str(data), "--address", address]
         again += [] if exit_when_idle is None else ["--exit-when-idle", str(exit_when_idle)]
-        watchdog = Watchdog({"writer": store.writer, "executor": executor}, awake, again)
-        health_told = _tell_health(lambda: watchdog.trouble() or checkers.trouble(), checker, ["", *names])
-        beside = [asyncio.create_task(task) for task in (news.run(), health_told, _warm(checkers))]
-        with _published(data, f"{address.rpartition(':')[0]}:{port}", token):
+        with _published(
+            data, f"{address.rpartition(':')[0]}:{port}", token
+        ):  # before it answers any call
+            await server.start()
+            watchdog = Watchdog({"writer": store.writer, "executor": executor}, awake, again)
+            health_told = _tell_health(lambda: watchdog.trouble() or checkers.trouble(), checker, ["", *names])
+            beside = [asyncio.create_task(task) for task in (news.run(), health_told, _warm(checkers))]
             await _until_done(store, executor, activity, stopping, exit_when_idle)
             watchdog.stop()
             await checker.enter_graceful_shutdown()
