@@ -1,11 +1,11 @@
 """The token of a service: whoever can read it may call. The service writes it where only its own user can read.
 
     DIR/token                       of a data folder; made once, so that scripts can keep it
-    STATE/thalweg/services/PORT     JSON, of the service that listens on a port of this machine: {"token", "pid", "mark"};
-                                    STATE is $XDG_STATE_HOME, else ~/.local/state
+    STATE/thalweg/services/PORT     JSON, of the service that listens on a port of this machine: {"address", "token", "pid",
+                                    "mark"}; STATE is $XDG_STATE_HOME, else ~/.local/state
 
 A call carries it as metadata, `authorization: Bearer TOKEN`. What a service has published is only given out while its very
-process lives: afterwards anybody may listen on its port.
+process lives and for its very address: on any other anybody may listen.
 """
 
 from __future__ import annotations
@@ -42,13 +42,17 @@ def of_folder(data: Path) -> str:
     """The token of a data folder, made if there is none, or if others could have read or written it. Raises OSError."""
     path = kept_in(data)
     with contextlib.suppress(FileNotFoundError):
-        about = path.lstat()
-        private = stat.S_ISREG(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o077
-        if private and (token := _read(path)):
+        if is_private(path) and (token := _read(path)):
             return token
     token = secrets.token_urlsafe(32)
     _write(path, f"{token}\n")
     return token
+
+
+def is_private(path: Path) -> bool:
+    """Whether a file is this user's, and for this user's eyes only. Raises OSError."""
+    about = path.lstat()
+    return stat.S_ISREG(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o077
 
 
 def kept_in(data: Path) -> Path:
@@ -80,9 +84,16 @@ def of_address(address: str) -> str | None:
 
 
 def still_there(address: str) -> Callable[[], bool]:
-    """What tells whether the service that has published its token for an address still lives; always true of other tokens."""
+    """What tells whether the service that has published its token for an address still does, and lives; always true of other
+    tokens."""
     entry = None if os.environ.get(VARIABLE) else _entry(address)
-    return entry.lives if entry is not None else lambda: True
+    return (lambda: _entry(address) == entry and entry.lives()) if entry is not None else lambda: True
+
+
+def meant_by(address: str) -> str:
+    """The address of the service that listens where "localhost:PORT" may lead: a name may lead to whoever listens there too."""
+    entry = _entry(address)
+    return entry.address if entry is not None and entry.lives() else address
 
 
 def looked_for(address: str) -> str:
@@ -115,7 +126,7 @@ def publish(address: str, token: str) -> None:
     for other in path.parent.iterdir():  # of services that could not withdraw them
         if (entry := _read_entry(other)) is None or not entry.lives():
             other.unlink(missing_ok=True)
-    _write(path, json.dumps(_Entry(token, os.getpid(), processes.mark(os.getpid()) or "")._asdict()) + "\n")
+    _write(path, json.dumps(_Entry(str(parsed(address)), token, os.getpid(), processes.mark(os.getpid()) or "")._asdict()) + "\n")
 
 
 def withdraw(address: str, token: str) -> None:
@@ -129,6 +140,7 @@ def withdraw(address: str, token: str) -> None:
 class _Entry(NamedTuple):
     """What a service publishes."""
 
+    address: str
     token: str
     pid: int
     mark: str
@@ -138,16 +150,19 @@ class _Entry(NamedTuple):
 
 
 def _entry(address: str) -> _Entry | None:
-    """What is published for an address of this machine; None where nothing is."""
-    with contextlib.suppress(OSError):
-        return _read_entry(published(address)) if is_here(address) else None
+    """What is published for an address of this machine, or for the port of "localhost:PORT"; None where nothing is."""
+    with contextlib.suppress(OSError, ValueError):
+        wanted = parsed(address)
+        entry = _read_entry(published(address)) if wanted.is_here else None
+        if entry is not None and (wanted.host == "localhost" or entry.address == str(wanted)):
+            return entry
     return None
 
 
 def _read_entry(path: Path) -> _Entry | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         written = json.loads(path.read_text())
-        entry = _Entry(str(written["token"]), int(written["pid"]), str(written["mark"]))
+        entry = _Entry(str(written["address"]), str(written["token"]), int(written["pid"]), str(written["mark"]))
         return entry if _FORM.fullmatch(entry.token) else None
     return None
 

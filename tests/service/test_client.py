@@ -8,6 +8,7 @@ import json
 import math
 import os
 import runpy
+import socket
 import subprocess
 import sys
 import threading
@@ -602,9 +603,12 @@ def test_a_token_that_is_not_accepted_is_a_sentence_that_says_where_it_was_looke
 
 
 def test_a_published_token_never_leaves_this_machine(home):
-    for here in ("127.0.0.1:7433", "localhost:7433", "[::1]:7433"):
+    for here in ("127.0.0.1:7433", "[::1]:7433"):
         credentials.publish(here, "s3cret")
-        assert credentials.of_address(here) == "s3cret"
+        assert credentials.of_address(here) == credentials.of_address("localhost:7433") == "s3cret"
+        assert credentials.meant_by("localhost:7433") == here  # not where the name may lead, too
+        for other in {"127.0.0.1:7433", "[::1]:7433", "127.0.0.2:7433"} - {here}:
+            assert credentials.of_address(other) is None  # anybody may listen there
     for there in ("example.org:7433", "10.0.0.1:7433", "127.0.0.1.example.org:7433", "7433", "localhost:../services/7433"):
         assert credentials.of_address(there) is None
 
@@ -612,7 +616,7 @@ def test_a_published_token_never_leaves_this_machine(home):
 def gone() -> dict[str, Any]:
     """What a service has published that was killed."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        left = {"token": "s3cret", "pid": process.pid, "mark": processes.mark(process.pid)}
+        left = {"address": "", "token": "s3cret", "pid": process.pid, "mark": processes.mark(process.pid)}
         process.kill()
     return left
 
@@ -627,7 +631,7 @@ def test_whoever_listens_where_a_service_was_killed_gets_no_token(service, home,
     with serving(service) as address:
         file = credentials.published(address)
         file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(left))
+        file.write_text(json.dumps(left | {"address": address}))
         with pytest.raises(errors.Unauthenticated, match=f"the service that {file} names is gone"):
             Client(address).describe()
         data = home / "data"
@@ -643,7 +647,8 @@ def test_a_client_that_has_called_before_gives_its_token_to_nobody_who_took_the_
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner, serving(service) as address:
         credentials.publish(address, "s3cret")
         file = credentials.published(address)
-        file.write_text(json.dumps({"token": "s3cret", "pid": owner.pid, "mark": processes.mark(owner.pid)}))
+        entry = {"address": address, "token": "s3cret", "pid": owner.pid, "mark": processes.mark(owner.pid)}
+        file.write_text(json.dumps(entry))
         client = Client(address)
         client.describe()
         assert service.carried == ["Bearer s3cret"]
@@ -653,6 +658,27 @@ def test_a_client_that_has_called_before_gives_its_token_to_nobody_who_took_the_
         file.unlink()
         client.describe()
     assert service.carried == ["Bearer s3cret", None, None]
+
+
+def test_a_service_that_withdraws_its_token_is_asked_for_nothing_more_with_it(service, home):
+    with serving(service) as address:
+        credentials.publish(address, "s3cret")
+        client = Client(address)
+        client.describe()
+        credentials.withdraw(address, "s3cret")  # it ends, and lives on for a moment without its port
+        client.describe()
+    assert service.carried == ["Bearer s3cret", None]
+
+
+def test_no_proxy_gets_a_call(service, home, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as proxy, serving(service) as address:
+        proxy.setblocking(False)
+        for variable in ("http_proxy", "https_proxy", "grpc_proxy"):
+            monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        Client(address).describe()
+        with pytest.raises(BlockingIOError):  # nobody has come
+            proxy.accept()
 
 
 def test_what_killed_services_have_published_goes_with_the_next_one(home):

@@ -115,6 +115,23 @@ def test_a_connection_that_fails_even_to_roll_back_is_replaced(store: Store) -> 
     assert store.submit(NewJob("", b"spec", "density")).result(30).state is State.QUEUED
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+def test_nothing_is_written_once_a_file_beside_the_database_is_gone(store: Store, tmp_path: Path, ending: str) -> None:
+    store.submit(NewJob("before", b"spec", "density")).result(30)
+    file, away = store.database.with_name(f"{store.database.name}{ending}"), tmp_path / "away"
+    file.rename(away)
+    with pytest.raises(sqlite3.OperationalError, match=f"{ending} was (moved or removed|replaced) while it is in use"):
+        store.submit(NewJob("lost", b"spec", "density")).result(30)
+    away.replace(file)
+    assert store.submit(NewJob("next", b"spec", "density")).result(30).request_id == "next"
+
+
+def test_a_database_that_was_emptied_is_told(store: Store) -> None:
+    store.submit(NewJob("before", b"spec", "density")).result(30)
+    os.truncate(store.database, 0)
+    assert "was emptied while it is in use" in store.writer.trouble()
+
+
 @pytest.mark.parametrize("written", [False, True])
 def test_what_would_be_written_into_a_file_that_was_moved_away_is_refused_until_it_is_back(
     store: Store, tmp_path: Path, written: bool
@@ -166,7 +183,7 @@ class Silent:
 
 def watching(awake: Awake, **watched: Silent) -> watchdog.Watchdog:
     """A watchdog that tells, and begins nothing anew."""
-    told = watchdog.Watchdog(watched, awake, [])
+    told = watchdog.Watchdog(watched, awake, [], lambda: None)
     told.stop()
     return told
 
@@ -225,7 +242,9 @@ def test_a_service_whose_executor_died_begins_anew_and_runs_its_jobs(tmp_path: P
     service.data, service._environment, service._store = tmp_path / "data", {}, None
     service.start(program=[sys.executable, "-c", DYING])
     began = (service.data / "server.json").stat().st_mtime_ns
-    until(lambda: (service.data / "server.json").stat().st_mtime_ns != began, 60)
+    until(lambda: not (service.data / "server.json").exists(), 60)  # it says that nobody is there
+    until(lambda: (service.data / "server.json").exists(), 60)
+    assert (service.data / "server.json").stat().st_mtime_ns != began
     assert service.process.poll() is None  # the same process
     service.connect()
     assert service.ended(service.submit(sampling(steps=4, warmup=4)).id).state is State.SUCCEEDED

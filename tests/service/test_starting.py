@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -78,6 +79,43 @@ def test_a_folder_of_other_files_is_not_made_ours(tmp_path: Path) -> None:
     assert refused.stderr == wanted
     assert [path.name for path in tmp_path.iterdir()] == ["work"]
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("name", ["token", "server.json"])
+def test_a_file_that_only_has_a_name_of_ours_is_not_taken_for_ours(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("of somebody's own")
+    (tmp_path / name).chmod(0o644)
+    assert f'such as "{name}"' in started(tmp_path).stderr
+    assert (tmp_path / name).read_text() == "of somebody's own"
+
+
+def test_a_database_of_somebody_else_is_left_as_it_was(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "thalweg.sqlite") as db:
+        db.execute("CREATE TABLE holidays (day TEXT)")
+    db.close()
+    tmp_path.chmod(0o755)
+    before = (tmp_path / "thalweg.sqlite").read_bytes()
+    assert "holds other tables than ours" in started(tmp_path).stderr
+    assert (tmp_path / "thalweg.sqlite").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["thalweg.sqlite"]
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_the_working_directory_is_an_empty_one_whatever_lies_in_its_place(own_service: Make, tmp_path: Path, kind: str) -> None:
+    service = own_service()
+    service.stop()
+    place, elsewhere = service.data / ".thalweg-work", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "basis").write_text("the user's own")
+    shutil.rmtree(place)
+    if kind == "file":
+        place.write_text("")
+    else:
+        place.symlink_to(elsewhere)
+    service.start()
+    assert place.is_dir() and not place.is_symlink() and not list(place.iterdir())
+    assert (elsewhere / "basis").read_text() == "the user's own"
 
 
 def test_files_that_somebody_put_into_our_folder_stay(own_service: Make) -> None:

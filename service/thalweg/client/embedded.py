@@ -20,7 +20,7 @@ import grpc
 
 from thalweg import credentials, processes
 from thalweg.client import arguments
-from thalweg.client.transport import Place
+from thalweg.client.transport import NO_PROXY, Place
 from thalweg.errors import BadArgument, NoService
 
 START_WITHIN = 90.0  # s; a cold start loads torch and qiskit from a slow disk
@@ -169,7 +169,7 @@ class Fixed:
             if not self._met:
                 time.sleep(0.1)
         token = credentials.of_address(self.address)
-        return Place(self.address, token, self._refusal(), credentials.still_there(self.address))
+        return Place(credentials.meant_by(self.address), token, self._refusal(), credentials.still_there(self.address))
 
     def _absent(self, said: bytes | None) -> str:
         if said == NOT_SERVING:
@@ -189,7 +189,7 @@ def answers(address: str) -> bool:
 
 def health(address: str, within: float = 2.0) -> bytes | None:
     """What the service at this address says of itself: SERVING, NOT_SERVING; None where nobody answers."""
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, NO_PROXY) as channel:
         try:
             return bytes(channel.unary_unary(HEALTH, bytes, bytes)(b"", timeout=within))
         except grpc.RpcError:

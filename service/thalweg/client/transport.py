@@ -15,7 +15,9 @@ from thalweg.client.calls import Answer, Call
 from thalweg.client.complaints import translated
 from thalweg.errors import NoService, ThalwegError, Unauthenticated, Unavailable
 
+NO_PROXY = [("grpc.enable_http_proxy", 0)]  # $http_proxy would get every call, and nothing is encrypted
 OPTIONS = [
+    *NO_PROXY,
     ("grpc.keepalive_time_ms", 30_000),  # a dead server is noticed while a watch waits; the service allows one per 10 s
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),

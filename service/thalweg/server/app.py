@@ -11,7 +11,7 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,6 @@ _LOOK = 0.2  # s between two looks at whether to stop
 _PATIENCE = 10.0  # s that a write of the service waits for the lock of the store: callers may ask again
 _AFTER_ERROR = 1.0  # s
 
-_OURS = {PLACE, "jobs", "token", "server.json", ".server.json", "server.log", "lost+found"}
-"""What may lie in a folder that no service has worked in yet: made by clients, by a start that failed, or by the file system."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +65,8 @@ def serve(data: Path, address: str = "127.0.0.1:0", exit_when_idle: float | None
     os.umask(0o077)
     try:
         with locked(data):
-            return asyncio.run(_serve(_own(data.resolve()), address, exit_when_idle))
+            _require_ours(data.resolve())
+            return asyncio.run(_serve(data.resolve(), _numbered(address), exit_when_idle))
     except Refused as refused:
         print(refused, file=sys.stderr)
         return FOLDER_TAKEN if isinstance(refused, FolderTaken) else CANNOT_SERVE
@@ -78,24 +76,43 @@ def serve(data: Path, address: str = "127.0.0.1:0", exit_when_idle: float | None
         return CANNOT_SERVE
 
 
-def _own(data: Path) -> Path:
-    """The folder, and what the service keeps in it, for the eyes of this user only; the working directory is an empty one.
+def _require_ours(data: Path) -> None:
+    """Changes nothing.
 
     Raises:
-        Unreadable: it holds other things than ours; nothing was changed.
+        Unreadable: the folder holds other things than ours.
     """
-    others = {path.name for path in data.iterdir()} - _OURS
-    if others and not (data / "thalweg.sqlite").exists():
-        found = quoted(min(others))
+    if (data / "thalweg.sqlite").exists() or any((data / "jobs").glob("*")):  # the store says what is wrong with these
+        return
+    if others := sorted(path.name for path in data.iterdir() if not _ours(path)):
+        found = quoted(others[0])
         raise Unreadable(f"{data} holds other files than a service's, such as {found}; wanted a folder of its own, or a new one")
+
+
+def _ours(path: Path) -> bool:
+    """Whether this may lie in a folder that no service has worked in yet: made by a client, or by the file system."""
+    if path.name == "token":
+        return credentials.is_private(path) and credentials.read_from(path) is not None
+    return path.name in (PLACE, "jobs", "server.log", "lost+found")
+
+
+def _own(data: Path) -> None:
+    """The folder, and what the service keeps in it, for the eyes of this user only; the working directory is an empty one."""
     data.chmod(0o700)
     for path in data.glob("thalweg.sqlite*"):
         path.chmod(0o600)
     place = data / PLACE
+    if place.is_symlink() or place.is_file():
+        place.unlink()
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(exist_ok=True)
     os.chdir(place)
-    return data
+
+
+def _numbered(address: str) -> str:
+    """The same with a number in place of "localhost", which may lead to several."""
+    wanted = parsed(address)
+    return str(wanted._replace(host="127.0.0.1") if wanted.host == "localhost" else wanted)
 
 
 def not_loopback(address: str) -> str | None:
@@ -130,11 +147,10 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
         stopping = _on_signals()
         again = ["--data", str(data), "--address", address]
         again += [] if exit_when_idle is None else ["--exit-when-idle", str(exit_when_idle)]
-        with _published(
-            data, f"{address.rpartition(':')[0]}:{port}", token
-        ):  # before it answers any call
+        where = str(parsed(address)._replace(port=port))
+        with _Published(data, where, token) as published:  # before it answers any call
             await server.start()
-            watchdog = Watchdog({"writer": store.writer, "executor": executor}, awake, again)
+            watchdog = Watchdog({"writer": store.writer, "executor": executor}, awake, again, published.withdraw)
             health_told = _tell_health(lambda: watchdog.trouble() or checkers.trouble(), checker, ["", *names])
             beside = [asyncio.create_task(task) for task in (news.run(), health_told, _warm(checkers))]
             await _until_done(store, executor, activity, stopping, exit_when_idle)
@@ -150,6 +166,7 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
 async def _parts(data: Path, awake: Awake) -> AsyncIterator[tuple[Store, Executor, Checkers]]:
     store = Store(data, _PATIENCE)
     store.check()
+    _own(data)
     sweep(store)
     executor = Executor(store, LocalLauncher(data, lease_seconds(), awake), lease_seconds(), grace_seconds(), awake)
     checkers = Checkers(data)
@@ -224,20 +241,30 @@ def _on_signals() -> asyncio.Event:
     return stopping
 
 
-@contextlib.contextmanager
-def _published(data: Path, address: str, token: str) -> Iterator[None]:
-    """DIR/server.json, where clients of this folder look; whole or absent. Clients of the address find the token by it."""
-    path, aside = data / "server.json", data / ".server.json"
-    about = {"address": address, "pid": os.getpid(), "mark": processes.mark(os.getpid()), "version": __version__}
-    aside.write_text(json.dumps(about) + "\n")
-    aside.replace(path)
-    try:
-        credentials.publish(address, token)
-    except OSError as error:
-        _log.warning("the token is not published for the port (%s); clients need %s", error, credentials.VARIABLE)
-    print(f"thalweg {__version__} serves {data} at {address}", flush=True)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        credentials.withdraw(address, token)
+class _Published:
+    """While the service answers: DIR/server.json, where clients of this folder look, whole or absent; and its token, which
+    clients of the address find by it. Raises OSError where the first cannot be written."""
+
+    def __init__(self, data: Path, address: str, token: str) -> None:
+        self._data, self._address, self._token = data, address, token
+
+    def __enter__(self) -> _Published:
+        path, aside = self._data / "server.json", self._data / ".server.json"
+        about = {"address": self._address, "pid": os.getpid(), "mark": processes.mark(os.getpid()), "version": __version__}
+        aside.write_text(json.dumps(about) + "\n")
+        aside.replace(path)
+        try:
+            credentials.publish(self._address, self._token)
+        except OSError as error:
+            _log.warning("the token is not published for the port (%s); clients need %s", error, credentials.VARIABLE)
+        print(f"thalweg {__version__} serves {self._data} at {self._address}", flush=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.withdraw()
+
+    def withdraw(self) -> None:
+        """From here on whoever listens at the address is somebody else."""
+        with contextlib.suppress(OSError):
+            (self._data / "server.json").unlink(missing_ok=True)
+        credentials.withdraw(self._address, self._token)

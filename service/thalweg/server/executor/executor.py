@@ -29,6 +29,7 @@ from thalweg.server.executor.leases import Leases
 from thalweg.server.executor.pauses import LONGEST, Pauses
 from thalweg.server.executor.trouble import Trouble, damaged, death, trouble_of
 from thalweg.server.executor.watchdog import LATE
+from thalweg.server.job.heartbeat import FENCED_OFF
 from thalweg.server.store import attempts
 from thalweg.server.store.records import ENDED, JobRow, State, WorkRow
 from thalweg.server.store.store import Store
@@ -45,6 +46,7 @@ _AT_ONCE = 64  # jobs started in one look; arbitrary
 _STOPPED_WITHIN = 30.0  # s; a loop that takes longer is left behind
 _ERROR_AGAIN = 60.0  # s between two reports of the same error
 _TOLD_AGAIN = 10.0  # s until an event is tried again that could not be written
+_BLAMELESS = (0, FENCED_OFF)  # statuses of a worker that has done its work, or believes that another one does
 _SHORT = "; the machine has less memory free than the job asks for"
 
 
@@ -269,7 +271,7 @@ class Executor:
         """What the machine did is known by the status; anything else is judged when a probe has come back."""
         reason = self._silenced.get((job.id, job.attempt), death(status))
         trouble = Trouble(status) if status in set(Trouble) else None
-        if job.state is State.CANCELLING:
+        if job.state is State.CANCELLING or status in _BLAMELESS:
             self._lose(job, reason, counts=False)
         elif trouble is not None and not trouble.blames_the_job:
             self._lose(job, reason, counts=False)

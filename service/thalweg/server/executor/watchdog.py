@@ -6,11 +6,12 @@ program begins again in its place, under the same number. Workers go on meanwhil
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from thalweg.server.executor.awake import Awake
@@ -43,10 +44,11 @@ class Watchdog:
 
     Args:
         again: what begins the service anew: the arguments of its program.
+        leave: called before that; afterwards nobody may take another process on its port for it.
     """
 
-    def __init__(self, watched: Mapping[str, Watched], awake: Awake, again: Sequence[str]) -> None:
-        self._watched, self._awake, self._again = watched, awake, list(again)
+    def __init__(self, watched: Mapping[str, Watched], awake: Awake, again: Sequence[str], leave: Callable[[], None]) -> None:
+        self._watched, self._awake, self._again, self._leave = watched, awake, list(again), leave
         self._over = threading.Event()
         threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
@@ -73,6 +75,8 @@ class Watchdog:
         while not self._over.wait(_LOOK):
             if stuck := self._silent_for(STUCK):
                 _log.critical("the %s does not work any more; the service begins anew", stuck)
+                with contextlib.suppress(Exception):
+                    self._leave()
                 _begin_anew(self._again)
 
 

@@ -6,6 +6,7 @@ Every change of a job's state is a guarded UPDATE with its event in the same tra
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -29,6 +30,7 @@ _CHECKPOINT = ", ".join(CheckpointRow._fields)
 _ARTIFACT = ", ".join(ArtifactRow._fields)
 
 
+_WAL_MODE = 2  # byte 18 of a database's header (https://sqlite.org/fileformat2.html, 1.3)
 _UNFINISHED = "state < 5"  # as the index of unfinished jobs has it
 
 
@@ -361,6 +363,8 @@ def _open(path: Path, jobs: Path, make: bool) -> None:
     """
     if make and (not path.exists() or path.stat().st_size == 0):
         _refuse_beside_jobs(path, jobs)
+    if make:
+        _refuse_foreign(path)
     try:
         db = connect(path, make=make)
     except sqlite3.DatabaseError as error:
@@ -374,6 +378,25 @@ def _open(path: Path, jobs: Path, make: bool) -> None:
         raise _unreadable(path, error) from None
     finally:
         db.close()
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A database that is not in WAL mode may be somebody else's: it is looked at before anything is changed in it.
+
+    Raises:
+        Unreadable: it holds other tables than ours.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+        if len(head) < 20 or head[18] == _WAL_MODE:
+            return
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            tables = _tables(db)
+    except (OSError, sqlite3.Error):
+        return  # whatever it is, it is said by whoever opens it
+    if tables and "jobs" not in tables:
+        raise Unreadable(f"{path} holds other tables than ours; restore it from a backup, or use another folder")
 
 
 def _version(db: sqlite3.Connection) -> int:

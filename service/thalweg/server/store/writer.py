@@ -178,17 +178,20 @@ class Files:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._log = path, path.with_name(f"{path.name}-wal")
+        self._path = path
         self._inodes = {path: _inode(path)}
 
     def opened(self) -> None:
-        """There is a connection: from here on there is a log too, and the same one."""
-        self._inodes[self._log] = _inode(self._log)
+        """There is a connection: from here on there is a log too, with its index in shared memory, and both stay the same."""
+        beside = [self._path.with_name(f"{self._path.name}{ending}") for ending in ("-wal", "-shm")]
+        self._inodes |= {path: _inode(path) for path in beside}
 
     def trouble(self) -> str:
         """Which of them is not the one that was opened, in a sentence; mostly empty."""
         for path, inode in self._inodes.items():
             try:
+                if path == self._path and not path.stat().st_size:
+                    return f"{path} was emptied while it is in use; end the service and restore it from a backup"
                 if _inode(path) == inode:
                     continue
                 return f"{path} was replaced while it is in use; start the service anew"
