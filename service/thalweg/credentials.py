@@ -2,7 +2,7 @@
 
     DIR/token                       of a data folder; made once, so that scripts can keep it
     STATE/thalweg/services/PORT     JSON, of the service that listens on a port of this machine: {"address", "token", "pid",
-                                    "mark"}; STATE is $XDG_STATE_HOME, else ~/.local/state
+                                    "mark", "machine"}; STATE is $XDG_STATE_HOME, else ~/.local/state
 
 A call carries it as metadata, `authorization: Bearer TOKEN`. What a service has published is only given out while its very
 process lives and for its very address: on any other anybody may listen.
@@ -14,6 +14,7 @@ import contextlib
 import errno
 import json
 import os
+import platform
 import re
 import secrets
 import stat
@@ -123,10 +124,16 @@ def publish(address: str, token: str) -> None:
     """Let this user's clients find the token by the address, as long as this process lives. Raises OSError."""
     path = published(address)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for other in path.parent.iterdir():  # of services that could not withdraw them
-        if (entry := _read_entry(other)) is None or not entry.lives():
+    for (
+        other
+    ) in path.parent.iterdir():  # of services of this machine that could not withdraw them; a home may be shared by several
+        if (entry := _read_entry(other)) is not None and entry.machine == _machine() and not entry.lives():
             other.unlink(missing_ok=True)
-    _write(path, json.dumps(_Entry(str(parsed(address)), token, os.getpid(), processes.mark(os.getpid()) or "")._asdict()) + "\n")
+    _write(
+        path,
+        json.dumps(_Entry(str(parsed(address)), token, os.getpid(), processes.mark(os.getpid()) or "", _machine())._asdict())
+        + "\n",
+    )
 
 
 def withdraw(address: str, token: str) -> None:
@@ -144,9 +151,17 @@ class _Entry(NamedTuple):
     token: str
     pid: int
     mark: str
+    machine: str
 
     def lives(self) -> bool:
-        return processes.lives(self.pid, self.mark)
+        return self.machine == _machine() and processes.lives(self.pid, self.mark)
+
+
+def _machine() -> str:
+    """What tells this machine, since it was started, from others; where the system does not tell, its name."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return platform.node()
 
 
 def _entry(address: str) -> _Entry | None:
@@ -160,9 +175,10 @@ def _entry(address: str) -> _Entry | None:
 
 
 def _read_entry(path: Path) -> _Entry | None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, OverflowError):
         written = json.loads(path.read_text())
-        entry = _Entry(str(written["address"]), str(written["token"]), int(written["pid"]), str(written["mark"]))
+        who = int(written["pid"]), str(written["mark"]), str(written["machine"])
+        entry = _Entry(str(written["address"]), str(written["token"]), *who)
         return entry if _FORM.fullmatch(entry.token) else None
     return None
 
@@ -176,6 +192,10 @@ def _read(path: Path) -> str | None:
 def _write(path: Path, text: str) -> None:
     """Whole or absent, and for this user's eyes only from the first byte on."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    aside.replace(path)
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise

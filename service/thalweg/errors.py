@@ -14,7 +14,7 @@ ThalwegError
 │   └── NoService           nobody ever answered at this address, or the embedded service did not start
 ├── TimedOut                the wait is over, the job goes on (also a TimeoutError)
 ├── ServiceFailed           the service met an error of its own
-├── Corrupt                 an artifact is not what its checksums say
+├── Corrupt                 an artifact is not what its checksums say, or the service's database is damaged
 └── Ended                   a job ended without succeeding
     ├── JobFailed
     └── JobCancelled
@@ -91,7 +91,7 @@ class ServiceFailed(ThalwegError):
 
 
 class Corrupt(ThalwegError):
-    """Bytes that do not match their checksum."""
+    """Bytes that do not match their checksum, or a database that is damaged."""
 
 
 class Ended(ThalwegError):

@@ -36,7 +36,7 @@ def kill(pid: int, named: str | None, number: int) -> bool:
         return False
     try:
         os.kill(pid, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
     return True
 

@@ -449,6 +449,18 @@ def test_whoever_waits_for_a_service_is_told_why_once_for_each_reason(clock, cap
     assert told[1].startswith("the connection broke; it is asked for ")
 
 
+def test_the_patience_with_a_reason_begins_with_the_reason(clock):
+    patience, tries = client_patience.Patience(60), 0
+    while clock.now < 25:
+        patience.bear(errors.Unavailable("nobody answers"))
+    with pytest.raises(errors.CannotNow):
+        while True:
+            tries += 1
+            patience.bear(errors.CannotNow("it has not loaded yet"))
+    assert tries > 10
+    assert 44 < clock.now < 48
+
+
 def test_a_service_that_says_why_it_cannot_is_not_asked_for_long(service, clock):
     service.cannot = "the disk is full"
     with serving(service) as address, pytest.raises(errors.CannotNow, match=r"^the disk is full$"):
@@ -613,10 +625,16 @@ def test_a_published_token_never_leaves_this_machine(home):
         assert credentials.of_address(there) is None
 
 
+def published_by(pid: int) -> dict[str, Any]:
+    """What a service with this process number publishes, but for its address."""
+    credentials.publish("127.0.0.1:1", "s3cret")
+    return json.loads(credentials.published("127.0.0.1:1").read_text()) | {"pid": pid, "mark": processes.mark(pid)}
+
+
 def gone() -> dict[str, Any]:
     """What a service has published that was killed."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        left = {"address": "", "token": "s3cret", "pid": process.pid, "mark": processes.mark(process.pid)}
+        left = published_by(process.pid)
         process.kill()
     return left
 
@@ -630,7 +648,6 @@ def test_whoever_listens_where_a_service_was_killed_gets_no_token(service, home,
     service.token = "s3cret"
     with serving(service) as address:
         file = credentials.published(address)
-        file.parent.mkdir(parents=True)
         file.write_text(json.dumps(left | {"address": address}))
         with pytest.raises(errors.Unauthenticated, match=f"the service that {file} names is gone"):
             Client(address).describe()
@@ -647,8 +664,7 @@ def test_a_client_that_has_called_before_gives_its_token_to_nobody_who_took_the_
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner, serving(service) as address:
         credentials.publish(address, "s3cret")
         file = credentials.published(address)
-        entry = {"address": address, "token": "s3cret", "pid": owner.pid, "mark": processes.mark(owner.pid)}
-        file.write_text(json.dumps(entry))
+        file.write_text(json.dumps(published_by(owner.pid) | {"address": address}))
         client = Client(address)
         client.describe()
         assert service.carried == ["Bearer s3cret"]
@@ -685,10 +701,12 @@ def test_what_killed_services_have_published_goes_with_the_next_one(home):
     credentials.publish("127.0.0.1:7001", "ours")
     other = credentials.published("127.0.0.1:7002")
     other.write_text(json.dumps(gone()))
-    old = credentials.published("127.0.0.1:7003")
-    old.write_text("a token alone, as earlier versions wrote it\n")
+    elsewhere = credentials.published("127.0.0.1:7003")
+    elsewhere.write_text(json.dumps(gone() | {"machine": "another one with the same home", "address": "127.0.0.1:7003"}))
+    (other.parent / ".7005.17").write_text("")  # is being written by another service
     credentials.publish("127.0.0.1:7004", "ours")
-    assert sorted(path.name for path in other.parent.iterdir()) == ["7001", "7004"]
+    assert {".7005.17", "7001", "7003", "7004"} == {path.name for path in other.parent.iterdir()} - {"1"}
+    assert credentials.of_address("127.0.0.1:7003") is None
 
 
 def test_a_token_that_others_could_have_read_is_written_again_by_its_service(tmp_path):

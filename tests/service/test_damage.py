@@ -204,6 +204,18 @@ def test_a_job_whose_every_checkpoint_is_damaged_starts_again_and_says_so(broken
     finish(attempt, broken, ALL_DAMAGED)
 
 
+def test_checkpoints_of_the_names_before_are_read(broken: Broken, tmp_path: Path) -> None:
+    attempt = broken.copy(tmp_path / "data")
+    renamed = 0
+    for path in (attempt.store.job_folder(attempt.job) / "checkpoints").iterdir():
+        tensors, words = checkpoint.read(path, torch.device("cpu"))
+        before = {name.replace(".memory.largest_cost.", ".memory.dearest."): tensor for name, tensor in tensors.items()}
+        renamed += before.keys() != tensors.keys()
+        checkpoint.write(path, before, words)
+    assert renamed > 1
+    finish(attempt, broken, None)
+
+
 def test_an_undamaged_job_has_nothing_to_tell(broken: Broken, tmp_path: Path) -> None:
     finish(broken.copy(tmp_path / "data"), broken, None)
 

@@ -194,7 +194,7 @@ def test_a_job_is_not_blamed_where_the_machine_has_not_the_memory_that_it_asks_f
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("status", [Trouble.DISK_FULL, Trouble.STORE, Trouble.FILES, Trouble.FORBIDDEN, 0, 75])
+@pytest.mark.parametrize("status", [Trouble.DISK_FULL, Trouble.STORE, Trouble.FILES, 0, 75])
 def test_trouble_of_the_machine_ends_no_job(
     store: Store, run: Callable[..., FakeLauncher], monkeypatch: pytest.MonkeyPatch, status: Trouble
 ) -> None:

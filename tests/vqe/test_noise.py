@@ -59,15 +59,15 @@ def test_readout_flips_bend_the_mean_and_are_undone_without_bias(theta):
     noise = Noise(false_one=0.03, false_zero=0.12)
     mean, error, _ = seen(TURN, Z, theta, noise)
     assert abs(mean - ((1 - 0.15) * math.cos(theta) + 0.12 - 0.03)) < 4 * error
-    followed_by_inverse, larger, _ = seen(TURN, Z, theta, noise, mitigated=True)
-    assert abs(followed_by_inverse - math.cos(theta)) < 4 * larger
+    mitigated, larger, _ = seen(TURN, Z, theta, noise, mitigated=True)
+    assert abs(mitigated - math.cos(theta)) < 4 * larger
     assert larger == pytest.approx(error / 0.85, rel=1e-9)
 
 
 def test_readout_of_several_qubits_is_undone_word_by_word():
     noise = Noise(false_one=0.03, false_zero=0.12)
-    followed_by_inverse, error, _ = seen(PAIR, ZZ, 0.9, noise, mitigated=True)
-    assert abs(followed_by_inverse - (1.0 + 0.5 * math.cos(0.9))) < 4 * error
+    mitigated, error, _ = seen(PAIR, ZZ, 0.9, noise, mitigated=True)
+    assert abs(mitigated - (1.0 + 0.5 * math.cos(0.9))) < 4 * error
     plain, _, _ = seen(PAIR, ZZ, 0.9, noise)
     assert abs(plain - (1.0 + 0.5 * math.cos(0.9))) > 20 * error  # the case can tell
 

@@ -93,8 +93,9 @@ class Embedded:
         """Where it should answer, None if none runs."""
         try:
             written = json.loads((self.data / "server.json").read_text())
-            address, pid, mark = str(written["address"]), int(written["pid"]), str(written["mark"])
-        except (OSError, ValueError, KeyError, TypeError):
+            address, pid = str(written["address"]), int(written["pid"])
+            mark = str(written.get("mark") or processes.mark(pid))  # earlier versions wrote none
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return None
         return address if processes.lives(pid, mark) else None
 

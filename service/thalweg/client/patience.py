@@ -27,6 +27,7 @@ class Patience:
     def __init__(self, seconds: float, tries: float = math.inf) -> None:
         self._seconds, self._tries = seconds, tries
         self._began: float | None = None
+        self._reasoned: float | None = None  # when it first said why
         self._pause = 0.05
         self._told: set[str] = set()
 
@@ -34,8 +35,10 @@ class Patience:
         """Wait a little, longer each time. Raises the loss once the patience is over."""
         now = time.monotonic()
         self._began = now if self._began is None else self._began
-        most = min(self._seconds, REASONED) if isinstance(lost, CannotNow) else self._seconds
-        left = self._began + most - now
+        left = self._began + self._seconds - now
+        if isinstance(lost, CannotNow):
+            self._reasoned = now if self._reasoned is None else self._reasoned
+            left = min(left, self._reasoned + REASONED - now)
         if left <= 0 or self._tries <= 0 or isinstance(lost, NoService):
             raise lost
         if now - self._began > TOLD_AFTER and str(lost) not in self._told:
@@ -43,5 +46,5 @@ class Patience:
             until = f"for {left:.0f} s more" if math.isfinite(left) else "again"
             _log.warning("%s; it is asked %s", lost, until)
         self._tries -= 1
-        time.sleep(self._pause * random.uniform(0.5, 1.0))  # spread, so that many clients do not come back at once
+        time.sleep(min(left, self._pause * random.uniform(0.5, 1.0)))  # spread, so that many clients do not come back at once
         self._pause = min(2 * self._pause, _LONGEST)

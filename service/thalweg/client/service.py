@@ -34,10 +34,11 @@ class Service:
 
     def ask(self, call: Call[Answer], request: Message, most: float = math.inf) -> Answer:
         """The one answer, within `most` seconds. Every call of ours may be repeated: a submission carries its request_id."""
-        patience = self.patience(most)
+        patience, until = self.patience(most), time.monotonic() + most
         while True:
             try:
-                return next(self._transport.send(call, request, min(ANSWER_WITHIN, most)))
+                left = max(until - time.monotonic(), 0.001)
+                return next(self._transport.send(call, request, min(ANSWER_WITHIN, left)))
             except Unavailable as lost:
                 patience.bear(lost)
 

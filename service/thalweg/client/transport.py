@@ -117,6 +117,7 @@ class Wire:
             if self._closed:
                 raise ThalwegError("this client is closed")
             if self._line is not None and not self._line.place.lives():
+                self._line.channel.close()
                 self._line = None
             return self._line
 

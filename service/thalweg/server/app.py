@@ -11,7 +11,7 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from thalweg.server.store.sweep import sweep
 from thalweg.v1 import jobs_pb2, jobs_pb2_grpc
 from thalweg.version import __version__
 
+CATALOG = jobs_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
 FOLDER_TAKEN, CANNOT_SERVE = 3, 2
 """Exit statuses."""
 
@@ -128,7 +129,9 @@ def not_loopback(address: str) -> str | None:
 
 async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
     awake = Awake()
-    async with _parts(data, awake) as (store, executor, checkers):
+    async with contextlib.AsyncExitStack() as held:
+        held.callback(awake.stop)
+        store, executor, checkers = await held.enter_async_context(_parts(data, awake))
         token = credentials.of_folder(data)
         activity, news = Activity(), News(store)
         server = aio.server(interceptors=[Translator(activity, token)], options=_OPTIONS)
@@ -151,10 +154,13 @@ async def _serve(data: Path, address: str, exit_when_idle: float | None) -> int:
         with _Published(data, where, token) as published:  # before it answers any call
             await server.start()
             watchdog = Watchdog({"writer": store.writer, "executor": executor}, awake, again, published.withdraw)
-            health_told = _tell_health(lambda: watchdog.trouble() or checkers.trouble(), checker, ["", *names])
-            beside = [asyncio.create_task(task) for task in (news.run(), health_told, _warm(checkers))]
-            await _until_done(store, executor, activity, stopping, exit_when_idle)
-            watchdog.stop()
+            looks = dict.fromkeys(("", *names), watchdog.trouble)
+            looks[CATALOG] = lambda: watchdog.trouble() or checkers.trouble()
+            beside = [asyncio.create_task(task) for task in (news.run(), _tell_health(looks, checker), _warm(checkers))]
+            try:
+                await _until_done(store, executor, activity, stopping, exit_when_idle)
+            finally:
+                watchdog.stop()
             await checker.enter_graceful_shutdown()
         for task in beside:
             task.cancel()
@@ -179,27 +185,27 @@ async def _parts(data: Path, awake: Awake) -> AsyncIterator[tuple[Store, Executo
         await asyncio.to_thread(store.close)
 
 
-async def _tell_health(look: Callable[[], str], checker: Any, names: list[str]) -> None:
-    """Until cancelled: whether the service works, for whoever asks. look: why it does not; empty where it does."""
-    said = None
+async def _tell_health(looks: Mapping[str, Callable[[], str]], checker: Any) -> None:
+    """Until cancelled: whether each service works, for whoever asks. A look gives why it does not; empty where it does."""
+    said: dict[str, str | None] = dict.fromkeys(looks)
     while True:
-        try:
-            trouble = look()
-        except Exception as error:
-            trouble = f"its own look at itself failed: {error}"
-        well = not trouble
-        if well != said:
-            said, response = well, health_pb2.HealthCheckResponse
-            if trouble:
-                _log.error("the service does not work: %s", trouble)
-            for name in names:
-                await checker.set(name, response.SERVING if well else response.NOT_SERVING)
+        for name, look in looks.items():
+            try:
+                trouble = look()
+            except Exception as error:
+                trouble = f"its own look at itself failed: {error}"
+            if trouble != said[name]:
+                response = health_pb2.HealthCheckResponse
+                await checker.set(name, response.NOT_SERVING if trouble else response.SERVING)
+                if not name and (trouble or said[name]):
+                    _log.error("the service does not work: %s", trouble) if trouble else _log.info("the service works again")
+                said[name] = trouble
         await asyncio.sleep(_LOOK)
 
 
 async def _warm(checkers: Checkers) -> None:
     """Load what the first submission needs, beside the first calls."""
-    with contextlib.suppress(Refused, ValueError):  # it is said again to whoever submits
+    with contextlib.suppress(Refused, ValueError, RuntimeError):  # it is said again to whoever submits
         await checkers.describe()
 
 
@@ -211,16 +217,18 @@ async def _until_done(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), _LOOK)
         if stopping.is_set():
-            if exit_when_idle is None:
+            if exit_when_idle is None or store.writer.trouble():
                 return
             executor.draining = True
         try:
             if executor.draining and not store.at_work():
                 return
-            if store.any_unfinished():
+            if store.any_unfinished() and not store.writer.trouble():
                 activity.touch()
         except Exception as error:  # it is looked at again: nothing that a disk does ends the service
             _log.warning("the store cannot be read: %s", error)
+            if stopping.is_set():
+                return
             activity.touch()
             await asyncio.sleep(_AFTER_ERROR)
         if exit_when_idle is not None and activity.idle_seconds() >= exit_when_idle:

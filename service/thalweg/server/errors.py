@@ -8,9 +8,9 @@ Refused
 ├── Draining         the service is about to stop
 ├── MachineTrouble   the machine cannot do it now: the disk is full, the store is locked
 ├── Unauthenticated  the caller has not shown the service's token
-├── Damaged          a file of a job is gone, or is not what was stored
+├── Damaged          a file of a job, or the database, is gone or is not what was stored
 ├── FolderTaken      another service works in this data folder
-├── Unreadable       the data folder was written by another version
+├── Unreadable       the data folder was written by another version, or is not ours
 └── FencedOff        another attempt has taken the job over
 """
 

@@ -13,7 +13,7 @@ from thalweg_vqe.pauli.words import Hermitian
 
 
 class BlankEngine:
-    """Zeros: an `expectations.NoiselessEngine`."""
+    """Zeros: an `noiseless.NoiselessEngine`."""
 
     def energies(self, theta: Tensor) -> Tensor:
         return theta.new_zeros(len(theta))

@@ -108,7 +108,7 @@ def deflated(
 
 @dataclass(frozen=True)
 class DeflatedExact:
-    """U without noise: a `landscape.NoiselessEngine`.
+    """U without noise: a `noiseless.NoiselessEngine`.
 
     Args:
         energy: what computes ⟨H⟩.

@@ -143,7 +143,7 @@ class Process:
     def _let_go(self) -> None:
         if hasattr(self, "_writer"):
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._writer.close()
+                self._writer.transport.abort()  # at once, unsent bytes or not: its number may be another one's a moment later
         self._socket.close()
 
     async def _status(self) -> int | None:

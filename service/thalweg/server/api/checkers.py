@@ -57,7 +57,7 @@ class _Question:
 class Checkers:
     """Questions wait until a checker is free, each for 10 s at most; whoever came last is first.
 
-    All but one of the processes may be at work on questions that take more than 2 s. One more such question, while others
+    Two of the processes may be at work on questions that take more than 2 s. One more such question, while others
     wait, is stopped and waits in line for such a place: so a small specification is checked beside many large ones. Where more
     comes than can be done, somebody has to be refused, and the newest question is the one whose caller still waits.
 
@@ -118,15 +118,15 @@ class Checkers:
 
     async def _ask(self, task: str, content: bytes) -> Answer:
         """What one of two processes answers."""
-        question, lost = _Question(task, content), Lost(None)
+        question, ends = _Question(task, content), list[Lost]()
         try:
             for _ in range(2):
                 try:
                     answer, more = await self._answer(question)
                 except Lost as end:
                     _log.warning("a process that checks specifications %s", end)
-                    lost = end
-                    if lost.status == -signal.SIGXCPU or self._closed:
+                    ends.append(end)
+                    if end.status == -signal.SIGXCPU or self._closed:
                         break
                 else:
                     if "refused" in answer:
@@ -137,7 +137,8 @@ class Checkers:
         finally:
             if question.slow:
                 self._slow.release()
-        raise _stopping() if self._closed else _verdict(lost)
+            question.slow = True  # a check that goes on though its caller has gone takes no place that nobody would give back
+        raise _stopping() if self._closed else _verdict(ends)
 
     async def _answer(self, question: _Question) -> Answer:
         """What one process answers; a question that takes long may be stopped once, and waits for its place then."""
@@ -289,15 +290,16 @@ class Checkers:
         task.add_done_callback(self._beside.discard)
 
 
-def _verdict(lost: Lost) -> Exception:
-    """What the end of the process says, the second one where there were two."""
-    if lost.status == -signal.SIGXCPU:
+def _verdict(ends: Sequence[Lost]) -> Exception:
+    """What the ends of two processes say, or of one that used up its processor time."""
+    statuses = [end.status for end in ends]
+    if -signal.SIGXCPU in statuses:
         sentence = "to check it takes too long; wanted a smaller problem, or fewer of whatever it has many of"
         return BadInput("problem", sentence)
-    if lost.status is None:
+    if None in statuses:
         return MachineTrouble("the specification cannot be checked now: what checks it stands still; submit again in a moment")
-    if lost.status in _FROM_OUTSIDE:
-        why = "what checks it was killed twice (is there too little memory?)"
+    if any(status in _FROM_OUTSIDE for status in statuses):
+        why = "what checks it was killed (is there too little memory?)"
         return MachineTrouble(f"the specification cannot be checked now: {why}; submit again in a moment")
     return BadInput("problem", "what checks it has died of it; wanted a smaller problem")
 

@@ -78,7 +78,8 @@ class Executor:
         self._wake = threading.Event()
         self._over = False
         self._seen = time.monotonic()
-        self._error = ("", 0.0)
+        self._errors: dict[str, float] = {}  # that were reported in the last minute, and when
+        self._error = ""  # the last one
         self._failing: float | None = None  # since when every look met an error that is no passing trouble of the machine
         self._damage = ""
         self.draining = False
@@ -98,7 +99,7 @@ class Executor:
     def trouble(self) -> str:
         """What keeps every look from its end and will not pass by itself."""
         if self._failing is not None and self._awake.waited(self._failing) > LATE:
-            return f"the executor fails again and again: {self._error[0]}"
+            return f"the executor fails again and again: {self._error}"
         return self._damage
 
     def stop(self) -> None:
@@ -123,14 +124,18 @@ class Executor:
         self._report(error)
         if damaged(error):
             self._damage = f"the store is damaged: {error}"
-        elif trouble_of(error) is None and self._failing is None:
+        elif trouble_of(error) is not None:
+            self._failing = None
+        elif self._failing is None:
             self._failing = time.monotonic()
 
     def _report(self, error: Exception) -> None:
         """The same error again and again is one error."""
         words, now = f"{type(error).__name__}: {error}", time.monotonic()
-        if words != self._error[0] or now - self._error[1] > _ERROR_AGAIN:
-            self._error = (words, now)
+        self._errors = {said: when for said, when in self._errors.items() if now - when <= _ERROR_AGAIN}
+        self._error = words
+        if words not in self._errors:
+            self._errors[words] = now
             _log.error("the executor goes on after %s", words, exc_info=error if trouble_of(error) is None else None)
 
     def _tick(self) -> None:
@@ -261,7 +266,7 @@ class Executor:
     def _gone(self, job: WorkRow) -> bool:
         """Whether its process is no more; at the second look, since the fork server may be about to say how it ended."""
         key = (job.id, job.attempt)
-        if job.pid is None or _lives(job):
+        if job.pid is None or processes.lives(job.pid, job.pid_mark):
             return False
         missed = key in self._missed
         self._missed.add(key)
@@ -310,8 +315,3 @@ class Executor:
         self._launcher.forget_all_but(keys)
         if len(lost := self._pauses.jobs()) > _AT_ONCE:
             self._pauses.forget(self._store.ended(lost))
-
-
-def _lives(job: WorkRow) -> bool:
-    """Whether its process is there; one that was gone before anybody could take its mark is not."""
-    return job.pid is not None and job.pid_mark is not None and processes.mark(job.pid) == job.pid_mark

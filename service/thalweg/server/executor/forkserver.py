@@ -48,22 +48,22 @@ def main(folder: Path) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
-    nursery = Workers(folder)
+    workers = Workers(folder)
     waiting = preload()
     while True:
         ready, _, _ = select.select([0, wake], [], [], 0 if waiting else None)
         if wake in ready:
             os.read(wake, 4096)
-        nursery.reap()
-        if 0 in ready and not nursery.obey():
+        workers.reap()
+        if 0 in ready and not workers.obey():
             break
         if waiting and not ready:
             with contextlib.suppress(ImportError):  # what is not installed cannot be asked for
                 importlib.import_module(waiting.pop(0))
             gc.freeze()  # what is loaded stays in pages that the workers share
             if not waiting:
-                nursery.tell({"loaded": os.getpid()})
-    nursery.wait()
+                workers.tell({"loaded": os.getpid()})
+    workers.wait()
 
 
 class Workers:

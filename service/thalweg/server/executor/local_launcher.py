@@ -98,6 +98,7 @@ class LocalLauncher:
         self._orders = {}
         if self._probe is not None:
             self._probe, self._probed = None, Trouble.NO_PROCESS
+        self._processes = {key: process for key, process in self._processes.items() if key[0]}  # nobody tells of probes any more
         self._spawn()
 
     def probe(self) -> None:

@@ -24,7 +24,7 @@ def probe(folder: Path) -> int:
     place = folder / "jobs" / f"{PROBE}{os.getpid()}"
     try:
         place.parent.mkdir(exist_ok=True)
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         with (place / "file").open("wb") as file:
             file.write(bytes(_BYTES))
             file.flush()

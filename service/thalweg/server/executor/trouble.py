@@ -30,8 +30,8 @@ class Trouble(IntEnum):
 
     @property
     def blames_the_job(self) -> bool:
-        """Whether a job may cause it by itself, again and again: one that does is given up in the end."""
-        return self in (Trouble.DISK, Trouble.MEMORY)
+        """Whether a job may cause it by itself, again and again: one that does is given up in the end, where a probe is well."""
+        return self in (Trouble.DISK, Trouble.MEMORY, Trouble.FORBIDDEN, Trouble.BROKEN, Trouble.NO_PROCESS)
 
 
 _SENTENCES = {

@@ -17,7 +17,7 @@ from typing import NoReturn, Protocol
 from thalweg.server.executor.awake import Awake
 
 LATE = 45.0
-"""Seconds without a sign of life after which the service says that it does not serve; above all bounded waits."""
+"""Seconds without a sign of life after which the service says that it does not serve: longer than a look takes on a busy one."""
 
 STUCK = 180.0
 """Seconds after which it begins anew. Arbitrary: a disk that is merely slow has come back by then."""

@@ -24,6 +24,7 @@ from thalweg.server.store.attempts import Attempt
 from thalweg.server.store.records import CHECKPOINTS, CheckpointRow
 from thalweg.server.store.writer import settled
 from thalweg.version import __version__
+from thalweg_core.landscape import Cost
 from thalweg_core.method import Method
 from thalweg_core.walking import checkpoint
 from thalweg_core.walking.checkpoint import Damaged
@@ -31,6 +32,9 @@ from thalweg_core.walking.walk import Position
 
 _SECONDS = 2.0  # between checkpoints
 _FRACTION = 0.01  # or of the time since the attempt began, whichever is longer: hours of work are not cut into 2 s files
+_RENAMED = {f"position.memory.dearest.{name}": f"position.memory.largest_cost.{name}" for name in Cost._fields}
+"""Names in files of earlier versions, and what they are called today."""
+
 _FORMAT = "2"  # of the names in a file: what has another one is not read
 
 DAMAGED = "resumed from an earlier checkpoint: the newest was damaged"
@@ -100,14 +104,14 @@ class Checkpoints:
         checkpoint.write(self._job_folder / path, tensors, words)
         if segment is not None:
             checkpoint.write(self._job_folder / segment, fresh, identity | {"kind": "rows"})
-        struck = self._strike()
+        forgotten = self._forget()
         settled(self._attempt.keep(phase, step, path, segment))
-        for done in struck:
+        for done in forgotten:
             settled(done)
         self._prune(phase, self._job_folder / path)
         self._last = time.monotonic()
 
-    def _strike(self) -> list[Future[None]]:
+    def _forget(self) -> list[Future[None]]:
         """Take what cannot be used from the store, together with the row of the checkpoint that takes its place.
 
         Not before: until then only these rows tell the next attempt that something was damaged.
@@ -172,6 +176,7 @@ class Checkpoints:
 
     def _read(self, row: CheckpointRow, methods: Mapping[str, Method]) -> Saved:
         tensors, words = self._checked(row, row.path, "position", self._device)
+        tensors = {_RENAMED.get(name, name): tensor for name, tensor in tensors.items()}
         here = {name: t for name, t in tensors.items() if name.startswith("position.")}
         try:
             position = checkpoint.unflatten(Position, here, _types(methods[row.phase]), "position")

@@ -184,7 +184,7 @@ class Files:
     def opened(self) -> None:
         """There is a connection: from here on there is a log too, with its index in shared memory, and both stay the same."""
         beside = [self._path.with_name(f"{self._path.name}{ending}") for ending in ("-wal", "-shm")]
-        self._inodes |= {path: _inode(path) for path in beside}
+        self._inodes = self._inodes | {path: _inode(path) for path in beside}  # a new one: other threads read it
 
     def trouble(self) -> str:
         """Which of them is not the one that was opened, in a sentence; mostly empty."""

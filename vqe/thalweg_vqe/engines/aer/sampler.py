@@ -203,11 +203,11 @@ def _transpiled(plain: list[QuantumCircuit], simulator: AerSimulator, noise: Noi
     return tuple(transpile(plain, **options, optimization_level=1, seed_transpiler=0))
 
 
-def _readings(circuits: Sequence[QuantumCircuit], followed_by_inverse: Noise | None) -> tuple[Readings, ...]:
+def _readings(circuits: Sequence[QuantumCircuit], mitigated: Noise | None) -> tuple[Readings, ...]:
     """What the bits say once the flips of a noise are undone, each as the qubit is that it is read on."""
-    if followed_by_inverse is None:
+    if mitigated is None:
         return (IDEAL,) * len(circuits)
-    by_qubit = followed_by_inverse.readings(circuits[0].num_qubits)
+    by_qubit = mitigated.readings(circuits[0].num_qubits)
     return tuple(tuple(by_qubit[qubit] for qubit in _read_on(circuit)) for circuit in circuits)
 
 
