@@ -130,7 +130,8 @@ class Landscape(Protocol):
         ...
 
     def offer(self, what: Capability[T]) -> T | None:
-        """The object that can be asked this, mostly the landscape itself; None where there is none."""
+        """The object that can be asked this, mostly the landscape itself; None where there is none, and for a capability without
+        a protocol: of those only the problem's traits tell."""
         ...
 
 

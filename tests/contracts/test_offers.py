@@ -60,6 +60,10 @@ def test_a_landscape_offers_what_its_problem_says_and_what_it_offers_has_all_tha
     for what in offered:
         wanted = {name for base in what.protocol.__mro__ for name in vars(base) if not name.startswith("_")}
         assert not {name for name in wanted if not hasattr(landscape.offer(what), name)}
+    for what in (what for what in CAPABILITIES if what.protocol is not None and what not in offered):
+        members = [name for base in what.protocol.__mro__ for name in vars(base) if not name.startswith("_")]
+        forgotten = all(hasattr(landscape, name) for name in members)
+        assert not forgotten or (what is METRIC and landscape.noisy), f"it has all of {what.name}, and does not offer it"
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,7 @@ def watching(awake: Awake, **watched: Silent) -> watchdog.Watchdog:
 
 def test_a_service_whose_threads_are_late_says_that_it_does_not_serve() -> None:
     awake, late = Awake(), Silent(watchdog.LATE + 1)
+    awake.stop()
     awake._since -= 1000.0  # it has run for long
     assert watching(awake, writer=Silent(0), executor=Silent(1)).trouble() == ""
     assert watching(awake, writer=Silent(0), executor=late).trouble() == "the executor does not work"

@@ -103,7 +103,7 @@ def walk_growing(
 ) -> Iterator[tuple[Landscape, Frame]]:
     """As `walk`, each frame with the landscape as it is after it: what grows does so after every so many steps.
 
-    While a circuit may still grow, only the budget stops it; a method that had converged starts again after a growth.
+    While a replica may still grow, only the budget stops it; a method that had converged starts again after a growth.
     """
     place = landscape.offer(GROWTH)
     if place is None:

@@ -47,7 +47,7 @@ class Rules:
         stop: rules of the state.
         budget: what may be spent.
         reserve: shots of the budget that each replica keeps for the measurement at the end.
-        growing: (B,) bool, replicas whose circuit may still grow: only a budget may end them yet; none by default.
+        growing: (B,) bool, replicas that may still grow: only a budget may end them yet; none by default.
     """
 
     stop: Stop = field(default_factory=Stop)
