@@ -63,6 +63,7 @@ class Store:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         _open(self.database, folder / "jobs", make)
+        self._reader()  # held from here on: the files beside the database stay those that they are
         self.writer = Writer(self.database, patience)
 
     def check(self) -> None:

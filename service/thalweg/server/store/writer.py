@@ -45,6 +45,8 @@ def settled(done: Future[T]) -> T:
 class Writer:
     """The one thread of this process that writes to the store; it starts with the first write.
 
+    Somebody else in this process has to hold a connection as long as this lives: so the log and its index stay the same files.
+
     Args:
         patience: how long a write waits for the lock (s).
     """
@@ -117,10 +119,8 @@ class Writer:
     def _commit(self, db: sqlite3.Connection | None, group: list[Item]) -> sqlite3.Connection | None:
         """Write a group and acknowledge it; gives the connection for the next one, None where it is of no more use."""
         try:
-            if db is None:
-                db = connect(self._path, self._patience)
-                self._files.opened()
             self._files.require()
+            db = db or connect(self._path, self._patience)
             outcomes = _transaction(db, [change for change, _ in group])
             self._files.require()  # or it was written into a file that nobody will find again
             self.error = ""
@@ -174,17 +174,13 @@ def _attempt(db: sqlite3.Connection, change: Change) -> tuple[Any, Exception | N
 class Files:
     """The files of a database: whether its path still leads to those that were opened.
 
-    What is written into others is lost, or makes two databases of one. Raises OSError where there is no database.
+    What is written into others is lost, or makes two databases of one. The log and its index are there as long as somebody
+    holds a connection. Raises OSError where a file is missing.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._inodes = {path: _inode(path)}
-
-    def opened(self) -> None:
-        """There is a connection: from here on there is a log too, with its index in shared memory, and both stay the same."""
-        beside = [self._path.with_name(f"{self._path.name}{ending}") for ending in ("-wal", "-shm")]
-        self._inodes = self._inodes | {path: _inode(path) for path in beside}  # a new one: other threads read it
+        self._inodes = {file: _inode(file) for file in (path, *(path.with_name(f"{path.name}{e}") for e in ("-wal", "-shm")))}
 
     def trouble(self) -> str:
         """Which of them is not the one that was opened, in a sentence; mostly empty."""
