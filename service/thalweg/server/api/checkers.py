@@ -61,7 +61,7 @@ class Checkers:
     wait, is stopped and waits in line for such a place: so a small specification is checked beside many large ones. Where more
     comes than can be done, somebody has to be refused, and the newest question is the one whose caller still waits.
 
-    A process that dies, is killed, or stands still is replaced, and its question asked of another one, once. Only a process
+    A process that dies, is killed, or stands still is replaced, and its question asked of another one. Only a process
     that has used up its processor time, or two that broke (a crash, no signal from outside), are blamed on the specification.
 
     Args:
@@ -117,16 +117,16 @@ class Checkers:
         self._refuse_waiting(_stopping())
 
     async def _ask(self, task: str, content: bytes) -> Answer:
-        """What one of two processes answers."""
+        """What one of the processes answers that are asked, one after the other."""
         question, ends = _Question(task, content), list[Lost]()
         try:
-            for _ in range(2):
+            while not _enough(ends):
                 try:
                     answer, more = await self._answer(question)
                 except Lost as end:
                     _log.warning("a process that checks specifications %s", end)
                     ends.append(end)
-                    if end.status == -signal.SIGXCPU or self._closed:
+                    if self._closed:
                         break
                 else:
                     if "refused" in answer:
@@ -290,18 +290,29 @@ class Checkers:
         task.add_done_callback(self._beside.discard)
 
 
+def _broke(ends: Sequence[Lost]) -> int:
+    """How many processes ended by themselves."""
+    return sum(end.status is not None and end.status not in _FROM_OUTSIDE for end in ends)
+
+
+def _enough(ends: Sequence[Lost]) -> bool:
+    """Whether no other process is asked: one used up its processor time, two broke or stood still, or three were lost."""
+    statuses = [end.status for end in ends]
+    return -signal.SIGXCPU in statuses or _broke(ends) >= 2 or statuses.count(None) >= 2 or len(ends) >= 3
+
+
 def _verdict(ends: Sequence[Lost]) -> Exception:
-    """What the ends of two processes say, or of one that used up its processor time."""
+    """What the ends of the processes that were asked say."""
     statuses = [end.status for end in ends]
     if -signal.SIGXCPU in statuses:
         sentence = "to check it takes too long; wanted a smaller problem, or fewer of whatever it has many of"
         return BadInput("problem", sentence)
+    if _broke(ends) >= 2:
+        return BadInput("problem", "what checks it has died of it; wanted a smaller problem")
     if None in statuses:
         return MachineTrouble("the specification cannot be checked now: what checks it stands still; submit again in a moment")
-    if any(status in _FROM_OUTSIDE for status in statuses):
-        why = "what checks it was killed (is there too little memory?)"
-        return MachineTrouble(f"the specification cannot be checked now: {why}; submit again in a moment")
-    return BadInput("problem", "what checks it has died of it; wanted a smaller problem")
+    why = "what checks it was killed (is there too little memory?)"
+    return MachineTrouble(f"the specification cannot be checked now: {why}; submit again in a moment")
 
 
 def _reason(error: Exception) -> str:
