@@ -45,6 +45,7 @@ _USABLE = 0.9  # of the memory
 _AT_ONCE = 64  # jobs started in one look; arbitrary
 _STOPPED_WITHIN = 30.0  # s; a loop that takes longer is left behind
 _ERROR_AGAIN = 60.0  # s between two reports of the same error
+_TOLD_WITHIN = 4.0  # s that a launcher may take to say how a worker ended: it may be in the middle of an import
 _TOLD_AGAIN = 10.0  # s until an event is tried again that could not be written
 _BLAMELESS = (0, FENCED_OFF)  # statuses of a worker that has done its work, or believes that another one does
 _SHORT = "; the machine has less memory free than the job asks for"
@@ -73,7 +74,7 @@ class Executor:
         self._silenced: dict[Key, str] = {}  # workers that were ended because they were silent, and why
         self._suspects: dict[Key, _Suspect] = {}
         self._cancelling: dict[Key, float] = {}  # when each was first seen to be asked to stop
-        self._missed: set[Key] = set()
+        self._missed: dict[Key, float] = {}  # whose processes are no more, and since when that is known
         self._told: dict[str, tuple[Future[None], float]] = {}  # jobs that were told why the queue waits, and when
         self._wake = threading.Event()
         self._over = False
@@ -264,13 +265,14 @@ class Executor:
             self._press(job)
 
     def _gone(self, job: WorkRow) -> bool:
-        """Whether its process is no more; at the second look, since the fork server may be about to say how it ended."""
+        """Whether its process is no more; not at once, since the launcher may be about to say how it ended."""
         key = (job.id, job.attempt)
         if job.pid is None or processes.lives(job.pid, job.pid_mark):
             return False
-        missed = key in self._missed
-        self._missed.add(key)
-        return missed
+        if key not in self._missed:
+            self._missed[key] = time.monotonic()
+            return False
+        return not self._launcher.knows(job) or self._awake.waited(self._missed[key]) > _TOLD_WITHIN
 
     def _lost(self, job: WorkRow, status: int | None) -> None:
         """What the machine did is known by the status; anything else is judged when a probe has come back."""
@@ -311,7 +313,7 @@ class Executor:
         self._statuses = {key: status for key, status in self._statuses.items() if key in keys}
         self._silenced = {key: why for key, why in self._silenced.items() if key in keys}
         self._suspects = {key: why for key, why in self._suspects.items() if key in keys}
-        self._missed &= keys
+        self._missed = {key: since for key, since in self._missed.items() if key in keys}
         self._launcher.forget_all_but(keys)
         if len(lost := self._pauses.jobs()) > _AT_ONCE:
             self._pauses.forget(self._store.ended(lost))
